@@ -1,0 +1,285 @@
+"""Attraction basins: how much noise on a sample or on the weights a classification bears.
+
+`sample_noise_correct` and `weight_noise_correct` give, per noise amplitude and sample, the share of
+trials in which the sample is classified as its label. The basin size is the amplitude at which that
+share, as it is (single sample) or averaged over a class or all samples, falls below one half.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from netdyn.errors import NetdynError
+from netdyn.mlp import _as_input, layers, logits
+from netdyn.random_streams import generator
+
+__all__ = [
+    "NOISE_RETURNS",
+    "basin_error",
+    "basin_size",
+    "basin_sizes",
+    "noisy_samples",
+    "sample_noise_correct",
+    "weight_noise_correct",
+]
+
+# Noise is drawn for this many samples at a time, each block from a stream of its own, so that a
+# sample's noise depends on its place alone. Part of the definition: another value is other noise.
+SAMPLES_PER_STREAM = 1000
+
+
+def _affine(x: Tensor, noise: Tensor) -> Tensor:
+    return x + noise
+
+
+def _clip(x: Tensor, noise: Tensor) -> Tensor:
+    return (x + noise).clamp_(0.0, 1.0)
+
+
+def _own_range(x: Tensor, noise: Tensor) -> Tensor:
+    noisy = x + noise
+    low, high = noisy.aminmax(dim=1, keepdim=True)  # (P, 1) each
+    # A constant sample has no range to map: it stays as it is.
+    return torch.where(high > low, (noisy - low) / (high - low), noisy)
+
+
+NOISE_RETURNS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "affine": _affine,
+    "clip": _clip,
+    "range": _own_range,
+}
+
+
+def noisy_samples(
+    x: Tensor,
+    noise: Tensor,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    noise_return: str = "affine",
+) -> Tensor:
+    """Return samples with noise added on the scale [0, 1] and returned to the data's range.
+
+    Args:
+        x: samples, (P, N_0), whose values span `value_range`.
+        noise: what is added to (x − low)/(high − low), (P, N_0).
+        value_range: (low, high), the range of the data.
+        noise_return: "affine" maps [0, 1] back to the range; "clip" clips to [0, 1] first; "range"
+            maps each noisy sample's own smallest and largest value to low and high.
+
+    Raises:
+        NetdynError: for an unknown `noise_return`, an empty range, or a "clip" that would already
+            change samples without noise.
+    """
+    if noise_return not in NOISE_RETURNS:
+        raise NetdynError(
+            f"noise_return {noise_return!r} is unknown: choose one of {', '.join(NOISE_RETURNS)}"
+        )
+    low, high = value_range
+    if not low < high:
+        raise NetdynError(f"value_range {value_range}: the lower end must lie below the upper one")
+    if noise_return == "clip" and len(x) and not (low <= x.min() and x.max() <= high):
+        raise NetdynError(
+            f"samples run from {x.min():.4g} to {x.max():.4g}, outside value_range {value_range}, "
+            "and would be clipped: give the range of the data"
+        )
+    return low + (high - low) * NOISE_RETURNS[noise_return]((x - low) / (high - low), noise)
+
+
+@torch.no_grad()
+def sample_noise_correct(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    amplitudes: Sequence[float] | Tensor,
+    trials: int,
+    seed: int,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    noise_return: str = "affine",
+) -> Tensor:
+    """Return the share of trials in which each noisy sample is classified as y, (A, P).
+
+    Inputs are scaled to [0, 1], a·ε with standard normal ε is added, and the result is returned to
+    the data's range (Sec. II.D). The network is in evaluation mode and is not touched.
+
+    Args:
+        model: any network that `netdyn.mlp.layers` reads.
+        x: samples, (P, …), flattened to (P, N_0): floats within `value_range`, or bytes (uint8),
+            which are pixels and divided by 255.
+        y: labels, (P,).
+        amplitudes: standard deviations a ≥ 0 of the noise on the scale [0, 1], (A,).
+        trials: number of draws of ε; the same ε serves every amplitude.
+        seed: master seed; a sample's noise depends on the seed, the trial and its place in x.
+        value_range: (low, high), the range of the data; (0, 1) for bytes.
+        noise_return: "affine", "clip" or "range": see `noisy_samples`.
+
+    Raises:
+        NetdynError: for inputs that do not match, and as `noisy_samples` does.
+    """
+    amplitudes = _checked(x, y, amplitudes, trials)
+    if x.dtype == torch.uint8 and tuple(value_range) != (0.0, 1.0):
+        raise NetdynError(f"value_range {value_range}: bytes are divided by 255, leave it (0, 1)")
+    dtype = layers(model)[0].linear.weight.dtype
+    correct = torch.zeros(len(amplitudes), len(x), device=x.device)  # (A, P)
+    for block, first in enumerate(range(0, len(x), SAMPLES_PER_STREAM)):
+        chosen = slice(first, first + SAMPLES_PER_STREAM)
+        clean = _as_input(x[chosen].flatten(1)).to(dtype)  # (S, N_0)
+        for trial in range(trials):
+            stream = generator(seed, "sample noise", trial, block)
+            noise = torch.randn(SAMPLES_PER_STREAM, clean.shape[1], generator=stream)
+            noise = noise[: len(clean)].to(clean)
+            for a, amplitude in enumerate(amplitudes):
+                noisy = noisy_samples(clean, amplitude * noise, value_range, noise_return)
+                correct[a, chosen] += _is_correct(logits(model, noisy), y[chosen])
+    return correct / trials
+
+
+@torch.no_grad()
+def weight_noise_correct(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    amplitudes: Sequence[float] | Tensor,
+    trials: int,
+    seed: int,
+) -> Tensor:
+    """Return the share of trials in which each sample is classified as y by noisy weights, (A, P).
+
+    Every Linear layer's weight matrix, the output layer's included, becomes W + a·std(W)·ε with
+    standard normal ε: standardised by mean and (population) standard deviation, perturbed, and
+    transformed back (Sec. II.D). Biases and all of batch norm stay as they are. The network is in
+    evaluation mode; a copy is perturbed.
+
+    Args:
+        model, x, y, trials, seed: as in `sample_noise_correct`; the noise depends on the seed, the
+            trial and the layer.
+        amplitudes: standard deviations a ≥ 0 in units of each matrix's own, (A,).
+
+    Raises:
+        NetdynError: for inputs that do not match.
+    """
+    amplitudes = _checked(x, y, amplitudes, trials)
+    perturbed = copy.deepcopy(model)
+    weights = [layer.linear.weight for layer in layers(perturbed)]
+    originals = [weight.clone() for weight in weights]
+    correct = torch.zeros(len(amplitudes), len(x), device=x.device)  # (A, P)
+    for trial in range(trials):
+        noise = []
+        for l, original in enumerate(originals, 1):
+            stream = generator(seed, "weight noise", trial, l)
+            drawn = torch.randn(original.shape, generator=stream)
+            noise.append(original.std(correction=0) * drawn.to(original))
+        for a, amplitude in enumerate(amplitudes):
+            for weight, original, layer_noise in zip(weights, originals, noise, strict=True):
+                weight.copy_(original + amplitude * layer_noise)
+            correct[a] += _is_correct(logits(perturbed, x), y)
+    return correct / trials
+
+
+def _is_correct(outputs: Tensor, y: Tensor) -> Tensor:
+    largest, prediction = outputs.max(dim=1)
+    return (prediction == y) & ~largest.isnan()
+
+
+def _checked(
+    x: Tensor, y: Tensor, amplitudes: Sequence[float] | Tensor, trials: int
+) -> list[float]:
+    amplitudes = torch.as_tensor(amplitudes, dtype=torch.float64).tolist()
+    if not amplitudes or not all(0 <= a < math.inf for a in amplitudes):
+        raise NetdynError(f"amplitudes {amplitudes}: give finite numbers from 0 upwards")
+    if trials < 1:
+        raise NetdynError(f"trials {trials}: give at least one")
+    if y.shape != x.shape[:1]:
+        raise NetdynError(
+            f"labels of shape {tuple(y.shape)} for {len(x)} samples: give one label per sample"
+        )
+    return amplitudes
+
+
+def basin_size(
+    amplitudes: Sequence[float] | Tensor, shares: Sequence[float] | Tensor, level: float = 0.5
+) -> float:
+    """Return the basin size of one accuracy curve `shares` (A,): see `basin_sizes`."""
+    shares = torch.as_tensor(shares, dtype=torch.float64)
+    if shares.ndim != 1:
+        raise NetdynError(
+            f"shares of shape {tuple(shares.shape)}: give one curve, or use basin_sizes"
+        )
+    return basin_sizes(amplitudes, shares.unsqueeze(1), level).item()
+
+
+def basin_sizes(amplitudes: Sequence[float] | Tensor, shares: Tensor, level: float = 0.5) -> Tensor:
+    """Return the basin sizes (M,) of the accuracy curves in the columns of `shares` (A, M).
+
+    The size is the smallest amplitude beyond which the curve, linear between the amplitudes, lies
+    below `level`: the first downward crossing. It is 0 where the curve is already below at a = 0,
+    inf where it never gets there, and NaN where the curve holds NaN.
+
+    Args:
+        amplitudes: (A,), strictly increasing from 0.
+        shares: accuracies in [0, 1], (A, M): single samples as `sample_noise_correct` and
+            `weight_noise_correct` give them, or their means over a class or over all samples.
+        level: the accuracy to fall below.
+
+    Raises:
+        NetdynError: for amplitudes that do not increase from 0 or do not match the curves.
+    """
+    a = torch.as_tensor(amplitudes, dtype=torch.float64, device=shares.device)
+    if a.ndim != 1 or len(a) == 0 or a[0] != 0 or not (a.diff() > 0).all() or a.isinf().any():
+        raise NetdynError(f"amplitudes {a.tolist()}: they must increase strictly from 0")
+    if shares.ndim != 2 or len(shares) != len(a):
+        raise NetdynError(
+            f"shares of shape {tuple(shares.shape)} for {len(a)} amplitudes: give one row each"
+        )
+    curve = shares.double()  # (A, M)
+    below = curve < level
+    after = below.int().argmax(dim=0)  # (M,): the first amplitude below; 0 if there is none
+    before = (after - 1).clamp(min=0)
+    high, low = curve.gather(0, torch.stack([before, after]))  # (M,) each
+    step = (high - level) / (high - low)
+    size = a[before] + step * (a[after] - a[before])
+    size = torch.where(after == 0, 0.0, size)
+    size = torch.where(below.any(dim=0), size, torch.inf)
+    size = torch.where(curve.isnan().any(dim=0), torch.nan, size)
+    return size.to(shares.dtype) if shares.is_floating_point() else size
+
+
+def basin_error(
+    amplitudes: Sequence[float] | Tensor,
+    correct: Tensor,
+    seed: int,
+    resamples: int = 200,
+    level: float = 0.5,
+) -> float:
+    """Return the standard error of the average basin size, by resampling the samples (bootstrap).
+
+    Args:
+        amplitudes: (A,), strictly increasing from 0.
+        correct: shares of correct trials, (A, P); its columns are drawn with replacement.
+        seed: master seed; the draws come from its stream "basin resampling".
+        resamples: number of resampled average curves, at least 2.
+        level: as in `basin_sizes`.
+
+    Returns:
+        The standard deviation of the resampled sizes. NaN where there is no size to have an error:
+        the average curve's size is inf or NaN, or there are fewer than two samples. inf where the
+        size is finite but a resampled one is not: the amplitudes do not bound it from above.
+
+    Raises:
+        NetdynError: as `basin_sizes`, and for fewer than 2 resamples.
+    """
+    if resamples < 2:
+        raise NetdynError(f"resamples {resamples}: give at least two")
+    table = correct.double()
+    samples = table.shape[1]
+    if samples < 2 or not math.isfinite(basin_size(amplitudes, table.mean(dim=1), level)):
+        return math.nan
+    curves = table.new_empty(len(table), resamples)
+    for resample in range(resamples):
+        stream = generator(seed, "basin resampling", resample)
+        drawn = torch.randint(samples, (samples,), generator=stream)
+        weights = drawn.bincount(minlength=samples).to(table)  # (P,)
+        curves[:, resample] = table @ weights / samples
+    sizes = basin_sizes(amplitudes, curves, level)
+    return math.inf if sizes.isinf().any() else sizes.std().item()

@@ -1,0 +1,156 @@
+"""The state of a run that is not whole yet: written so that a kill at any moment loses nothing.
+
+    <checkpoints>/state.safetensors          weights, optimizer, best weights, history; one rename
+    <checkpoints>/snapshot-<step>.safetensors  weights at a kept step
+
+A snapshot newer than the state is written again, with the same bits, when the run goes on.
+"""
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from netdyn import provenance
+from netdyn.files import digest, written_whole
+
+__all__ = ["Checkpoint"]
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoint:
+    """What a run has come to: its step, history and kept weights, and their place on disk."""
+
+    def __init__(
+        self,
+        folder: Path,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        identity: Mapping,
+    ):
+        """Args: where to keep it; what is trained; all that the bits of the run depend on.
+
+        A checkpoint of another identity, or made by other code, is not resumed but begun again.
+        """
+        self.folder, self.model, self.optimizer = Path(folder), model, optimizer
+        code = provenance.code_digest("netdyn.training")
+        self.identity = digest({**identity, "code": code, "torch": torch.__version__})
+        self.step = 0
+        self.rows: list[dict[str, float]] = []
+        self.best_step, self.best_accuracy = 0, -1.0
+        self.best: dict[str, Tensor] = {}
+        self.started, self.sittings = provenance.now(), 1
+        self._seconds_before, self._since = 0.0, time.monotonic()
+
+    def seconds(self) -> float:
+        """Return the wall-clock seconds spent on the run, over all sittings."""
+        return self._seconds_before + time.monotonic() - self._since
+
+    def has_row(self, step: int) -> bool:
+        return bool(self.rows) and self.rows[-1]["step"] >= step
+
+    def add_row(self, row: dict[str, float], better: bool) -> None:
+        """Add an evaluated step; `better` ones are kept as the best so far."""
+        self.rows.append(row)
+        if better:
+            self.best_step, self.best_accuracy = int(row["step"]), row["test_accuracy"]
+            self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+
+    def history(self) -> pd.DataFrame:
+        return pd.DataFrame(self.rows)
+
+    def keep(self, step: int) -> None:
+        """Keep the weights as they are now, as those of `step`."""
+        with written_whole(self._snapshot(step)) as temporary:
+            safetensors.torch.save_file(_on_cpu(self.model.state_dict()), temporary)
+
+    def snapshots(self) -> dict[int, dict[str, Tensor]]:
+        """Return the weights of every kept step and of the best one."""
+        found = {
+            int(path.stem.split("-")[1]): safetensors.torch.load_file(path)
+            for path in sorted(self.folder.glob("snapshot-*.safetensors"))
+        }
+        found[self.best_step] = _on_cpu(self.best)
+        return found
+
+    def write(self, step: int) -> None:
+        """Write the state after `step` optimizer steps."""
+        tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"best/{k}": v for k, v in self.best.items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{index}/{k}": v for k, v in values.items() if v is not None}
+        said = {
+            "identity": self.identity,
+            "step": step,
+            "rows": self.rows,
+            "best_step": self.best_step,
+            "best_accuracy": self.best_accuracy,
+            "started": self.started,
+            "sittings": self.sittings,
+            "seconds": self.seconds(),
+        }
+        with written_whole(self.folder / "state.safetensors") as temporary:
+            safetensors.torch.save_file(_on_cpu(tensors), temporary, {"state": json.dumps(said)})
+
+    def resume(self) -> None:
+        """Take up the last written state; begin anew where there is none that fits."""
+        path = self.folder / "state.safetensors"
+        try:
+            with safe_open(path, framework="pt") as file:
+                said = json.loads(file.metadata()["state"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except FileNotFoundError:
+            self._begin()
+            return
+        except (SafetensorError, ValueError, KeyError) as error:
+            log.warning("%s is damaged (%s): training starts again", path, error)
+            self._begin()
+            return
+        if said["identity"] != self.identity:
+            log.warning("%s is of other settings, code or versions: training starts again", path)
+            self._begin()
+            return
+        self.model.load_state_dict(_under("model/", tensors))
+        self._load_optimizer(_under("optimizer/", tensors))
+        device = next(self.model.parameters()).device
+        self.best = {k: v.to(device) for k, v in _under("best/", tensors).items()}
+        self.step, self.rows = said["step"], said["rows"]
+        self.best_step, self.best_accuracy = said["best_step"], said["best_accuracy"]
+        self.started, self.sittings = said["started"], said["sittings"] + 1
+        self._seconds_before = said["seconds"]
+
+    def _load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            index, key = name.split("/")
+            state.setdefault(int(index), {})[key] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    def _begin(self) -> None:
+        self.remove()
+        self.folder.mkdir(parents=True)
+
+    def remove(self) -> None:
+        """Remove the checkpoint: the run is whole, or begins again."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _snapshot(self, step: int) -> Path:
+        return self.folder / f"snapshot-{step:09d}.safetensors"
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

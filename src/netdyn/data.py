@@ -1,0 +1,261 @@
+"""The prepared data: one file per data set, bytes on disk and in memory.
+
+A prepared file is a safetensors file with `train_images` (P, N_0), `train_labels` (P,),
+`test_images` and `test_labels`, all uint8, and the metadata `dataset`, `classes` and `sha256`.
+`netdyn.datasets` makes one; here it is written, loaded, cut into subsets and translated.
+"""
+
+import hashlib
+import json
+import math
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from netdyn.errors import NetdynError
+from netdyn.files import written_whole
+from netdyn.random_streams import generator
+
+__all__ = [
+    "TRANSLATIONS",
+    "Dataset",
+    "load",
+    "metadata",
+    "subset",
+    "to_unit",
+    "translate",
+    "translated17",
+    "write",
+    "write_translated",
+]
+
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+
+# (down, right) in pixels: the original, then ±1 and ±2 along x, along y and along both diagonals.
+_DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
+TRANSLATIONS = (
+    (0, 0),
+    *((step * down, step * right) for down, right in _DIRECTIONS for step in (1, -1, 2, -2)),
+)
+
+
+class Dataset(NamedTuple):
+    """A data set in memory: images uint8 (P, N_0), labels int64 (P,), its name and class count.
+
+    The images are mapped from the file, not copied: pages are read when they are first used.
+    """
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    name: str
+    classes: int
+
+
+def load(path: Path | str) -> Dataset:
+    """Return the data set of the prepared file `path`, its content checked against its SHA-256.
+
+    Raises:
+        NetdynError: the file is missing, no prepared file, or damaged.
+    """
+    described, arrays = _open(Path(path))
+    train_images, train_labels, test_images, test_labels = arrays
+    return Dataset(
+        train_images,
+        train_labels.long(),
+        test_images,
+        test_labels.long(),
+        described["dataset"],
+        int(described["classes"]),
+    )
+
+
+def metadata(path: Path | str) -> dict[str, str]:
+    """Return what the prepared file `path` says of itself: `dataset`, `classes`, `sha256`, ….
+
+    `sha256` is the digest of the bytes of the four arrays, one after the other (see `write`).
+    The content is not read. Raises NetdynError for a file that cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except FileNotFoundError:
+        raise NetdynError(f"{path}: no such prepared data; prepare it first") from None
+    except (SafetensorError, OSError) as error:
+        raise NetdynError(
+            f"{path}: damaged or no prepared data ({error}); delete it and prepare it again"
+        ) from error
+
+
+def _open(path: Path) -> tuple[dict[str, str], list[Tensor]]:
+    described = metadata(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            arrays = [file.get_tensor(name) for name in ARRAYS]
+    except SafetensorError as error:
+        raise NetdynError(
+            f"{path}: no prepared data ({error}); delete it and prepare it again"
+        ) from error
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(array.numpy())
+    if digest.hexdigest() != described.get("sha256"):
+        raise NetdynError(
+            f"{path}: damaged: its content has SHA-256 {digest.hexdigest()[:12]}…, expected "
+            f"{described.get('sha256', 'none')[:12]}…; delete it and prepare it again"
+        )
+    return described, arrays
+
+
+def write(
+    output: Path | str,
+    shapes: dict[str, tuple[int, ...]],
+    chunks: Iterable[np.ndarray],
+    described: dict[str, str],
+) -> None:
+    """Write a prepared file, streaming, so that no more than a chunk is held in memory.
+
+    Args:
+        output: the file; its folder is made. It appears whole or not at all.
+        shapes: shape of each of `train_images`, `train_labels`, `test_images`, `test_labels`.
+        chunks: uint8 arrays that hold the four, one after the other in this order, in C order;
+            a chunk's own shape does not matter.
+        described: metadata, at least `dataset` and `classes`; `sha256`, the digest of all
+            chunks, is added.
+
+    Equal content gives equal bytes: the header is written here with sorted keys, because
+    safetensors' own writer keeps metadata in no fixed order and wants whole arrays.
+
+    Raises:
+        NetdynError: the file cannot be written.
+        ValueError: the chunks do not hold what `shapes` say.
+    """
+    try:
+        with written_whole(Path(output)) as part, part.open("wb") as file:
+            # The digest is known last but stands first: its place is held by zeros until then.
+            start = file.write(_header(shapes, described | {"sha256": "0" * 64}))
+            digest = hashlib.sha256()
+            for chunk in chunks:
+                contiguous = np.ascontiguousarray(chunk, dtype=np.uint8)
+                digest.update(contiguous)
+                file.write(contiguous)
+            if file.tell() - start != sum(math.prod(shape) for shape in shapes.values()):
+                raise ValueError(f"the chunks hold {file.tell() - start} bytes, against {shapes}")
+            file.seek(0)
+            file.write(_header(shapes, described | {"sha256": digest.hexdigest()}))
+    except OSError as error:
+        raise NetdynError(f"{output}: cannot be written ({error.strerror or error})") from error
+
+
+def _header(shapes: dict[str, tuple[int, ...]], described: dict[str, str]) -> bytes:
+    entries: dict[str, object] = {"__metadata__": dict(sorted(described.items()))}
+    start = 0
+    for name in ARRAYS:
+        end = start + math.prod(shapes[name])
+        entries[name] = {"dtype": "U8", "shape": list(shapes[name]), "data_offsets": [start, end]}
+        start = end
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format wants the data aligned
+    return struct.pack("<Q", len(text)) + text
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """Return x^(0) = bytes/255 as float32 in [0, 1], same shape and device; a new tensor."""
+    return images.to(torch.float32, copy=True).div_(255.0)
+
+
+def subset(labels: Tensor, n: int, seed: int) -> Tensor:
+    """Return the indices (n,) of a stratified subset of the samples with `labels` (P,), ascending.
+
+    Class k gets n·n_k/P samples, rounded by largest remainder (ties to the smaller label), drawn
+    without replacement from its own random stream: as n grows, each class only gains samples.
+
+    Raises:
+        NetdynError: n is larger than P or smaller than the number of classes.
+    """
+    known = labels.cpu()
+    classes, counts = torch.unique(known, return_counts=True)
+    total = len(known)
+    if not len(classes) <= n <= total:
+        raise NetdynError(
+            f"a subset of {n} samples: must be at least {len(classes)} (one per class) and at "
+            f"most {total} (the samples there are)"
+        )
+    exact = [n * count for count in counts.tolist()]  # shares times P, in whole numbers
+    shares = [product // total for product in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda k: -(exact[k] % total))
+    for k in by_remainder[: n - sum(shares)]:
+        shares[k] += 1
+    chosen = []
+    for label, count, share in zip(classes.tolist(), counts.tolist(), shares, strict=True):
+        members = (known == label).nonzero().squeeze(1)  # (n_k,)
+        order = torch.randperm(count, generator=generator(seed, "subset", label))
+        chosen.append(members[order[:share]])
+    return torch.cat(chosen).sort().values.to(labels.device)
+
+
+def translate(images: Tensor, down: int, right: int) -> Tensor:
+    """Return square images (…, N_0) moved by whole pixels, zeros coming in at the edges.
+
+    Args:
+        images: any type, rows of N_0 = side² pixels.
+        down, right: pixels moved; negative moves up and left.
+    """
+    side = math.isqrt(images.shape[-1])
+    square = images.unflatten(-1, (side, side))
+    moved = torch.zeros_like(square)
+    to_rows, from_rows = _overlap(side, down)
+    to_columns, from_columns = _overlap(side, right)
+    moved[..., to_rows, to_columns] = square[..., from_rows, from_columns]
+    return moved.flatten(-2)
+
+
+def _overlap(side: int, step: int) -> tuple[slice, slice]:
+    kept = max(side - abs(step), 0)
+    forward, backward = max(step, 0), max(-step, 0)
+    return slice(forward, forward + kept), slice(backward, backward + kept)
+
+
+def translated17(images: Tensor) -> Iterator[Tensor]:
+    """Yield the 17 translations of images (P, N_0) in the order of TRANSLATIONS, originals first.
+
+    One at a time, of the images' own type, so that a million images are never held at once.
+    """
+    for down, right in TRANSLATIONS:
+        yield translate(images, down, right)
+
+
+def write_translated(source: Path | str, output: Path | str) -> None:
+    """Write the 17× translated set of the prepared file `source` as the prepared file `output`.
+
+    Training sample μ under translation t is sample t·P + μ of 17·P; the test samples are carried
+    over unchanged. The name gains "_translated17". Bytes throughout, one translation at a time.
+
+    Raises:
+        NetdynError: `source` cannot be read or `output` cannot be written.
+    """
+    described, (train_images, train_labels, test_images, test_labels) = _open(Path(source))
+    times = len(TRANSLATIONS)
+    shapes = {
+        "train_images": (times * len(train_images), train_images.shape[1]),
+        "train_labels": (times * len(train_labels),),
+        "test_images": tuple(test_images.shape),
+        "test_labels": tuple(test_labels.shape),
+    }
+
+    def chunks() -> Iterator[np.ndarray]:
+        for moved in translated17(train_images):
+            yield moved.numpy()
+        yield np.tile(train_labels.numpy(), times)
+        yield test_images.numpy()
+        yield test_labels.numpy()
+
+    name = f"{described['dataset']}_translated17"
+    write(output, shapes, chunks(), described | {"dataset": name})

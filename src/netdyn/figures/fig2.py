@@ -1,0 +1,179 @@
+"""Fig. 2: learning dynamics of a shallow network with and without a nonlinearity."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from netdyn.errors import NetdynError
+from netdyn.figures.style import (
+    CLASS_COLOURS,
+    COLOURS,
+    at_last_step,
+    label_ends,
+    new_figure,
+    only,
+    over_seeds,
+    panel,
+    percent_axis,
+    plot_line,
+    read,
+    zero_log_axis,
+)
+
+__all__ = ["draw"]
+
+RUN = ["run", "seed", "activation", "samples", "step"]
+LOOK = {
+    "tanh": {"color": COLOURS["blue"], "linestyle": "-", "marker": "o", "label": "NN (tanh)"},
+    "identity": {"color": COLOURS["orange"], "linestyle": "--", "marker": "s", "label": "LNN"},
+    "lmap": {"color": COLOURS["green"], "linestyle": "-.", "marker": "^", "label": "L-map"},
+}
+
+
+def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+    """Draw Fig. 2: accuracies, RPDs and RPD gradients of the shallow networks.
+
+    Args:
+        tables: `shallow_history`, `shallow_pruning`, `shallow_rpd` and `shallow_gradient`.
+        settings: `small_samples`, the training-set size of (c); `title`, `note`: optional strings.
+
+    Lines are means over seeds, bands reach to the extremes.
+
+    Raises:
+        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+    """
+    history = read(tables, "shallow_history", [*RUN, "epoch", "test_accuracy"])
+    pruning = read(tables, "shallow_pruning", [*RUN, "start_layer", "split", "accuracy"])
+    rpd = read(tables, "shallow_rpd", [*RUN, "layer", "class", "r", "density"])
+    gradient = read(tables, "shallow_gradient", [*RUN, "layer", "class", "mode", "gradient"])
+    if "small_samples" not in settings:
+        raise NetdynError("figure 2: set small_samples, the training-set size of panel (c)")
+    small, large = int(settings["small_samples"]), int(history["samples"].max())
+    lmap = only(pruning, "shallow_pruning", activation="tanh", start_layer=1, split="test").rename(
+        columns={"accuracy": "test_accuracy"}
+    )
+    lmap = lmap.assign(activation="lmap")
+    accuracy = pd.concat([history, _with_epochs(lmap, history)])
+    layer = only(gradient, "shallow_gradient", layer=1, mode="evaluation")
+    layer = _with_epochs(layer, history)
+
+    with new_figure(settings, height=4.6) as figure:
+        above, below = figure.subfigures(2, 1)
+        a, b = above.subplots(1, 2)
+        c, d, e = below.subplots(1, 3, width_ratios=[1, 1, 1.5])
+        _accuracy_by_size(a, at_last_step(accuracy))
+        _accuracy_by_epoch(b, only(accuracy, "shallow_history", samples=large))
+        for axes, letter, samples in ((c, "c", small), (d, "d", large)):
+            panel(axes, letter, f"RPD, n = {samples:,}")
+            _rank_probability(axes, rpd, layer, samples)
+        _gradient_by_epoch(e, only(layer, "shallow_gradient", activation="tanh", samples=large))
+        return figure
+
+
+def _with_epochs(table: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Give every row the epoch that the history has for its training-set size and step."""
+    parts = []
+    for samples, rows in table.groupby("samples"):
+        steps = only(history, "shallow_history", samples=samples).sort_values("step")
+        parts.append(rows.assign(epoch=np.interp(rows["step"], steps["step"], steps["epoch"])))
+    return pd.concat(parts)
+
+
+def _accuracy_by_size(axes: Axes, last: pd.DataFrame) -> None:
+    panel(axes, "a", "test accuracy after training")
+    for activation, look in LOOK.items():
+        rows = only(last, "shallow_history", activation=activation)
+        plot_line(axes, rows, "samples", "test_accuracy", **look)
+    axes.set_xscale("log")
+    sizes = np.unique(last["samples"])
+    axes.xaxis.set_major_locator(FixedLocator(sizes))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=30, ha="right")
+    axes.set_xlabel("training samples n")
+    percent_axis(axes, "test accuracy")
+    axes.legend(loc="lower right")
+
+
+def _accuracy_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw the whole course over logarithmic epochs and the end, enlarged, over linear ones."""
+    panel(axes, "b", f"test accuracy, n = {rows['samples'].iloc[0]:,}")
+    inset = axes.inset_axes([0.5, 0.12, 0.47, 0.5])
+    lowest = []
+    for activation, look in LOOK.items():
+        chosen = only(rows, "shallow_history", activation=activation)
+        spread = over_seeds(chosen, "epoch", "test_accuracy")
+        late = spread["epoch"] >= 0.1 * spread["epoch"].max()
+        lowest.append(spread.loc[late, "low"].min())
+        for place in (axes, inset):
+            plot_line(place, chosen, "epoch", "test_accuracy", **{**look, "marker": None})
+    zero_log_axis(axes, rows["epoch"], "epoch")
+    percent_axis(axes, "test accuracy")
+    highest = rows["test_accuracy"].max()
+    margin = 0.08 * max(highest - min(lowest), 0.01)
+    inset.set(
+        xlim=(0.1 * rows["epoch"].max(), rows["epoch"].max()),
+        ylim=(min(lowest) - margin, highest + margin),
+    )
+    percent_axis(inset, "")
+    inset.set_ylabel("")
+    inset.spines[:].set_visible(True)
+    inset.set_title("the end, linear epochs", fontsize=7, loc="center", pad=2)
+
+
+def _rank_probability(axes: Axes, rpd: pd.DataFrame, gradient: pd.DataFrame, samples: int) -> None:
+    """Draw the layer's RPD of both networks after training, with its gradient in the key."""
+    last = at_last_step(rpd)
+    slopes = at_last_step(gradient)
+    axes.axhline(1, color=COLOURS["grey"], lw=0.6, ls=":")
+    for activation in ("tanh", "identity"):
+        wanted = {"activation": activation, "samples": samples, "layer": 1, "class": -1}
+        slope = slopes.loc[(slopes[list(wanted)] == pd.Series(wanted)).all(axis=1), "gradient"]
+        look = {**LOOK[activation], "marker": None}
+        if len(slope):
+            look["label"] += f", g = {slope.mean():.2f}"
+        plot_line(axes, only(last, "shallow_rpd", **wanted), "r", "density", **look)
+    axes.set(xlim=(0, 1), xlabel="rank r (0 = top)", ylabel="probability density")
+    axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
+    axes.legend(loc="upper right", handlelength=1.8)
+
+
+def _gradient_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw the RPD gradients of the ten classes, thin, and their mean, thick."""
+    panel(axes, "e", f"RPD gradient of the NN, n = {rows['samples'].iloc[0]:,}")
+    classes = sorted(rows.loc[rows["class"] >= 0, "class"].unique())
+    ends = []
+    for k in classes:
+        line = plot_line(
+            axes,
+            rows[rows["class"] == k],
+            "epoch",
+            "gradient",
+            color=CLASS_COLOURS[k % len(CLASS_COLOURS)],
+            linewidth=0.7,
+            label=f"class {k}",
+        )
+        ends.append(line.get_ydata()[-1])
+    mean = plot_line(
+        axes,
+        only(rows, "shallow_gradient", **{"class": -1}),
+        "epoch",
+        "gradient",
+        color=COLOURS["black"],
+        linewidth=2.2,
+        label="mean",
+        zorder=4,
+    )
+    axes.axhline(0, color=COLOURS["grey"], lw=0.6, ls=":")
+    zero_log_axis(axes, rows["epoch"], "epoch")
+    axes.set_ylabel("RPD gradient g")
+    axes.set_ylim(*axes.get_ylim())
+    label_ends(
+        axes,
+        [*ends, mean.get_ydata()[-1]],
+        [*map(str, classes), "mean"],
+        [*(CLASS_COLOURS[k % len(CLASS_COLOURS)] for k in classes), COLOURS["black"]],
+    )

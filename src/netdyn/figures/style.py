@@ -1,0 +1,282 @@
+"""What the figures share: the look, the reading of tables, and a few ways to draw."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, PercentFormatter
+
+from netdyn.errors import NetdynError
+
+__all__ = [
+    "CLASS_COLOURS",
+    "COLOURS",
+    "WIDTH",
+    "label_ends",
+    "new_figure",
+    "over_seeds",
+    "panel",
+    "percent_axis",
+    "plot_line",
+    "plot_sizes",
+    "read",
+    "zero_log_axis",
+]
+
+WIDTH = 7.0  # inches, a journal's double column
+# Okabe and Ito's palette, told apart under all common colour deficiencies.
+COLOURS = {
+    "blue": "#0072B2",
+    "orange": "#E69F00",
+    "green": "#009E73",
+    "red": "#D55E00",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "grey": "#767676",
+    "black": "#000000",
+}
+# Tol's muted palette: ten classes need more colours than Okabe and Ito's palette has.
+CLASS_COLOURS = (
+    "#332288",
+    "#88CCEE",
+    "#44AA99",
+    "#117733",
+    "#999933",
+    "#B8A038",
+    "#CC6677",
+    "#882255",
+    "#AA4499",
+    "#777777",
+)
+RC = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs everywhere
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "xtick.minor.size": 1.5,
+    "ytick.minor.size": 1.5,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 2.4,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.5,
+    "figure.dpi": 200,
+    "savefig.dpi": 300,
+}
+
+
+@contextmanager
+def new_figure(settings: Mapping, height: float) -> Iterator[Figure]:
+    """Give a Figure, 7 inches wide and `height` high, within the style that all figures share.
+
+    Args:
+        settings: `title` stands above the panels, `note` in small grey type below; both optional.
+        height: inches.
+    """
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(RC)
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.get_layout_engine().set(w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.04)
+        if settings.get("title"):
+            figure.suptitle(settings["title"], fontsize=9)
+        if settings.get("note"):
+            figure.supxlabel(settings["note"], x=0.99, ha="right", fontsize=7, color="0.4")
+        yield figure
+
+
+def read(tables: Mapping[str, pd.DataFrame], name: str, columns: Iterable[str]) -> pd.DataFrame:
+    """Return the table `name`.
+
+    Raises:
+        NetdynError: naming the table, if it is not there, has no row or lacks one of `columns`.
+    """
+    if name not in tables:
+        raise NetdynError(f"table {name!r} is missing: list it under the figure's tables")
+    table = tables[name]
+    lacking = [column for column in columns if column not in table.columns]
+    if lacking:
+        raise NetdynError(
+            f"table {name!r} has no column {', '.join(lacking)}: measure it again, it has only "
+            f"{', '.join(map(str, table.columns))}"
+        )
+    if table.empty:
+        raise NetdynError(f"table {name!r} has no row: measure it again")
+    return table
+
+
+def only(table: pd.DataFrame, name: str, **wanted: object) -> pd.DataFrame:
+    """Return the rows of `table` in which every column equals its wanted value.
+
+    Raises:
+        NetdynError: naming the table and the values, if no row does.
+    """
+    chosen = table
+    for column, value in wanted.items():
+        chosen = chosen[chosen[column] == value]
+    if chosen.empty:
+        values = ", ".join(f"{column} = {value}" for column, value in wanted.items())
+        raise NetdynError(f"table {name!r} has no row with {values}: measure it, or draw another")
+    return chosen
+
+
+def over_seeds(table: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """Return mean, low and high (the extremes over seeds) and count of y at every x.
+
+    Missing values are passed over; an x with missing values only is left out. An infinite value
+    makes the mean infinite.
+    """
+    groups = table.dropna(subset=[y]).groupby(x)[y]
+    return groups.agg(mean="mean", low="min", high="max", count="count").reset_index()
+
+
+def at_last_step(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of every run's last step."""
+    return table[table["step"] == table.groupby("run")["step"].transform("max")]
+
+
+def panel(axes: Axes, letter: str, text: str = "") -> None:
+    """Give a panel its letter, bold and in brackets, and a short title behind it."""
+    axes.set_title(rf"$\mathbf{{({letter})}}$  {text}".rstrip())
+
+
+def plot_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **look: object) -> Line2D:
+    """Draw the mean of y over seeds as a line, with a band to the extremes if there are several."""
+    spread = over_seeds(table, x, y)
+    (line,) = axes.plot(spread[x], spread["mean"], **look)
+    if spread["count"].max() > 1:
+        axes.fill_between(
+            spread[x],
+            spread["low"],
+            spread["high"],
+            color=line.get_color(),
+            alpha=0.2,
+            linewidth=0,
+            zorder=line.get_zorder() - 0.5,
+        )
+    return line
+
+
+def plot_sizes(axes: Axes, table: pd.DataFrame, **look: object) -> Line2D:
+    """Draw basin sizes over steps: finite ones as `plot_line`, the others at the panel's edge.
+
+    An infinite size is an arrow up at the upper edge; a size of 0, which a logarithmic axis does
+    not have, an arrow down at the lower one. A single seed's band is its resampling error.
+    """
+    spread = over_seeds(table, "step", "size")
+    finite = np.isfinite(spread["mean"]) & (spread["mean"] > 0)
+    shown = spread["mean"].where(finite)
+    (line,) = axes.plot(spread["step"], shown, **look)
+    low, high = spread["low"], spread["high"]
+    if spread["count"].max() == 1 and "size_error" in table:
+        error = table.groupby("step")["size_error"].first().reindex(spread["step"]).to_numpy()
+        low, high = spread["mean"] - error, spread["mean"] + error
+    # A band may reach below the smallest positive number that the axis can show.
+    low = low.clip(lower=1e-6).where(finite)
+    axes.fill_between(
+        spread["step"], low, high.where(finite), color=line.get_color(), alpha=0.2, linewidth=0
+    )
+    edge = axes.get_xaxis_transform()  # x in data, y in parts of the panel's height
+    for rows, height, marker in (
+        (spread[np.isposinf(spread["mean"])], 0.97, "^"),
+        (spread[spread["mean"] == 0], 0.03, "v"),
+    ):
+        if len(rows):
+            axes.plot(
+                rows["step"],
+                np.full(len(rows), height),
+                marker=marker,
+                linestyle="none",
+                markersize=4.5,
+                color=line.get_color(),
+                transform=edge,
+                clip_on=False,
+                label="_edge",
+            )
+    return line
+
+
+def percent_axis(axes: Axes, label: str) -> None:
+    """Label the y axis of shares 0 … 1 in percent."""
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    axes.set_ylabel(f"{label} (%)")
+
+
+def zero_log_axis(axes: Axes, values: Iterable[float], label: str) -> None:
+    """Make the x axis logarithmic from the smallest positive of `values` on, with 0 to its left."""
+    values = np.unique(np.asarray(list(values), dtype=float))
+    positive = values[values > 0]
+    smallest, largest = (positive[0], positive[-1]) if len(positive) else (1.0, 10.0)
+    axes.set_xscale("symlog", linthresh=smallest, linscale=0.4)
+    first, last = int(np.ceil(np.log10(smallest) - 1e-9)), int(np.floor(np.log10(largest) + 1e-9))
+    decades = np.arange(first, last + 1)
+    every = 1 + len(decades) // 7
+    zero = [0.0] if values[0] == 0 else []
+    axes.xaxis.set_major_locator(FixedLocator([*zero, *(10.0 ** decades[::every])]))
+    between = [m * 10.0**d for d in range(first - 1, last + 1) for m in range(2, 10)]
+    axes.xaxis.set_minor_locator(
+        FixedLocator(
+            [
+                *(tick for tick in between if smallest <= tick <= largest),
+                *(10.0**d for d in decades if d not in decades[::every]),
+            ]
+        )
+    )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    left = -0.3 * smallest if zero else smallest * 0.9
+    axes.set_xlim(left, largest * 1.05)
+    axes.set_xlabel(label)
+
+
+def _power(value: float) -> str:
+    exponent = round(np.log10(value)) if value > 0 else 0
+    if value == 0 or 0 <= exponent <= 2:
+        return f"{value:g}"
+    return rf"$10^{{{exponent}}}$"
+
+
+def label_ends(
+    axes: Axes, heights: Sequence[float], texts: Sequence[str], colours: Sequence
+) -> None:
+    """Write `texts` beside the right edge at the heights of their lines, moved apart to be read.
+
+    Call it once the y axis has its limits.
+    """
+    low, high = axes.get_ylim()
+    order = np.argsort(heights, kind="stable")
+    gap = 0.075 if len(texts) < 12 else 1.0 / len(texts)
+    places = (np.asarray(heights, dtype=float)[order] - low) / (high - low)
+    for i in range(1, len(places)):
+        places[i] = max(places[i], places[i - 1] + gap)
+    places -= max(0.0, places[-1] - 1.0) if len(places) else 0.0
+    for i in range(len(places) - 2, -1, -1):
+        places[i] = min(places[i], places[i + 1] - gap)
+    for place, index in zip(places, order, strict=True):
+        axes.annotate(
+            texts[index],
+            (1.01, place),
+            xycoords="axes fraction",
+            color=colours[index],
+            fontsize=7,
+            va="center",
+        )

@@ -1,0 +1,81 @@
+"""Files that are whole or absent: everything is written beside its place and renamed into it."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from netdyn.errors import NetdynError
+
+__all__ = ["canonical_json", "digest", "digest_file", "read_json", "write_json", "written_whole"]
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` and rename it to `path` once the block has succeeded.
+
+    A block that fails, or a process that is killed in it, leaves `path` as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp's 0600 would keep a group from reading shared results.
+        temporary.chmod(0o666 & ~_umask())
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a JSON value: equal for equal content, whatever the order of keys."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def canonical_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def write_json(path: Path, value: Mapping) -> None:
+    """Write a JSON file; one that already holds the same content is left alone, time stamp too."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    path = Path(path)
+    if path.is_file() and path.read_text() == text:
+        return
+    with written_whole(path) as temporary:
+        temporary.write_text(text)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        NetdynError: naming the file, when it is missing or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError as error:
+        raise NetdynError(f"{path} is missing: make it with the workflow first") from error
+    except ValueError as error:
+        raise NetdynError(f"{path} is damaged ({error}): delete it and run again") from error

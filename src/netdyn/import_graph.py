@@ -1,0 +1,90 @@
+"""Which source a module depends on: what makes code an input of the workflow's rules.
+
+Read from the source text, without importing anything, so that a dry run stays cheap.
+"""
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+
+__all__ = ["code_digests", "source_files"]
+
+PACKAGE = Path(__file__).parent
+
+
+def source_files(module: str) -> list[Path]:
+    """Return the files of `module` and of every module of this package that it imports.
+
+    Directly or through others, anywhere in the file (imports inside functions count too), with
+    the packages they lie in; sorted.
+
+    >>> [path.name for path in source_files("netdyn.errors")]
+    ['__init__.py', 'errors.py']
+    """
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        waiting.extend(_imports(name))
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])
+    return sorted(_path(name) for name in seen)
+
+
+def code_digests(module: str) -> dict[str, str]:
+    """Return a SHA-256 of the meaning of each of `source_files`, by its path inside the package.
+
+    It is taken over the syntax tree without docstrings: a comment, a docstring or the formatting
+    changes nothing, so that rewording an explanation does not train for hours again.
+    """
+    return {path.relative_to(PACKAGE).as_posix(): _meaning(path) for path in source_files(module)}
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def _meaning(path: Path) -> str:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, _DOCUMENTED) and body and _is_text(body[0]):
+            node.body = body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _path(name: str) -> Path:
+    parts = name.split(".")[1:]
+    package = PACKAGE.joinpath(*parts) / "__init__.py"
+    return package if package.is_file() else PACKAGE.joinpath(*parts).with_suffix(".py")
+
+
+@functools.cache
+def _imports(name: str) -> tuple[str, ...]:
+    found: set[str] = set()
+    for node in ast.walk(_tree(_path(name))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            # `from netdyn import rpd` names a module, `from netdyn.rpd import x` does not.
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    ours = {other for other in found if other.split(".")[0] == PACKAGE.name}
+    return tuple(sorted(other for other in ours if _path(other).is_file()))

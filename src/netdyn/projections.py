@@ -1,0 +1,128 @@
+"""Low-dimensional views of samples, and the regions that classes occupy in them."""
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor, nn
+
+from netdyn.errors import NetdynError
+from netdyn.lmap import substitute
+from netdyn.mlp import _as_input, layers, logits
+
+__all__ = ["bottleneck", "half_sums", "inside_region", "output_plane", "principal_components"]
+
+# A direction in which the training points spread less than this fraction of their widest spread
+# counts as none: float32 coordinates carry no more than that.
+FLAT = 1e-6
+
+
+@torch.no_grad()
+def output_plane(model: nn.Module) -> Tensor:
+    """Return the two leading right-singular vectors of the output layer's weight, (2, N_{L−1}).
+
+    Rows are orthonormal; each has its component of largest size positive, which fixes its sign.
+
+    Raises:
+        NetdynError: for an output layer with fewer than two inputs or outputs.
+    """
+    weight = layers(model)[-1].linear.weight  # (K, N_{L−1})
+    if min(weight.shape) < 2:
+        raise NetdynError(
+            f"the output layer takes {weight.shape[1]} values and gives {weight.shape[0]}: "
+            "a plane needs two of each"
+        )
+    plane = torch.linalg.svd(weight.double(), full_matrices=False).Vh[:2]
+    largest = plane.gather(1, plane.abs().argmax(dim=1, keepdim=True))  # (2, 1)
+    return (plane * largest.sign()).to(weight.dtype)
+
+
+def bottleneck(model: nn.Module, x: Tensor) -> Tensor:
+    """Return the local fields (h_1, h_2) of a bottleneck before the output layer, (P, 2).
+
+    The last hidden activations x^(L−1) times the vectors of `output_plane`: the coordinates of
+    Fig. 6 and 7e–h. Evaluation mode; for training mode measure
+    `netdyn.mlp.with_batch_statistics(model, x)` instead of `model`.
+
+    Args:
+        model: any network that `netdyn.mlp.layers` reads.
+        x: samples, (P, …), flattened to (P, N_0); bytes (uint8) are divided by 255.
+    """
+    return logits(substitute(model, len(layers(model)), output_plane(model)), x)
+
+
+def half_sums(x: Tensor) -> Tensor:
+    """Return the sums of the first and of the last half of each sample's inputs, (P, 2).
+
+    The coordinates of Fig. 4h: for 784 inputs, the first and the last 392. Of an odd number the
+    middle input counts to the last half. Bytes (uint8) are divided by 255.
+    """
+    x = _as_input(x).flatten(1)
+    middle = x.shape[1] // 2
+    return torch.stack([x[:, :middle].sum(dim=1), x[:, middle:].sum(dim=1)], dim=1)
+
+
+def principal_components(x: Tensor, components: int = 3) -> PCA:
+    """Return scikit-learn's PCA fitted to the samples x (P, …), flattened; Fig. 5 uses three.
+
+    The solver is the exact eigendecomposition of the covariance, which draws no random numbers and
+    fixes the signs of the axes. Bytes (uint8) are divided by 255; transform what was treated alike:
+    `principal_components(x).transform(points)`.
+
+    Raises:
+        NetdynError: for more components than samples or inputs.
+    """
+    values = _as_input(x).flatten(1).double().cpu().numpy()  # (P, N_0)
+    if not 1 <= components <= min(values.shape):
+        raise NetdynError(
+            f"components {components}: {values.shape[0]} samples of {values.shape[1]} inputs have "
+            f"1 … {min(values.shape)}"
+        )
+    return PCA(n_components=components, svd_solver="covariance_eigh").fit(values)
+
+
+def inside_region(
+    points: Tensor | np.ndarray, training: Tensor | np.ndarray, percentile: float = 99.0
+) -> Tensor:
+    """Say which points lie inside the region of a class's training projections, bool (Q,).
+
+    Inside is a point whose Mahalanobis distance to the training projections, by their mean and
+    covariance, is at most the given percentile of the training projections' own distances. Where
+    those lie on a line (or plane, or in a point), the distance is taken within it, and whatever
+    lies off it is outside.
+
+    Args:
+        points: (Q, D).
+        training: projections of the class's training samples, (P, D), at least one.
+        percentile: in [0, 100].
+
+    Raises:
+        NetdynError: for shapes that do not match, no training projections, or values not finite.
+    """
+    points, training = torch.as_tensor(points), torch.as_tensor(training)
+    if training.ndim != 2 or 0 in training.shape or points.shape[1:] != training.shape[1:]:
+        raise NetdynError(
+            f"points {tuple(points.shape)} and training projections {tuple(training.shape)}: "
+            "give (Q, D) and (P, D), P at least one"
+        )
+    if not training.isfinite().all():
+        raise NetdynError("training projections are not all finite: the network diverged")
+    if not 0 <= percentile <= 100:
+        raise NetdynError(f"percentile {percentile}: it must lie in [0, 100]")
+    training = training.double()
+    mean = training.mean(dim=0)
+    centred = training - mean  # (P, D)
+    variances, axes = torch.linalg.eigh(centred.T @ centred / len(training))  # (D,), (D, D)
+    spreads = variances.clamp(min=0).sqrt()
+    flat = spreads <= FLAT * (spreads[-1] + FLAT * mean.abs().max())
+    off_plane = (centred @ axes).abs().amax(dim=0) + FLAT * (spreads[-1] + mean.abs().max())
+
+    def distances(positions: Tensor) -> Tensor:
+        along = (positions.double() - mean) @ axes  # (Q, D)
+        within = (along / spreads)[:, ~flat].square().sum(dim=1).sqrt()
+        is_off = (along.abs() > off_plane)[:, flat].any(dim=1)
+        return torch.where(is_off, torch.inf, within)
+
+    own = distances(training).cpu().numpy()
+    # Rounding must not push the outermost training projections out of their own region.
+    limit = float(np.percentile(own, percentile)) * (1 + 1e-9)
+    return distances(points) <= limit

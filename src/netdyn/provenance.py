@@ -1,0 +1,90 @@
+"""Where a result came from: code, versions, machine and times."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import netdyn
+from netdyn.files import digest
+from netdyn.import_graph import code_digests
+
+__all__ = ["code_digest", "now", "record"]
+
+_PACKAGES = ("torch", "numpy", "pandas", "safetensors", "scikit-learn", "scipy", "matplotlib")
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, as ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def code_digest(module: str) -> str:
+    """Return the SHA-256 of the source of `module` and of all that it imports of this package."""
+    return digest(code_digests(module))
+
+
+def record(module: str, started: str, seconds: float, **more: object) -> dict:
+    """Return the provenance of a result that `module` made: what a reader needs to make it again.
+
+    Args:
+        module: the module whose code made the result.
+        started: from `now`.
+        seconds: wall-clock time spent, over all sittings.
+        more: what else is known (device, threads, resumed at …).
+    """
+    return {
+        "netdyn": netdyn.__version__,
+        "code_sha256": code_digest(module),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": _versions(),
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+        },
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "started": started,
+        "finished": now(),
+        "seconds": round(seconds, 1),
+        **more,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def _commit() -> str | None:
+    """Return the checkout's commit, with "+" when files differ from it; None outside of git."""
+    folder = Path(__file__).parent
+    try:
+        head = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty=+"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip()

@@ -1,0 +1,301 @@
+"""Settings: load, overlay a scale, validate, and resolve every run and measurement.
+
+Imports no torch: the workflow resolves its DAG with this module. What a job gets is the resolved
+block it uses, as a JSON file, never the whole configuration.
+"""
+
+import difflib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jsonschema
+import yaml
+
+from netdyn.errors import NetdynError
+from netdyn.files import digest
+
+__all__ = ["TRAINING_SAMPLES", "Measurement", "Run", "load", "measurements", "overlay", "runs"]
+
+# Training samples of each data set, known before anything is downloaded.
+TRAINING_SAMPLES = {"digits": 1_297, "mnist": 60_000, "fashion_mnist": 60_000, "kmnist": 60_000}
+TRANSLATIONS = 17
+# Written into every run's hash; raise it when a change of the code makes old runs incomparable.
+FORMAT = 1
+
+# What a declared run holds beside its settings, and a measurement beside its own.
+RUN_SELECTION = ("sweep", "seeds")
+MEASUREMENT_SELECTION = ("quantity", "run", "seeds", "where")
+
+
+class Run(NamedTuple):
+    """One training: a point of a declared run's sweep under one seed."""
+
+    id: str  # folder name: readable name and hash of the settings
+    data: str  # name of the prepared data set it trains on
+    identity: dict[str, Any]  # run, seed and swept values: columns of every table made from it
+    settings: dict[str, Any]  # everything that training depends on, resolved
+
+
+class Measurement(NamedTuple):
+    """One table: a quantity measured on the runs `runs` with `settings`."""
+
+    name: str
+    quantity: str
+    runs: tuple[Run, ...]  # empty for a quantity that needs no run
+    settings: dict[str, Any]
+
+
+def overlay(base: Mapping, *tops: Mapping) -> dict:
+    """Return `base` with each of `tops` laid over it: mappings are merged, the rest replaced."""
+    merged = dict(base)
+    for top in tops:
+        for key, value in top.items():
+            both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+            merged[key] = overlay(merged[key], value) if both else value
+    return merged
+
+
+def load(folder: Path, overrides: Mapping | None = None) -> dict:
+    """Return the validated settings of the workflow in `folder`.
+
+    Args:
+        folder: where config.yaml and workflow/ are.
+        overrides: what the command line says; it wins over the scale, which wins over config.yaml.
+
+    Raises:
+        NetdynError: naming the key and the mend, for anything the schema or the cross-checks of
+            `runs` and `measurements` refuse.
+    """
+    folder, overrides = Path(folder), dict(overrides or {})
+    base = _read_yaml(folder / "config.yaml")
+    scale = overrides.get("scale", base.get("scale"))
+    scale_file = folder / "workflow" / "scales" / f"{scale}.yaml"
+    # An unknown scale has no file either; the schema below is what names it.
+    top = _read_yaml(scale_file) if scale_file.is_file() else {}
+    config = overlay(base, top, overrides)
+    validate(config, _read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml"))
+    measurements(config)
+    return config
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise NetdynError(f"{path} is missing: run from the workflow's folder") from error
+    except yaml.YAMLError as error:
+        raise NetdynError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise NetdynError(f"{path} must hold keys and values")
+    return content
+
+
+def validate(config: Mapping, schema: Mapping) -> None:
+    """Check `config` against the strict schema; the error names the first key that is wrong."""
+    # JSON first: it turns YAML's dates and other oddities into errors of the same kind.
+    try:
+        config = json.loads(json.dumps(config, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise NetdynError(f"settings: {error}; write plain numbers, words and lists") from error
+    # A swept value is held to the same rule as the setting it sweeps.
+    swept = {"$defs": schema["$defs"], "$ref": "#/$defs/run_settings"}
+    _refuse(config, schema, "")
+    for name, declared in config["runs"].items():
+        for key, values in declared.get("sweep", {}).items():
+            for value in values:
+                _refuse({key: value}, swept, f"runs.{name}.sweep.")
+
+
+def _refuse(instance: Any, schema: Mapping, prefix: str) -> None:
+    validator = jsonschema.Draft202012Validator(schema)
+    known = set(_property_names(schema))
+    errors = sorted(validator.iter_errors(instance), key=lambda e: (_rank(e, known), str(e.path)))
+    if errors:
+        raise NetdynError(prefix + _explain(errors[0], known))
+
+
+def _rank(error: jsonschema.ValidationError, known: set[str]) -> int:
+    """Put the cause before its consequences.
+
+    A mistyped key also makes the right one missing; a wrong value also makes its whole block
+    "unevaluated", so that keys which are quite right are reported as unknown.
+    """
+    if error.validator not in _UNKNOWN_KEY:
+        return 1
+    return 0 if _unknown_keys(error, known) else 2
+
+
+def _unknown_keys(error: jsonschema.ValidationError, known: set[str]) -> list[str]:
+    named = [key for key in error.instance if f"'{key}'" in error.message]
+    return [key for key in named if key not in known]
+
+
+_UNKNOWN_KEY = ("additionalProperties", "unevaluatedProperties")
+
+
+def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
+    where = ".".join(str(part) for part in error.absolute_path) or "settings"
+    if error.validator in _UNKNOWN_KEY:
+        unknown = _unknown_keys(error, known)
+        if not unknown:
+            return f"{where}: {error.message.split('(')[-1].rstrip(')')} here: remove it"
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ": remove it, or correct its name"
+        return f"{where}: unknown key {unknown[0]!r}{hint}"
+    if error.validator == "enum":
+        allowed = ", ".join(map(str, error.validator_value))
+        return f"{where}: {error.instance!r} must be one of {allowed}"
+    if error.validator == "anyOf":
+        reasons = sorted({reason.message for reason in error.context})
+        return f"{where}: {error.instance!r} is not allowed: {'; or '.join(reasons)}"
+    if error.validator == "pattern":
+        return (
+            f"{where}: {error.instance!r} is not allowed: "
+            f"it must match {error.validator_value} (a plain word)"
+        )
+    return f"{where}: {error.message}"
+
+
+def _property_names(schema: Any) -> Iterator[str]:
+    if isinstance(schema, Mapping):
+        yield from schema.get("properties", {})
+        for value in schema.values():
+            yield from _property_names(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _property_names(value)
+
+
+def runs(config: Mapping) -> dict[str, list[Run]]:
+    """Return, per declared run, its trainings: every point of the sweep under every seed.
+
+    Raises:
+        NetdynError: for settings that are valid one by one but impossible together.
+    """
+    return {
+        name: list(_expand(config, name, declared)) for name, declared in config["runs"].items()
+    }
+
+
+def _expand(config: Mapping, name: str, declared: Mapping) -> Iterator[Run]:
+    sweep = declared.get("sweep", {})
+    own = {key: value for key, value in declared.items() if key not in RUN_SELECTION}
+    defaults = overlay(
+        {"dataset": config["dataset"], "threads": config["threads"]}, config["run_defaults"]
+    )
+    for point in itertools.product(*sweep.values()):
+        swept = dict(zip(sweep, point, strict=True))
+        settings = _resolve_run(overlay(defaults, own, swept), f"runs.{name}")
+        for seed in declared.get("seeds", config["seeds"]):
+            # Swept values as resolved: "all" samples become their number.
+            identity = {"run": name, **{key: settings[key] for key in swept}, "seed": seed}
+            resolved = {"format": FORMAT, **settings, "seed": seed}
+            words = [name, *(f"{k}-{_word(v)}" for k, v in identity.items() if k != "run")]
+            data = settings["dataset"] + ("_translated" if settings["translated"] else "")
+            yield Run("_".join(words) + "-" + digest(resolved)[:10], data, identity, resolved)
+
+
+def _word(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _resolve_run(settings: dict, where: str) -> dict:
+    """Turn words into numbers (all, full, one width for all) and refuse what cannot be trained."""
+    available = TRAINING_SAMPLES[settings["dataset"]] * (
+        TRANSLATIONS if settings["translated"] else 1
+    )
+    if settings["samples"] == "all":
+        settings["samples"] = available
+    samples, depth, width = settings["samples"], settings["depth"], settings["width"]
+    if samples > available:
+        raise NetdynError(
+            f"{where}.samples: {samples} asked for, but {settings['dataset']} has {available} "
+            "training samples: give at most that many, or all"
+        )
+    if settings["batch_size"] != "full" and settings["batch_size"] > samples:
+        raise NetdynError(
+            f"{where}.batch_size: {settings['batch_size']} is larger than the {samples} training "
+            "samples: give at most that many, or full"
+        )
+    settings["width"] = [width] * (depth - 1) if isinstance(width, int) else list(width)
+    if len(settings["width"]) != depth - 1:
+        raise NetdynError(
+            f"{where}.width: {len(settings['width'])} hidden widths, but depth {depth} has "
+            f"{depth - 1} hidden layers: give one number for all, or {depth - 1}"
+        )
+    return settings
+
+
+def measurements(config: Mapping) -> dict[str, Measurement]:
+    """Return every declared measurement with the runs it takes, resolved.
+
+    Raises:
+        NetdynError: for a run, a swept value, a class or a table that is named but not declared.
+    """
+    trained = runs(config)
+    found = {
+        name: _measurement(config, trained, name, declared)
+        for name, declared in config["measurements"].items()
+    }
+    for figure, declared in config["figures"].items():
+        for table in declared["tables"]:
+            if table not in found:
+                raise NetdynError(
+                    f"figures.{figure}.tables: no measurement {table!r}; "
+                    f"declared are {', '.join(found)}"
+                )
+    return found
+
+
+def _measurement(config: Mapping, trained: Mapping, name: str, declared: Mapping) -> Measurement:
+    own = {key: value for key, value in declared.items() if key not in MEASUREMENT_SELECTION}
+    settings = {"threads": config["threads"], **own}
+    chosen: tuple[Run, ...] = ()
+    if "run" in declared:
+        if declared["run"] not in trained:
+            raise NetdynError(
+                f"measurements.{name}.run: no run {declared['run']!r}; "
+                f"declared are {', '.join(trained)}"
+            )
+        wanted = dict(declared.get("where", {}))
+        if "seeds" in declared:
+            wanted["seed"] = declared["seeds"]
+        chosen = tuple(_select(trained[declared["run"]], wanted, f"measurements.{name}"))
+    amplitudes = settings.get("amplitudes")
+    if isinstance(amplitudes, Mapping) and amplitudes["first"] >= amplitudes["last"]:
+        raise NetdynError(f"measurements.{name}.amplitudes: first must be below last")
+    if isinstance(amplitudes, list) and (
+        amplitudes[0] != 0 or any(a >= b for a, b in itertools.pairwise(amplitudes))
+    ):
+        raise NetdynError(f"measurements.{name}.amplitudes: must start at 0 and increase")
+    for run in chosen:
+        depth, layers = run.settings["depth"], settings.get("start_layers", "all")
+        if layers != "all" and max(layers) > depth:
+            raise NetdynError(
+                f"measurements.{name}.start_layers: {max(layers)} is beyond the {depth} layers "
+                f"of run {declared['run']}"
+            )
+        samples = settings.get("samples", "all")
+        if "where" not in declared and samples != "all" and samples > run.settings["samples"]:
+            raise NetdynError(
+                f"measurements.{name}.samples: {samples} is more than the "
+                f"{run.settings['samples']} that {run.id} trains on: give fewer, or all"
+            )
+    return Measurement(name, declared["quantity"], chosen, settings)
+
+
+def _select(declared: list[Run], wanted: Mapping, where: str) -> list[Run]:
+    for key, values in wanted.items():
+        present = {json.dumps(run.identity.get(key)) for run in declared}
+        missing = [value for value in values if json.dumps(value) not in present]
+        if missing:
+            here = f"{where}.seeds" if key == "seed" else f"{where}.where.{key}"
+            raise NetdynError(
+                f"{here}: no run has {missing[0]!r}; there are {', '.join(sorted(present))}"
+            )
+    return [r for r in declared if all(r.identity[key] in values for key, values in wanted.items())]

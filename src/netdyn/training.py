@@ -1,0 +1,233 @@
+"""Training: a run's settings and a data set in, a whole run on disk out.
+
+The data stays on the device, as bytes where float would not fit. Batches follow from the seed and
+the epoch alone, so that measuring more often, stopping and resuming change no bit of the weights.
+"""
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from netdyn import checkpoints, data, provenance, runs
+from netdyn.devices import choose_device
+from netdyn.errors import NetdynError
+from netdyn.evaluation import Evaluator
+from netdyn.mlp import initialise
+from netdyn.random_streams import generator
+from netdyn.schedules import scheduled_steps
+
+__all__ = ["train"]
+
+log = logging.getLogger(__name__)
+
+# Seconds between two checkpoints: what a killed job loses at most.
+CHECKPOINT_SECONDS = 30.0
+# Up to this many values the training images are kept as float32 on the device (2 GB).
+RESIDENT_VALUES = 500_000_000
+
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+def train(
+    settings: Mapping,
+    data_file: Path,
+    output: Path,
+    checkpoint_folder: Path,
+    device: str = "auto",
+    progress: Callable[[int, int, str], None] = lambda step, steps, said: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Train the run of `settings` and write it whole into `output`, or go on where it was cut.
+
+    Args:
+        settings: the run's resolved settings (`settings.Run.settings`).
+        data_file: the prepared data set.
+        output: the run's folder.
+        checkpoint_folder: where the run is kept while it is not whole; removed at the end.
+        device: "auto", "cpu", "cuda" or "mps".
+        progress: told the step, the number of steps and the latest accuracies.
+        stopping: asked at every step; once true, a checkpoint is written and training ends.
+
+    Returns:
+        True when the run is whole, False when `stopping` ended it before.
+
+    Raises:
+        NetdynError: the data do not fit the settings, the device is missing, or the loss is no
+            longer finite.
+    """
+    chosen = choose_device(device)
+    torch.set_num_threads(settings["threads"])
+    loaded = data.load(data_file)
+    images, labels = _training_samples(loaded, settings, chosen)
+    model = runs.build_model(settings, images.shape[1], loaded.classes).to(chosen)
+    initialise(model, settings["seed"], settings["initial_scale"], _initial_range(settings))
+    optimizer = OPTIMIZERS[settings["optimizer"]](
+        model.parameters(),
+        lr=settings["learning_rate"],
+        weight_decay=settings["weight_decay"],
+        fused=True,
+    )
+    state = checkpoints.Checkpoint(
+        checkpoint_folder, model, optimizer, {**settings, "device": chosen.type}
+    )
+    state.resume()
+    if state.step:
+        log.info("resumed at step %d of %d", state.step, settings["steps"])
+
+    evaluator = Evaluator(loaded, images, labels, settings, chosen)
+    evaluated = set(scheduled_steps(settings["evaluate"], settings["steps"]))
+    kept = set(scheduled_steps(settings["snapshots"], settings["steps"]))
+    evaluated |= kept  # so that every kept step has its accuracies on record
+    batches = _Batches(images, labels, settings)
+    loss_function = _loss_function(settings, loaded.classes)
+    last_checkpoint = time.monotonic()
+
+    step = state.step
+    while True:
+        if step in evaluated and not state.has_row(step):
+            row = evaluator.row(model, step)
+            state.add_row(row, better=row["test_accuracy"] > state.best_accuracy)
+            progress(step, settings["steps"], _said(row))
+            if not math.isfinite(row["train_loss"]):
+                raise _diverged(row["train_loss"], step, settings)
+        if step in kept:
+            state.keep(step)
+        if step == settings["steps"]:
+            break
+        due = time.monotonic() - last_checkpoint > CHECKPOINT_SECONDS
+        if stopping() or due:
+            state.write(step)
+            last_checkpoint = time.monotonic()
+            progress(step, settings["steps"], _said(state.rows[-1]))
+            if stopping():
+                return False
+        loss = _optimizer_step(model, optimizer, loss_function, *batches.at(step), settings)
+        step += 1
+        # Reading the loss waits for a GPU, so there it is looked at only now and then.
+        if (chosen.type == "cpu" or step % 100 == 0) and not math.isfinite(value := loss.item()):
+            raise _diverged(value, step, settings)
+
+    seconds = state.seconds()
+    runs.write_run(
+        output,
+        settings,
+        {"inputs": images.shape[1], "classes": loaded.classes},
+        state.history(),
+        state.snapshots(),
+        state.best_step,
+        provenance.record(
+            __name__,
+            state.started,
+            seconds,
+            device=chosen.type,
+            device_name=torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "cpu",
+            threads=settings["threads"],
+            sittings=state.sittings,
+            data_sha256=data.metadata(data_file)["sha256"],
+        ),
+    )
+    state.remove()
+    return True
+
+
+def _training_samples(
+    loaded: data.Dataset, settings: Mapping, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return the run's training images, float in [0, 1] or bytes (P, N_0), and labels (P,)."""
+    labels = loaded.train_labels
+    if settings["samples"] > len(labels):
+        raise NetdynError(
+            f"samples: {settings['samples']} asked for, but the data set {loaded.name} has "
+            f"{len(labels)} training samples"
+        )
+    images = loaded.train_images
+    if settings["samples"] < len(labels):
+        chosen = data.subset(labels, settings["samples"], settings["seed"])
+        images, labels = images[chosen], labels[chosen]
+    images, labels = images.to(device), labels.to(device)
+    if images.numel() <= RESIDENT_VALUES:
+        images = _to_input(images, settings)
+    return images, labels
+
+
+def _to_input(images: Tensor, settings: Mapping) -> Tensor:
+    x = data.to_unit(images) if images.dtype == torch.uint8 else images
+    return x.double() if settings["precision"] == "float64" else x
+
+
+def _initial_range(settings: Mapping) -> float | None:
+    return None if settings["initial_range"] == "fan_in" else settings["initial_range"]
+
+
+class _Batches:
+    """The batch of each step: one permutation an epoch, an incomplete last batch left out."""
+
+    def __init__(self, images: Tensor, labels: Tensor, settings: Mapping):
+        self.images, self.labels, self.settings = images, labels, settings
+        full = settings["batch_size"] == "full"
+        self.size = len(labels) if full else settings["batch_size"]
+        self.per_epoch = len(labels) // self.size
+        self.full = full
+        self.epoch = -1
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        if self.full:
+            return _to_input(self.images, self.settings), self.labels
+        epoch, index = divmod(step, self.per_epoch)
+        if epoch != self.epoch:
+            stream = generator(self.settings["seed"], "batch order", epoch)
+            order = torch.randperm(len(self.labels), generator=stream)
+            self.order, self.epoch = order.to(self.labels.device), epoch
+        chosen = self.order[index * self.size : (index + 1) * self.size]  # (batch,)
+        return _to_input(self.images[chosen], self.settings), self.labels[chosen]
+
+
+def _loss_function(settings: Mapping, classes: int) -> Callable[[Tensor, Tensor], Tensor]:
+    if settings["loss"] == "cross_entropy":
+        return nn.functional.cross_entropy
+
+    def mean_squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+        one_hot = nn.functional.one_hot(labels, classes).to(logits.dtype)
+        return nn.functional.mse_loss(logits, one_hot)
+
+    return mean_squared_error
+
+
+def _optimizer_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss_function: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    labels: Tensor,
+    settings: Mapping,
+) -> Tensor:
+    model.train()
+    optimizer.zero_grad(set_to_none=True)
+    autocast = (
+        torch.autocast(x.device.type, dtype=torch.bfloat16)
+        if settings["precision"] == "bfloat16"
+        else contextlib.nullcontext()
+    )
+    with autocast:
+        logits = model(x)  # (batch, K)
+    loss = loss_function(logits.float() if logits.dtype == torch.bfloat16 else logits, labels)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def _said(row: Mapping) -> str:
+    return f"training accuracy {row['train_accuracy']:.4f}, test {row['test_accuracy']:.4f}"
+
+
+def _diverged(loss: float, step: int, settings: Mapping) -> NetdynError:
+    return NetdynError(
+        f"training diverged: the loss is {loss} at step {step}; lower learning_rate "
+        f"(now {settings['learning_rate']}) or initial_scale (now {settings['initial_scale']})"
+    )
