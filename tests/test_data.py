@@ -7,35 +7,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from oracles import write_prepared
 from safetensors.numpy import save_file
 
 from netdyn import data
 from netdyn.errors import NetdynError
-
-
-@pytest.fixture
-def arrays() -> dict[str, np.ndarray]:
-    random = np.random.default_rng(0)
-    return {
-        "train_images": random.integers(0, 256, (12, 25), dtype=np.uint8),
-        "train_labels": np.arange(12, dtype=np.uint8) % 3,
-        "test_images": random.integers(0, 256, (5, 25), dtype=np.uint8),
-        "test_labels": np.arange(5, dtype=np.uint8) % 3,
-    }
-
-
-def write(path, arrays):
-    shapes = {name: array.shape for name, array in arrays.items()}
-    data.write(path, shapes, arrays.values(), {"dataset": "toy", "classes": "3"})
-
-
-def naive_translation(image, side, down, right):
-    moved = [0] * (side * side)
-    for row in range(side):
-        for column in range(side):
-            if 0 <= row + down < side and 0 <= column + right < side:
-                moved[(row + down) * side + column + right] = int(image[row * side + column])
-    return moved
 
 
 def naive_shares(counts, n):
@@ -48,7 +24,7 @@ def naive_shares(counts, n):
 
 
 def test_what_is_written_is_loaded(tmp_path, arrays):
-    write(tmp_path / "new" / "toy.safetensors", arrays)
+    write_prepared(tmp_path / "new" / "toy.safetensors", arrays)
     loaded = data.load(tmp_path / "new" / "toy.safetensors")
     for name, array in arrays.items():
         assert getattr(loaded, name).tolist() == array.tolist()
@@ -58,7 +34,7 @@ def test_what_is_written_is_loaded(tmp_path, arrays):
 
 
 def test_equal_content_is_an_equal_file_however_it_is_chunked(tmp_path, arrays):
-    write(tmp_path / "whole", arrays)
+    write_prepared(tmp_path / "whole", arrays)
     rows = (row for array in arrays.values() for row in np.atleast_2d(array))
     shapes = {name: array.shape for name, array in arrays.items()}
     data.write(tmp_path / "rows", shapes, rows, {"classes": "3", "dataset": "toy"})
@@ -67,7 +43,7 @@ def test_equal_content_is_an_equal_file_however_it_is_chunked(tmp_path, arrays):
 
 
 def test_arrays_in_memory_are_views_that_leave_the_file_alone(tmp_path, arrays):
-    write(tmp_path / "toy", arrays)
+    write_prepared(tmp_path / "toy", arrays)
     before = (tmp_path / "toy").read_bytes()
     data.load(tmp_path / "toy").train_images.zero_()
     assert (tmp_path / "toy").read_bytes() == before
@@ -76,7 +52,7 @@ def test_arrays_in_memory_are_views_that_leave_the_file_alone(tmp_path, arrays):
 @pytest.mark.parametrize("name", ["train_images", "train_labels", "test_images", "test_labels"])
 def test_one_flipped_bit_is_noticed(tmp_path, arrays, name):
     path = tmp_path / "toy"
-    write(path, arrays)
+    write_prepared(path, arrays)
     content = bytearray(path.read_bytes())
     content[content.index(arrays[name].tobytes())] ^= 1
     path.write_bytes(content)
@@ -87,7 +63,7 @@ def test_one_flipped_bit_is_noticed(tmp_path, arrays, name):
 @pytest.mark.parametrize("kept", [0, 4, 100, -1])
 def test_truncated_file_is_named(tmp_path, arrays, kept):
     path = tmp_path / "toy"
-    write(path, arrays)
+    write_prepared(path, arrays)
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(NetdynError, match=r"toy: damaged or no prepared data .* delete it"):
         data.load(path)
@@ -106,7 +82,7 @@ def test_missing_and_foreign_files_are_named(tmp_path, arrays):
 
 def test_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path, arrays):
     path = tmp_path / "toy"
-    write(path, arrays)
+    write_prepared(path, arrays)
     before = path.read_bytes()
     shapes = {name: array.shape for name, array in arrays.items()}
 
@@ -125,7 +101,7 @@ def test_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path, arrays):
 def test_unwritable_place_is_named(tmp_path, arrays):
     (tmp_path / "file").touch()
     with pytest.raises(NetdynError, match="toy: cannot be written"):
-        write(tmp_path / "file" / "toy", arrays)
+        write_prepared(tmp_path / "file" / "toy", arrays)
 
 
 def test_to_unit_is_bytes_over_255():
@@ -172,47 +148,3 @@ def test_smaller_subset_lies_in_the_larger():
 def test_impossible_subset_is_refused(n):
     with pytest.raises(NetdynError, match=f"a subset of {n} samples: .* at least 10 .* most 30"):
         data.subset(torch.arange(30) % 10, n, seed=0)
-
-
-def test_seventeen_translations_are_the_papers():
-    ones, twos = {1, -1}, {2, -2}
-    expected = {(0, 0)}
-    for steps in (ones, twos):
-        for step in steps:
-            expected |= {(0, step), (step, 0), (step, step), (step, -step)}
-    assert len(data.TRANSLATIONS) == 17
-    assert set(data.TRANSLATIONS) == expected
-    assert data.TRANSLATIONS[0] == (0, 0)
-
-
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-def test_translation_matches_its_slow_twin(dtype):
-    images = torch.randint(
-        1, 256, (3, 25), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    ).to(dtype)
-    for down in range(-6, 7):
-        for right in range(-6, 7):
-            moved = data.translate(images, down, right)
-            assert moved.dtype == dtype
-            assert moved.tolist() == [
-                naive_translation(image, 5, down, right) for image in images.tolist()
-            ]
-
-
-def test_translated_set_is_shift_major_with_test_samples_unchanged(tmp_path, arrays):
-    write(tmp_path / "toy", arrays)
-    data.write_translated(tmp_path / "toy", tmp_path / "toy17")
-    original, translated = data.load(tmp_path / "toy"), data.load(tmp_path / "toy17")
-    assert translated.train_images.shape == (17 * 12, 25)
-    assert translated.train_images.dtype == torch.uint8
-    for t, (down, right) in enumerate(data.TRANSLATIONS):
-        block = slice(12 * t, 12 * (t + 1))
-        assert translated.train_images[block].tolist() == [
-            naive_translation(image, 5, down, right) for image in arrays["train_images"]
-        ]
-        assert torch.equal(translated.train_labels[block], original.train_labels)
-    assert torch.equal(translated.test_images, original.test_images)
-    assert torch.equal(translated.test_labels, original.test_labels)
-    assert (translated.name, translated.classes) == ("toy_translated17", 3)
-    # The format's header beside bytes only: nothing is stored as floats.
-    assert 0 < (tmp_path / "toy17").stat().st_size - (17 * 12 + 5) * 26 < 1000

@@ -7,13 +7,14 @@ share, as it is (single sample) or averaged over a class or all samples, falls b
 
 import copy
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.mlp import _as_input, layers, logits
+from netdyn.mlp import Layer, as_input, layers, propagate_from
 from netdyn.random_streams import generator
 
 __all__ = [
@@ -72,6 +73,16 @@ def noisy_samples(
         NetdynError: for an unknown `noise_return`, an empty range, or a "clip" that would already
             change samples without noise.
     """
+    low, high = _checked_return(noise_return, value_range)
+    if noise_return == "clip" and len(x) and not (low <= x.min() and x.max() <= high):
+        raise NetdynError(
+            f"samples run from {x.min():.4g} to {x.max():.4g}, outside value_range {value_range}, "
+            "and would be clipped: give the range of the data"
+        )
+    return low + (high - low) * NOISE_RETURNS[noise_return]((x - low) / (high - low), noise)
+
+
+def _checked_return(noise_return: str, value_range: tuple[float, float]) -> tuple[float, float]:
     if noise_return not in NOISE_RETURNS:
         raise NetdynError(
             f"noise_return {noise_return!r} is unknown: choose one of {', '.join(NOISE_RETURNS)}"
@@ -79,12 +90,7 @@ def noisy_samples(
     low, high = value_range
     if not low < high:
         raise NetdynError(f"value_range {value_range}: the lower end must lie below the upper one")
-    if noise_return == "clip" and len(x) and not (low <= x.min() and x.max() <= high):
-        raise NetdynError(
-            f"samples run from {x.min():.4g} to {x.max():.4g}, outside value_range {value_range}, "
-            "and would be clipped: give the range of the data"
-        )
-    return low + (high - low) * NOISE_RETURNS[noise_return]((x - low) / (high - low), noise)
+    return low, high
 
 
 @torch.no_grad()
@@ -120,19 +126,32 @@ def sample_noise_correct(
     amplitudes = _checked(x, y, amplitudes, trials)
     if x.dtype == torch.uint8 and tuple(value_range) != (0.0, 1.0):
         raise NetdynError(f"value_range {value_range}: bytes are divided by 255, leave it (0, 1)")
-    dtype = layers(model)[0].linear.weight.dtype
+    low, high = _checked_return(noise_return, value_range)
+    read = layers(model)
+    first = read[0].linear
     correct = torch.zeros(len(amplitudes), len(x), device=x.device)  # (A, P)
-    for block, first in enumerate(range(0, len(x), SAMPLES_PER_STREAM)):
-        chosen = slice(first, first + SAMPLES_PER_STREAM)
-        clean = _as_input(x[chosen].flatten(1)).to(dtype)  # (S, N_0)
+    for block, start in enumerate(range(0, len(x), SAMPLES_PER_STREAM)):
+        chosen = slice(start, start + SAMPLES_PER_STREAM)
+        clean = as_input(x[chosen].flatten(1)).to(first.weight.dtype)  # (S, N_0)
         for trial in range(trials):
             stream = generator(seed, "sample noise", trial, block)
             noise = torch.randn(SAMPLES_PER_STREAM, clean.shape[1], generator=stream)
             noise = noise[: len(clean)].to(clean)
+            if noise_return == "affine":
+                # W(x + aε) = Wx + a·Wε: the widest product serves all amplitudes.
+                z, dz = first(clean), (high - low) * (noise @ first.weight.T)  # (S, N_1) each
             for a, amplitude in enumerate(amplitudes):
-                noisy = noisy_samples(clean, amplitude * noise, value_range, noise_return)
-                correct[a, chosen] += _is_correct(logits(model, noisy), y[chosen])
+                if noise_return != "affine":
+                    noisy = noisy_samples(clean, amplitude * noise, value_range, noise_return)
+                    z, dz = first(noisy), 0.0
+                outputs = _output(read, z + amplitude * dz)
+                correct[a, chosen] += _is_correct(outputs, y[chosen])
     return correct / trials
+
+
+def _output(read: Sequence[Layer], z: Tensor) -> Tensor:
+    """Return the logits (P, K) that follow from z = W^(1) x + b^(1), (P, N_1)."""
+    return deque(propagate_from(read, z), maxlen=1).pop()
 
 
 @torch.no_grad()
@@ -157,12 +176,20 @@ def weight_noise_correct(
         amplitudes: standard deviations a ≥ 0 in units of each matrix's own, (A,).
 
     Raises:
-        NetdynError: for inputs that do not match.
+        NetdynError: for inputs that do not match, and for a weight that is no parameter itself.
     """
     amplitudes = _checked(x, y, amplitudes, trials)
     perturbed = copy.deepcopy(model)
-    weights = [layer.linear.weight for layer in layers(perturbed)]
+    read = layers(perturbed)
+    weights = [layer.linear.weight for layer in read]
+    if not all(isinstance(weight, nn.Parameter) for weight in weights):
+        raise NetdynError(
+            "a weight matrix is computed from other parameters (weight norm or the like): fold it "
+            "in first, with torch.nn.utils.parametrize.remove_parametrizations"
+        )
     originals = [weight.clone() for weight in weights]
+    inputs = as_input(x.flatten(1)).to(weights[0].dtype)  # (P, N_0)
+    z = read[0].linear(inputs)  # (P, N_1)
     correct = torch.zeros(len(amplitudes), len(x), device=x.device)  # (A, P)
     for trial in range(trials):
         noise = []
@@ -170,10 +197,14 @@ def weight_noise_correct(
             stream = generator(seed, "weight noise", trial, l)
             drawn = torch.randn(original.shape, generator=stream)
             noise.append(original.std(correction=0) * drawn.to(original))
+        # (W + aε)x = Wx + a·εx: the widest product serves all amplitudes.
+        dz = inputs @ noise[0].T  # (P, N_1)
         for a, amplitude in enumerate(amplitudes):
-            for weight, original, layer_noise in zip(weights, originals, noise, strict=True):
-                weight.copy_(original + amplitude * layer_noise)
-            correct[a] += _is_correct(logits(perturbed, x), y)
+            for weight, original, layer_noise in zip(
+                weights[1:], originals[1:], noise[1:], strict=True
+            ):
+                torch.add(original, layer_noise, alpha=float(amplitude), out=weight)
+            correct[a] += _is_correct(_output(read, z + amplitude * dz), y)
     return correct / trials
 
 

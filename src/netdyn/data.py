@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,26 +23,17 @@ from netdyn.files import written_whole
 from netdyn.random_streams import generator
 
 __all__ = [
-    "TRANSLATIONS",
     "Dataset",
     "load",
     "metadata",
+    "open_arrays",
     "subset",
     "to_unit",
-    "translate",
-    "translated17",
+    "training_samples",
     "write",
-    "write_translated",
 ]
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
-
-# (down, right) in pixels: the original, then ±1 and ±2 along x, along y and along both diagonals.
-_DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
-TRANSLATIONS = (
-    (0, 0),
-    *((step * down, step * right) for down, right in _DIRECTIONS for step in (1, -1, 2, -2)),
-)
 
 
 class Dataset(NamedTuple):
@@ -65,7 +56,7 @@ def load(path: Path | str) -> Dataset:
     Raises:
         NetdynError: the file is missing, no prepared file, or damaged.
     """
-    described, arrays = _open(Path(path))
+    described, arrays = open_arrays(Path(path))
     train_images, train_labels, test_images, test_labels = arrays
     return Dataset(
         train_images,
@@ -94,7 +85,11 @@ def metadata(path: Path | str) -> dict[str, str]:
         ) from error
 
 
-def _open(path: Path) -> tuple[dict[str, str], list[Tensor]]:
+def open_arrays(path: Path) -> tuple[dict[str, str], list[Tensor]]:
+    """Return the metadata and the four arrays, as bytes, of a prepared file, its content checked.
+
+    Raises NetdynError as `load` does.
+    """
     described = metadata(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -201,61 +196,14 @@ def subset(labels: Tensor, n: int, seed: int) -> Tensor:
     return torch.cat(chosen).sort().values.to(labels.device)
 
 
-def translate(images: Tensor, down: int, right: int) -> Tensor:
-    """Return square images (…, N_0) moved by whole pixels, zeros coming in at the edges.
+def training_samples(loaded: Dataset, settings: Mapping) -> tuple[Tensor, Tensor]:
+    """Return the images (P, N_0), bytes, and labels (P,) that a run of `settings` trains on.
 
-    Args:
-        images: any type, rows of N_0 = side² pixels.
-        down, right: pixels moved; negative moves up and left.
+    All of the data set's training samples, or its stratified subset of `settings["samples"]` drawn
+    by the run's seed.
     """
-    side = math.isqrt(images.shape[-1])
-    square = images.unflatten(-1, (side, side))
-    moved = torch.zeros_like(square)
-    to_rows, from_rows = _overlap(side, down)
-    to_columns, from_columns = _overlap(side, right)
-    moved[..., to_rows, to_columns] = square[..., from_rows, from_columns]
-    return moved.flatten(-2)
-
-
-def _overlap(side: int, step: int) -> tuple[slice, slice]:
-    kept = max(side - abs(step), 0)
-    forward, backward = max(step, 0), max(-step, 0)
-    return slice(forward, forward + kept), slice(backward, backward + kept)
-
-
-def translated17(images: Tensor) -> Iterator[Tensor]:
-    """Yield the 17 translations of images (P, N_0) in the order of TRANSLATIONS, originals first.
-
-    One at a time, of the images' own type, so that a million images are never held at once.
-    """
-    for down, right in TRANSLATIONS:
-        yield translate(images, down, right)
-
-
-def write_translated(source: Path | str, output: Path | str) -> None:
-    """Write the 17× translated set of the prepared file `source` as the prepared file `output`.
-
-    Training sample μ under translation t is sample t·P + μ of 17·P; the test samples are carried
-    over unchanged. The name gains "_translated17". Bytes throughout, one translation at a time.
-
-    Raises:
-        NetdynError: `source` cannot be read or `output` cannot be written.
-    """
-    described, (train_images, train_labels, test_images, test_labels) = _open(Path(source))
-    times = len(TRANSLATIONS)
-    shapes = {
-        "train_images": (times * len(train_images), train_images.shape[1]),
-        "train_labels": (times * len(train_labels),),
-        "test_images": tuple(test_images.shape),
-        "test_labels": tuple(test_labels.shape),
-    }
-
-    def chunks() -> Iterator[np.ndarray]:
-        for moved in translated17(train_images):
-            yield moved.numpy()
-        yield np.tile(train_labels.numpy(), times)
-        yield test_images.numpy()
-        yield test_labels.numpy()
-
-    name = f"{described['dataset']}_translated17"
-    write(output, shapes, chunks(), described | {"dataset": name})
+    images, labels = loaded.train_images, loaded.train_labels
+    if settings["samples"] == len(labels):
+        return images, labels
+    chosen = subset(labels, settings["samples"], settings["seed"])
+    return images[chosen], labels[chosen]

@@ -11,7 +11,18 @@ from typing import Any
 
 from netdyn.errors import NetdynError
 
-__all__ = ["canonical_json", "digest", "digest_file", "read_json", "write_json", "written_whole"]
+__all__ = [
+    "RUN_FILES",
+    "canonical_json",
+    "digest",
+    "digest_file",
+    "read_json",
+    "write_json",
+    "written_whole",
+]
+
+# A run's files in the order they are written: while the manifest is missing the run is not whole.
+RUN_FILES = ("snapshots.safetensors", "history.csv", "provenance.json", "manifest.json")
 
 
 @contextlib.contextmanager

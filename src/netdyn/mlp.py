@@ -27,12 +27,14 @@ __all__ = [
     "Gaussian",
     "Layer",
     "apply_norm",
+    "as_input",
     "batch_statistics",
     "initialise",
     "layers",
     "local_fields",
     "logits",
     "propagate",
+    "propagate_from",
     "with_batch_statistics",
 ]
 
@@ -191,7 +193,8 @@ def layers(model: nn.Module) -> list[Layer]:
 
 
 def _leaves(model: nn.Sequential, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    for name, module in model.named_children():
+    # Not named_children(), which passes over a module that is used a second time.
+    for name, module in model._modules.items():
         if isinstance(module, nn.Sequential):
             yield from _leaves(module, f"{prefix}{name}.")
         else:
@@ -217,11 +220,25 @@ def propagate(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
 
     Only one layer is held at a time. The model is left as it was found, its mode included.
     """
-    x = x.flatten(1)
-    for linear, norm, activation in layers(model):
-        h = apply_norm(norm, linear(x))  # (P, N_l)
+    read = layers(model)
+    yield from propagate_from(read, read[0].linear(x.flatten(1)))
+
+
+@torch.no_grad()
+def propagate_from(read: Sequence[Layer], z: Tensor) -> Iterator[Tensor]:
+    """Yield the same from z = W^(1) x + b^(1), (P, N_1), on: what noise that enters there changes.
+
+    Args:
+        read: the network's `layers`.
+    """
+    for l, (_, norm, activation) in enumerate(read, 1):
+        h = apply_norm(norm, z)  # (P, N_l)
         yield h
-        x = h if activation is None else activation(h)
+        if l == len(read):
+            return
+        # An activation in place would overwrite the local field that was just given away.
+        h = h.clone() if getattr(activation, "inplace", False) else h
+        z = read[l].linear(h if activation is None else activation(h))
 
 
 def local_fields(model: nn.Module, x: Tensor) -> list[Tensor]:
@@ -237,7 +254,7 @@ def logits(model: nn.Module, x: Tensor, chunk: int = 10_000) -> Tensor:
 
     Bytes (uint8) are taken as pixels and divided by 255, chunk by chunk.
     """
-    return torch.cat([_last(propagate(model, _as_input(part))) for part in x.split(chunk)])
+    return torch.cat([_last(propagate(model, as_input(part))) for part in x.split(chunk)])
 
 
 def _last(tensors: Iterator[Tensor]) -> Tensor:
@@ -245,7 +262,8 @@ def _last(tensors: Iterator[Tensor]) -> Tensor:
     return deque(tensors, maxlen=1).pop()
 
 
-def _as_input(x: Tensor) -> Tensor:
+def as_input(x: Tensor) -> Tensor:
+    """Return x^(0): bytes (uint8) are pixels and divided by 255, floats are taken as they are."""
     return x.float().div_(255.0) if x.dtype == torch.uint8 else x
 
 
@@ -264,7 +282,7 @@ def batch_statistics(
         variance (α = 1 in Eq. 3), and per weight layer the pair mean, variance, each (N_l,),
         or None where there is no batch norm.
     """
-    x = _as_input(x).flatten(1)
+    x = as_input(x).flatten(1)
     met: list[tuple[Tensor, Tensor] | None] = []
     for linear, norm, activation in layers(model):
         h = linear(x)  # (P, N_l)

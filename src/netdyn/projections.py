@@ -7,9 +7,16 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.lmap import substitute
-from netdyn.mlp import _as_input, layers, logits
+from netdyn.mlp import as_input, layers, logits
 
-__all__ = ["bottleneck", "half_sums", "inside_region", "output_plane", "principal_components"]
+__all__ = [
+    "bottleneck",
+    "half_sums",
+    "inside_region",
+    "output_plane",
+    "principal_components",
+    "region",
+]
 
 # A direction in which the training points spread less than this fraction of their widest spread
 # counts as none: float32 coordinates carry no more than that.
@@ -56,7 +63,7 @@ def half_sums(x: Tensor) -> Tensor:
     The coordinates of Fig. 4h: for 784 inputs, the first and the last 392. Of an odd number the
     middle input counts to the last half. Bytes (uint8) are divided by 255.
     """
-    x = _as_input(x).flatten(1)
+    x = as_input(x).flatten(1)
     middle = x.shape[1] // 2
     return torch.stack([x[:, :middle].sum(dim=1), x[:, middle:].sum(dim=1)], dim=1)
 
@@ -71,13 +78,34 @@ def principal_components(x: Tensor, components: int = 3) -> PCA:
     Raises:
         NetdynError: for more components than samples or inputs.
     """
-    values = _as_input(x).flatten(1).double().cpu().numpy()  # (P, N_0)
+    values = as_input(x).flatten(1).double().cpu().numpy()  # (P, N_0)
     if not 1 <= components <= min(values.shape):
         raise NetdynError(
             f"components {components}: {values.shape[0]} samples of {values.shape[1]} inputs have "
             f"1 … {min(values.shape)}"
         )
     return PCA(n_components=components, svd_solver="covariance_eigh").fit(values)
+
+
+def region(points: Tensor, percentile: float = 99.0) -> tuple[Tensor, Tensor, float]:
+    """Return mean (D,), covariance (D, D) and radius of the region that points (P, D) occupy.
+
+    The radius is the given percentile of the points' Mahalanobis distances: the region that
+    `inside_region` decides by, for drawing. Infinite where the covariance has no inverse.
+
+    Raises:
+        NetdynError: for fewer than two points or values that are not finite.
+    """
+    if len(points) < 2 or not points.isfinite().all():
+        raise NetdynError(f"a region of {len(points)} points: give at least two, all finite")
+    points = points.double()
+    mean, covariance = points.mean(dim=0), points.T.cov(correction=0)
+    centred = points - mean  # (P, D)
+    solved, singular = torch.linalg.solve_ex(covariance, centred.T)
+    if singular.any():
+        return mean, covariance, float("inf")
+    distances = (centred * solved.T).sum(dim=1).clamp(min=0).sqrt()
+    return mean, covariance, float(np.percentile(distances.cpu().numpy(), percentile))
 
 
 def inside_region(

@@ -20,11 +20,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest_file, read_json, write_json, written_whole
+from netdyn.files import RUN_FILES, digest_file, read_json, write_json, written_whole
 from netdyn.mlp import MLP
 
 __all__ = [
-    "RUN_FILES",
     "build_model",
     "load_history",
     "load_manifest",
@@ -32,9 +31,6 @@ __all__ = [
     "select_steps",
     "write_run",
 ]
-
-# The manifest comes last: while it is missing the run is not whole.
-RUN_FILES = ("snapshots.safetensors", "history.csv", "provenance.json", "manifest.json")
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
 

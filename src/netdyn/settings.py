@@ -280,12 +280,6 @@ def _measurement(config: Mapping, trained: Mapping, name: str, declared: Mapping
                 f"measurements.{name}.start_layers: {max(layers)} is beyond the {depth} layers "
                 f"of run {declared['run']}"
             )
-        samples = settings.get("samples", "all")
-        if "where" not in declared and samples != "all" and samples > run.settings["samples"]:
-            raise NetdynError(
-                f"measurements.{name}.samples: {samples} is more than the "
-                f"{run.settings['samples']} that {run.id} trains on: give fewer, or all"
-            )
     return Measurement(name, declared["quantity"], chosen, settings)
 
 

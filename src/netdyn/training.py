@@ -140,16 +140,7 @@ def _training_samples(
     loaded: data.Dataset, settings: Mapping, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Return the run's training images, float in [0, 1] or bytes (P, N_0), and labels (P,)."""
-    labels = loaded.train_labels
-    if settings["samples"] > len(labels):
-        raise NetdynError(
-            f"samples: {settings['samples']} asked for, but the data set {loaded.name} has "
-            f"{len(labels)} training samples"
-        )
-    images = loaded.train_images
-    if settings["samples"] < len(labels):
-        chosen = data.subset(labels, settings["samples"], settings["seed"])
-        images, labels = images[chosen], labels[chosen]
+    images, labels = data.training_samples(loaded, settings)
     images, labels = images.to(device), labels.to(device)
     if images.numel() <= RESIDENT_VALUES:
         images = _to_input(images, settings)

@@ -38,8 +38,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         )
         panel(axes["a"], "a", "OPT: one tanh neuron keeps the order")
         panel(axes["b"], "b", "NPT: two tanh neurons fold it")
-        panel(axes["c"], "c", "OPT: weight vectors concentrate")
-        panel(axes["d"], "d", "NPT: weight vectors isotropic")
+        panel(axes["c"], "c", "OPT: a common direction")
+        panel(axes["d"], "d", "NPT: no common direction")
         terms = _terms(axes["b"], table)
         _neurons(axes["a"], table, "a")
         _neurons(axes["b"], table, "b")
@@ -51,7 +51,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
 
 
 def _terms(axes: Axes, table: pd.DataFrame) -> list[tuple[float, str, str]]:
-    """Draw the two neurons that (b) adds up; return height, text and colour of the lines' labels."""
+    """Draw the two neurons that (b) adds up; return height, text and colour of each end label."""
     total = only(table, NAME, panel="b", quantity="curve")
     labels = [(total["y"].iloc[-1], "sum", COLOURS["blue"])]
     for term, look in (("1", "--"), ("2", "-.")):

@@ -14,6 +14,7 @@ from netdyn.figures.style import (
     COLOURS,
     at_last_step,
     label_ends,
+    matching,
     new_figure,
     only,
     over_seeds,
@@ -39,7 +40,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
 
     Args:
         tables: `shallow_history`, `shallow_pruning`, `shallow_rpd` and `shallow_gradient`.
-        settings: `small_samples`, the training-set size of (c); `title`, `note`: optional strings.
+        settings: `small_samples`, the training-set size of (c); `large_samples`, that of (b), (d)
+            and (e), the largest if left out; `title`, `note`: optional strings.
 
     Lines are means over seeds, bands reach to the extremes.
 
@@ -52,12 +54,12 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     gradient = read(tables, "shallow_gradient", [*RUN, "layer", "class", "mode", "gradient"])
     if "small_samples" not in settings:
         raise NetdynError("figure 2: set small_samples, the training-set size of panel (c)")
-    small, large = int(settings["small_samples"]), int(history["samples"].max())
+    small = int(settings["small_samples"])
+    large = int(settings.get("large_samples", history["samples"].max()))
     lmap = only(pruning, "shallow_pruning", activation="tanh", start_layer=1, split="test").rename(
         columns={"accuracy": "test_accuracy"}
     )
-    lmap = lmap.assign(activation="lmap")
-    accuracy = pd.concat([history, _with_epochs(lmap, history)])
+    lmap = _with_epochs(lmap.assign(activation="lmap"), history)
     layer = only(gradient, "shallow_gradient", layer=1, mode="evaluation")
     layer = _with_epochs(layer, history)
 
@@ -65,11 +67,23 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         above, below = figure.subfigures(2, 1)
         a, b = above.subplots(1, 2)
         c, d, e = below.subplots(1, 3, width_ratios=[1, 1, 1.5])
-        _accuracy_by_size(a, at_last_step(accuracy))
-        _accuracy_by_epoch(b, only(accuracy, "shallow_history", samples=large))
+        _accuracy_by_size(a, pd.concat([at_last_step(history), at_last_step(lmap)]))
+        _accuracy_by_epoch(
+            b,
+            pd.concat(
+                [
+                    only(history, "shallow_history", samples=large),
+                    only(lmap, "shallow_pruning", samples=large),
+                ]
+            ),
+        )
         for axes, letter, samples in ((c, "c", small), (d, "d", large)):
             panel(axes, letter, f"RPD, n = {samples:,}")
             _rank_probability(axes, rpd, layer, samples)
+        highest = max(axes.get_ylim()[1] for axes in (c, d))
+        for axes in (c, d):
+            axes.set_ylim(0, 1.2 * highest)
+        d.set_ylabel("")
         _gradient_by_epoch(e, only(layer, "shallow_gradient", activation="tanh", samples=large))
         return figure
 
@@ -84,7 +98,7 @@ def _with_epochs(table: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _accuracy_by_size(axes: Axes, last: pd.DataFrame) -> None:
-    panel(axes, "a", "test accuracy after training")
+    panel(axes, "a", "after training")
     for activation, look in LOOK.items():
         rows = only(last, "shallow_history", activation=activation)
         plot_line(axes, rows, "samples", "test_accuracy", **look)
@@ -92,7 +106,7 @@ def _accuracy_by_size(axes: Axes, last: pd.DataFrame) -> None:
     sizes = np.unique(last["samples"])
     axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=30, ha="right")
+    axes.set_xticks(sizes, [f"{size / 1000:g}k" if size >= 1000 else size for size in sizes])
     axes.set_xlabel("training samples n")
     percent_axis(axes, "test accuracy")
     axes.legend(loc="lower right")
@@ -100,8 +114,8 @@ def _accuracy_by_size(axes: Axes, last: pd.DataFrame) -> None:
 
 def _accuracy_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the whole course over logarithmic epochs and the end, enlarged, over linear ones."""
-    panel(axes, "b", f"test accuracy, n = {rows['samples'].iloc[0]:,}")
-    inset = axes.inset_axes([0.5, 0.12, 0.47, 0.5])
+    panel(axes, "b", f"during training, n = {rows['samples'].iloc[0]:,}")
+    inset = axes.inset_axes([0.58, 0.19, 0.41, 0.42])
     lowest = []
     for activation, look in LOOK.items():
         chosen = only(rows, "shallow_history", activation=activation)
@@ -121,7 +135,7 @@ def _accuracy_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:
     percent_axis(inset, "")
     inset.set_ylabel("")
     inset.spines[:].set_visible(True)
-    inset.set_title("the end, linear epochs", fontsize=7, loc="center", pad=2)
+    inset.set_title("linear epochs", fontsize=7, loc="center", pad=2)
 
 
 def _rank_probability(axes: Axes, rpd: pd.DataFrame, gradient: pd.DataFrame, samples: int) -> None:
@@ -131,13 +145,12 @@ def _rank_probability(axes: Axes, rpd: pd.DataFrame, gradient: pd.DataFrame, sam
     axes.axhline(1, color=COLOURS["grey"], lw=0.6, ls=":")
     for activation in ("tanh", "identity"):
         wanted = {"activation": activation, "samples": samples, "layer": 1, "class": -1}
-        slope = slopes.loc[(slopes[list(wanted)] == pd.Series(wanted)).all(axis=1), "gradient"]
+        slope = matching(slopes, **wanted)["gradient"]
         look = {**LOOK[activation], "marker": None}
         if len(slope):
             look["label"] += f", g = {slope.mean():.2f}"
         plot_line(axes, only(last, "shallow_rpd", **wanted), "r", "density", **look)
     axes.set(xlim=(0, 1), xlabel="rank r (0 = top)", ylabel="probability density")
-    axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
     axes.legend(loc="upper right", handlelength=1.8)
 
 

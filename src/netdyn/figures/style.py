@@ -17,14 +17,15 @@ from netdyn.errors import NetdynError
 __all__ = [
     "CLASS_COLOURS",
     "COLOURS",
-    "WIDTH",
+    "at_last_step",
     "label_ends",
+    "matching",
     "new_figure",
+    "only",
     "over_seeds",
     "panel",
     "percent_axis",
     "plot_line",
-    "plot_sizes",
     "read",
     "zero_log_axis",
 ]
@@ -78,8 +79,7 @@ RC = {
     "legend.handlelength": 2.4,
     "lines.linewidth": 1.3,
     "lines.markersize": 3.5,
-    "figure.dpi": 200,
-    "savefig.dpi": 300,
+    "figure.dpi": 300,  # of what is rasterised in a PDF
 }
 
 
@@ -100,7 +100,9 @@ def new_figure(settings: Mapping, height: float) -> Iterator[Figure]:
         if settings.get("title"):
             figure.suptitle(settings["title"], fontsize=9)
         if settings.get("note"):
-            figure.supxlabel(settings["note"], x=0.99, ha="right", fontsize=7, color="0.4")
+            strip = 0.18 / height  # kept free below the panels
+            figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))
+            figure.text(0.99, 0.05 / height, settings["note"], ha="right", fontsize=7, color="0.4")
         yield figure
 
 
@@ -124,15 +126,20 @@ def read(tables: Mapping[str, pd.DataFrame], name: str, columns: Iterable[str]) 
     return table
 
 
+def matching(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
+    """Return the rows of `table` in which every column equals its wanted value; maybe none."""
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    return table
+
+
 def only(table: pd.DataFrame, name: str, **wanted: object) -> pd.DataFrame:
-    """Return the rows of `table` in which every column equals its wanted value.
+    """Return `matching` rows of `table`.
 
     Raises:
         NetdynError: naming the table and the values, if no row does.
     """
-    chosen = table
-    for column, value in wanted.items():
-        chosen = chosen[chosen[column] == value]
+    chosen = matching(table, **wanted)
     if chosen.empty:
         values = ", ".join(f"{column} = {value}" for column, value in wanted.items())
         raise NetdynError(f"table {name!r} has no row with {values}: measure it, or draw another")
@@ -142,11 +149,14 @@ def only(table: pd.DataFrame, name: str, **wanted: object) -> pd.DataFrame:
 def over_seeds(table: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
     """Return mean, low and high (the extremes over seeds) and count of y at every x.
 
-    Missing values are passed over; an x with missing values only is left out. An infinite value
-    makes the mean infinite.
+    An x that fewer seeds have than others is left out, as each seed's own best step would be: a
+    mean over other seeds than its neighbours' would be a jag in the line. Missing values of y are
+    passed over. An infinite value makes the mean infinite.
     """
-    groups = table.dropna(subset=[y]).groupby(x)[y]
-    return groups.agg(mean="mean", low="min", high="max", count="count").reset_index()
+    seeds = table.groupby(x)["seed"].transform("nunique")
+    groups = table[seeds == seeds.max()].groupby(x)[y]
+    spread = groups.agg(mean="mean", low="min", high="max", count="count").reset_index()
+    return spread.dropna(subset=["mean"]).reset_index(drop=True)
 
 
 def at_last_step(table: pd.DataFrame) -> pd.DataFrame:
@@ -173,45 +183,6 @@ def plot_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **look: object) -
             linewidth=0,
             zorder=line.get_zorder() - 0.5,
         )
-    return line
-
-
-def plot_sizes(axes: Axes, table: pd.DataFrame, **look: object) -> Line2D:
-    """Draw basin sizes over steps: finite ones as `plot_line`, the others at the panel's edge.
-
-    An infinite size is an arrow up at the upper edge; a size of 0, which a logarithmic axis does
-    not have, an arrow down at the lower one. A single seed's band is its resampling error.
-    """
-    spread = over_seeds(table, "step", "size")
-    finite = np.isfinite(spread["mean"]) & (spread["mean"] > 0)
-    shown = spread["mean"].where(finite)
-    (line,) = axes.plot(spread["step"], shown, **look)
-    low, high = spread["low"], spread["high"]
-    if spread["count"].max() == 1 and "size_error" in table:
-        error = table.groupby("step")["size_error"].first().reindex(spread["step"]).to_numpy()
-        low, high = spread["mean"] - error, spread["mean"] + error
-    # A band may reach below the smallest positive number that the axis can show.
-    low = low.clip(lower=1e-6).where(finite)
-    axes.fill_between(
-        spread["step"], low, high.where(finite), color=line.get_color(), alpha=0.2, linewidth=0
-    )
-    edge = axes.get_xaxis_transform()  # x in data, y in parts of the panel's height
-    for rows, height, marker in (
-        (spread[np.isposinf(spread["mean"])], 0.97, "^"),
-        (spread[spread["mean"] == 0], 0.03, "v"),
-    ):
-        if len(rows):
-            axes.plot(
-                rows["step"],
-                np.full(len(rows), height),
-                marker=marker,
-                linestyle="none",
-                markersize=4.5,
-                color=line.get_color(),
-                transform=edge,
-                clip_on=False,
-                label="_edge",
-            )
     return line
 
 
@@ -268,15 +239,19 @@ def label_ends(
     places = (np.asarray(heights, dtype=float)[order] - low) / (high - low)
     for i in range(1, len(places)):
         places[i] = max(places[i], places[i - 1] + gap)
-    places -= max(0.0, places[-1] - 1.0) if len(places) else 0.0
+    places[-1:] = places[-1:].clip(max=1.0)
     for i in range(len(places) - 2, -1, -1):
         places[i] = min(places[i], places[i + 1] - gap)
     for place, index in zip(places, order, strict=True):
-        axes.annotate(
-            texts[index],
-            (1.01, place),
-            xycoords="axes fraction",
+        height = (heights[index] - low) / (high - low)
+        axes.plot(
+            [1.005, 1.035],
+            [height, place],
             color=colours[index],
-            fontsize=7,
-            va="center",
+            linewidth=0.6,
+            transform=axes.transAxes,
+            clip_on=False,
+            label="_leader",
         )
+        look = {"color": colours[index], "fontsize": 7, "va": "center"}
+        axes.annotate(texts[index], (1.045, place), xycoords="axes fraction", **look)

@@ -1,0 +1,3 @@
+from netdyn.cli import main
+
+main()

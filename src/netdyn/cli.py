@@ -1,0 +1,247 @@
+"""The command line: every stage of the workflow is a subcommand, with or without Snakemake.
+
+It parses, shows progress and turns mistakes into one line; what is computed stands elsewhere, so
+this file is no input of any rule.
+"""
+
+import contextlib
+import importlib
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netdyn.errors import NetdynError
+from netdyn.files import read_json, write_json
+
+# Seconds between two lines of progress where there is no terminal to draw a bar on.
+PROGRESS_SECONDS = 15.0
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Measure how deep networks learn, stage by stage: prepare, train, measure, draw.",
+)
+
+Settings = Annotated[Path, typer.Argument(help="Resolved settings, as `netdyn resolve` writes.")]
+Output = Annotated[Path, typer.Option("--output", help="Where the result goes.")]
+Data = Annotated[Path, typer.Option("--data", help="Prepared data set (`netdyn prepare`).")]
+Device = Annotated[
+    str, typer.Option(envvar="NETDYN_DEVICE", help="auto, cpu, cuda or mps; auto takes the best.")
+]
+
+
+@app.command()
+def prepare(
+    dataset: Annotated[str, typer.Argument(help="digits, mnist, fashion_mnist or kmnist.")],
+    output: Output,
+    data_root: Annotated[
+        Path, typer.Option(envvar="NETDYN_DATA_ROOT", help="Folder with, or for, the IDX files.")
+    ] = Path("data"),
+    download: Annotated[bool, typer.Option(help="Download what is not there.")] = True,
+) -> None:
+    """Read or download a data set, check its content and write the prepared file."""
+    from netdyn import datasets
+
+    datasets.prepare(dataset, data_root, output, download)
+
+
+@app.command()
+def translate(
+    source: Annotated[Path, typer.Argument(help="Prepared data set.")], output: Output
+) -> None:
+    """Write the 17 times larger translated set of a prepared data set (Sec. IV.B)."""
+    from netdyn import data
+
+    data.write_translated(source, output)
+
+
+@app.command()
+def resolve(
+    output: Output,
+    scale: Annotated[str, typer.Option(help="demo, cpu or paper.")] = "demo",
+    workflow: Annotated[Path, typer.Option(help="Folder of config.yaml.")] = Path(),
+    override: Annotated[str, typer.Option("--set", help="JSON laid over the settings.")] = "{}",
+) -> None:
+    """Write the resolved settings of every run and measurement, for work without Snakemake."""
+    from netdyn import settings
+
+    try:
+        given = json.loads(override)
+    except ValueError as error:
+        raise NetdynError(f"--set {override!r} is not JSON: {error}") from error
+    config = settings.load(workflow, {"scale": scale, **given})
+    for declared in settings.runs(config).values():
+        for run in declared:
+            write_json(output / "runs" / f"{run.id}.json", run.settings)
+    for name, measurement in settings.measurements(config).items():
+        write_json(output / "measurements" / f"{name}.json", measurement.settings)
+    typer.echo(f"resolved settings of scale {scale} are in {output}")
+
+
+@app.command()
+def train(
+    settings: Settings,
+    data: Data,
+    output: Output,
+    checkpoints: Annotated[Path, typer.Option(help="Where an unfinished run is kept.")],
+    device: Device = "auto",
+) -> None:
+    """Train one run, or go on where it was cut; SIGINT and SIGTERM leave a checkpoint."""
+    from netdyn import training
+
+    resolved = read_json(settings)
+    with _stop_signals() as stopping, _progress(output.name, resolved["steps"]) as progress:
+        whole = training.train(
+            resolved, data, output, checkpoints, device, progress, lambda: bool(stopping)
+        )
+    if not whole:
+        _say(f"{output.name}: stopped; its checkpoint is in {checkpoints}, run again to go on")
+        raise SystemExit(128 + stopping[0])
+
+
+@app.command()
+def measure(
+    quantity: Annotated[str, typer.Argument(help="Module of netdyn.measurements.")],
+    settings: Settings,
+    output: Output,
+    run: Annotated[
+        Path | None, typer.Option(help="Run folder, where the quantity needs it.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="The run's prepared data set.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Measure one quantity on one run and write its table."""
+    import torch
+
+    from netdyn.tables import write_table
+
+    try:
+        module = importlib.import_module(f"netdyn.measurements.{quantity}")
+        measured = module.measure
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise NetdynError(f"no quantity {quantity!r}: see netdyn/measurements") from error
+    resolved = read_json(settings)
+    torch.set_num_threads(resolved["threads"])
+    if run is None:
+        table = measured(resolved)
+    else:
+        from netdyn.measurements.subject import Subject
+
+        if data is None:
+            raise NetdynError("--data is missing: give the data set that the run was trained on")
+        table = measured(Subject.open(run, data, device), resolved)
+    write_table(output, table)
+
+
+@app.command()
+def tabulate(settings: Settings, output: Output) -> None:
+    """Put the tables of single runs together into one, told apart by run, sweep and seed."""
+    from netdyn import tables
+
+    tables.write_table(output, tables.tabulate(read_json(settings)["parts"]))
+
+
+@app.command()
+def draw(
+    figure: Annotated[str, typer.Argument(help="fig1 … fig7 or supplement.")],
+    settings: Settings,
+    tables: Annotated[Path, typer.Option(help="Folder of the figure's tables.")],
+    output: Output,
+) -> None:
+    """Draw a figure from its tables as OUTPUT.pdf and OUTPUT.png."""
+    from netdyn import drawing
+
+    drawing.draw(figure, tables, read_json(settings), output)
+
+
+@app.command()
+def publish(
+    figure: Annotated[str, typer.Argument(help="The figure's name.")],
+    settings: Settings,
+    output: Output,
+    reference: Annotated[Path, typer.Option(help="Folder of committed results.")],
+    file: Annotated[list[Path], typer.Option(help="The figure's files.")],
+    table: Annotated[list[Path], typer.Option(help="Its tables.")],
+    run: Annotated[list[Path] | None, typer.Option(help="The runs behind them.")] = None,
+) -> None:
+    """Copy a finished figure, its tables and its provenance to the committed results."""
+    from netdyn import publishing
+
+    record = publishing.publish(figure, file, table, run or [], reference, read_json(settings))
+    write_json(output, record)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Collect the first SIGINT or SIGTERM instead of dying of it; a second one ends at once."""
+    caught: list[int] = []
+
+    def handle(number: int, _frame: object) -> None:
+        if caught:
+            raise SystemExit(128 + number)
+        caught.append(number)
+
+    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _progress(name: str, steps: int) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar on a terminal, and a line now and then anywhere else."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            *Progress.get_default_columns()[:3],
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[said]}"),
+        )
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(name, total=steps, said="")
+            yield lambda step, _steps, said: bar.update(task, completed=step, said=said)
+        return
+    started, last, first = time.monotonic(), 0.0, None
+
+    def line(step: int, steps: int, said: str) -> None:
+        nonlocal last, first
+        now = time.monotonic()
+        first = step if first is None else first
+        if now - last < PROGRESS_SECONDS and step < steps:
+            return
+        last = now
+        rate = (step - first) / max(now - started, 1e-9)
+        left = f", {(steps - step) / rate / 60:.1f} min left" if rate > 0 else ""
+        _say(f"{name}: step {step:,} of {steps:,} ({step / steps:.1%}){left}; {said}")
+
+    yield line
+
+
+def main() -> None:
+    """Run the command line; a mistake that can be mended ends in one line and exit status 1."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        app()
+    except NetdynError as error:
+        _say(f"error: {error}")
+        raise SystemExit(1) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"error: {where}{error.strerror or error}: mend this and run again")
+        raise SystemExit(1) from None

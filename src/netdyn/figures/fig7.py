@@ -1,0 +1,222 @@
+"""Fig. 7: grokking in a shallow network that starts from large weights."""
+
+from collections.abc import Mapping
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from netdyn.errors import NetdynError
+from netdyn.figures.fig6 import (
+    PROJECTION_COLUMNS,
+    REGION_COLUMNS,
+    draw_key,
+    draw_projection,
+    first_seed,
+    share_limits,
+)
+from netdyn.figures.style import (
+    COLOURS,
+    label_ends,
+    matching,
+    new_figure,
+    only,
+    over_seeds,
+    panel,
+    percent_axis,
+    plot_line,
+    read,
+    zero_log_axis,
+)
+
+__all__ = ["draw"]
+
+FORMED = 0.9  # training accuracy from which basins are drawn
+LATE = 0.1  # how far below its best the test accuracy may be in (d)
+LAYER_LOOK = (
+    {"color": COLOURS["blue"], "linestyle": "-"},
+    {"color": COLOURS["red"], "linestyle": "--"},
+    {"color": COLOURS["green"], "linestyle": "-."},
+)
+SPACE_LOOK = {
+    "sample": {"color": COLOURS["blue"], "marker": "o", "label": "sample space"},
+    "weight": {"color": COLOURS["orange"], "marker": "s", "label": "weight space"},
+}
+MOSAIC = [["a", "a", "b", "b"], ["c", "c", "d", "d"], ["c", "c", "d2", "d2"], ["e", "f", "g", "h"]]
+
+
+def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+    """Draw Fig. 7: accuracies, basins, RPD gradients and projections of the shallow network.
+
+    Args:
+        tables: `grokking_history`, `grokking_noise`, `grokking_sample_basin`,
+            `grokking_weight_basin`, `grokking_gradient`, `grokking_projection` and
+            `grokking_regions`.
+        settings: `title`, `note`: optional strings.
+
+    Lines are means over seeds, bands reach to the extremes; projections are those of the smallest
+    seed.
+
+    Raises:
+        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+    """
+    run = ["seed", "step"]
+    history = read(tables, "grokking_history", [*run, "train_accuracy", "test_accuracy"])
+    noise = read(tables, "grokking_noise", [*run, "of", "amplitude", "accuracy"])
+    sizes = [*run, "of", "size", "size_error"]
+    basins = {space: read(tables, f"grokking_{space}_basin", sizes) for space in SPACE_LOOK}
+    gradient = read(tables, "grokking_gradient", [*run, "layer", "class", "mode", "gradient"])
+    gradient = only(gradient, "grokking_gradient", mode="evaluation", **{"class": -1})
+    points = first_seed(read(tables, "grokking_projection", PROJECTION_COLUMNS))
+    regions = first_seed(read(tables, "grokking_regions", REGION_COLUMNS))
+
+    with new_figure(settings, height=6.8) as figure:
+        axes = figure.subplot_mosaic(MOSAIC, height_ratios=[2, 1, 1, 1.7])
+        steps = history["step"]
+        _accuracies(axes["a"], history, only(noise, "grokking_noise", of="average"))
+        _basins(axes["b"], history, basins)
+        panel(axes["c"], "c", "RPD gradients of the hidden layers")
+        _gradients(axes["c"], gradient)
+        zero_log_axis(axes["c"], steps, "step")
+        axes["c"].legend(loc="upper left")
+        _late(axes["d"], axes["d2"], history, gradient)
+        _projections([axes[letter] for letter in "efgh"], points, regions)
+        draw_key(figure, sorted(points["digit"].unique()))
+        return figure
+
+
+def _accuracies(axes: Axes, history: pd.DataFrame, noise: pd.DataFrame) -> None:
+    """Draw training and test accuracy, and that of training samples under noise."""
+    panel(axes, "a", "accuracy; thin: training samples + noise a")
+    # Without noise it is the training accuracy again.
+    amplitudes = sorted(amplitude for amplitude in noise["amplitude"].unique() if amplitude > 0)
+    shades = matplotlib.colormaps["viridis"](np.linspace(0.05, 0.85, len(amplitudes)))
+    ends = []
+    for amplitude, shade in zip(amplitudes, shades, strict=True):
+        line = plot_line(
+            axes,
+            noise[noise["amplitude"] == amplitude],
+            "step",
+            "accuracy",
+            color=shade,
+            linewidth=0.8,
+            label=f"noise {amplitude:g}",
+        )
+        ends.append(line.get_ydata()[-1])
+    for column, look in (
+        ("train_accuracy", {"color": COLOURS["black"], "linestyle": "--", "label": "training"}),
+        ("test_accuracy", {"color": COLOURS["red"], "linewidth": 1.8, "label": "test"}),
+    ):
+        plot_line(axes, history, "step", column, zorder=4, **look)
+    zero_log_axis(axes, history["step"], "step")
+    axes.set_ylim(0, 1.04)
+    percent_axis(axes, "accuracy")
+    label_ends(axes, ends, [f"a = {amplitude:g}" for amplitude in amplitudes], shades)
+    axes.legend(handles=axes.get_lines()[len(amplitudes) : len(amplitudes) + 2], loc="upper left")
+
+
+def _basins(axes: Axes, history: pd.DataFrame, basins: Mapping[str, pd.DataFrame]) -> None:
+    """Draw both basin sizes from the step on at which the training accuracy reaches 90 %."""
+    panel(axes, "b", "size of the attraction basins")
+    training = over_seeds(history, "step", "train_accuracy")
+    learned = training.loc[training["mean"] >= FORMED, "step"].min()
+    for space, look in SPACE_LOOK.items():
+        table = basins[space]
+        formed = matching(table[table["step"] >= learned], of="average")
+        if formed.empty:
+            raise NetdynError(
+                f"table 'grokking_{space}_basin' has no average basin at a step where the training "
+                f"accuracy of 'grokking_history' has reached {100 * FORMED:.0f} %: train longer"
+            )
+        _sizes(axes, formed, linestyle="-", markersize=3, **look)
+    zero_log_axis(axes, history["step"], "step")
+    axes.set_yscale("log")
+    axes.set_ylabel("basin size (noise amplitude)")
+    axes.axvspan(axes.get_xlim()[0], learned, color="0.93", linewidth=0)
+    axes.legend(loc="best")
+
+
+def _sizes(axes: Axes, table: pd.DataFrame, label: str, **look: object) -> Line2D:
+    """Draw basin sizes over steps: finite ones as `plot_line`, the others at the panel's edge.
+
+    An infinite size is an arrow up at the upper edge; a size of 0, which a logarithmic axis does
+    not have, an arrow down at the lower one. A single seed's band is its resampling error. Bands
+    end at a third of the mean, or one that reaches zero would stretch the axis without end.
+    """
+    spread = over_seeds(table, "step", "size")
+    mean = spread["mean"].where(np.isfinite(spread["mean"]) & (spread["mean"] > 0))
+    (line,) = axes.plot(spread["step"], mean, label=label, **look)
+    low, high = spread["low"], spread["high"]
+    if spread["count"].max() == 1:
+        error = table.groupby("step")["size_error"].first().reindex(spread["step"]).to_numpy()
+        low, high = mean - error, mean + error
+    low = low.where(mean.notna()).clip(lower=mean / 3)
+    colour = line.get_color()
+    axes.fill_between(
+        spread["step"], low, high.where(mean.notna()), color=colour, alpha=0.2, linewidth=0
+    )
+    for size, name, height, marker in ((np.inf, "infinite", 0.97, "^"), (0.0, "zero", 0.03, "v")):
+        steps = spread.loc[spread["mean"] == size, "step"]
+        if len(steps):
+            axes.plot(
+                steps,
+                np.full(len(steps), height),
+                marker=marker,
+                linestyle="none",
+                markersize=4.5,
+                color=colour,
+                transform=axes.get_xaxis_transform(),  # y in parts of the panel's height
+                clip_on=False,
+                label=f"{label}, {name}",
+            )
+    return line
+
+
+def _gradients(axes: Axes, gradient: pd.DataFrame) -> None:
+    layers = sorted(gradient["layer"].unique())
+    for layer, look in zip(layers, LAYER_LOOK, strict=False):
+        rows = gradient[gradient["layer"] == layer]
+        plot_line(axes, rows, "step", "gradient", label=f"layer {layer}", **look)
+    axes.set_ylabel("RPD gradient g")
+
+
+def _late(above: Axes, below: Axes, history: pd.DataFrame, gradient: pd.DataFrame) -> None:
+    """Draw, one above the other, the end of the test accuracy's course and the gradients there."""
+    panel(above, "d", "late training: test accuracy and gradients")
+    test = over_seeds(history, "step", "test_accuracy")
+    best = test["mean"].max()
+    start = test.loc[test["mean"] >= best - LATE, "step"].min()
+    plot_line(
+        above,
+        history[history["step"] >= start],
+        "step",
+        "test_accuracy",
+        color=COLOURS["black"],
+        label="test",
+    )
+    _gradients(below, gradient[gradient["step"] >= start])
+    for axes in (above, below):
+        zero_log_axis(axes, test.loc[test["step"] >= start, "step"], "step")
+    above.set_xlabel("")
+    above.tick_params(labelbottom=False)
+    percent_axis(above, "test acc.")
+    below.set_ylabel("g")
+
+
+def _projections(panels: list[Axes], points: pd.DataFrame, regions: pd.DataFrame) -> None:
+    """Draw training samples before and after grokking, then test samples before and after."""
+    name = "grokking_projection"
+    digits = sorted(points["digit"].unique())
+    drawn = {"before": [], "after": []}
+    order = [(split, moment) for split in ("train", "test") for moment in ("before", "after")]
+    for axes, letter, (split, moment) in zip(panels, "efgh", order, strict=True):
+        rows = only(points, name, split=split, moment=moment, mode="evaluation")
+        words = "training" if split == "train" else "test"
+        panel(axes, letter, f"{words}, {moment}\nstep {rows['step'].iloc[0]:,}")
+        draw_projection(axes, rows, only(regions, "grokking_regions", moment=moment), digits)
+        drawn[moment].append((axes, rows))
+    for moment, pair in drawn.items():
+        share_limits(pair, pair[0][1], only(regions, "grokking_regions", moment=moment))

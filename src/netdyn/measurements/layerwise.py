@@ -1,0 +1,34 @@
+"""What RPDs and their gradients share: the local fields and L-map signs of every hidden layer."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from netdyn.lmap import linear_maps
+from netdyn.measurements.subject import Subject, in_mode
+from netdyn.mlp import layers, propagate
+
+__all__ = ["hidden_layers"]
+
+
+def hidden_layers(
+    subject: Subject, settings: Mapping
+) -> Iterator[tuple[dict[str, Any], Tensor, Tensor, Tensor]]:
+    """Yield, per chosen step, mode and hidden layer, what its RPD is made of.
+
+    Yields:
+        the columns step, mode, layer and samples_measured; the local fields h^(l) (P, N_l); the
+        labels (P,); and sign(M_l), (K, N_l).
+    """
+    x, y = subject.samples("train", settings["samples"])
+    for step, model in subject.each_model(settings["steps"]):
+        for mode in subject.modes(settings["modes"]):
+            network = in_mode(model, x, mode)
+            maps = linear_maps(network)
+            depth = len(layers(network))
+            for l, field in enumerate(propagate(network, x), 1):
+                if l == depth:
+                    break
+                columns = {"step": step, "mode": mode, "layer": l, "samples_measured": len(y)}
+                yield columns, field, y, maps[l][0].sign()

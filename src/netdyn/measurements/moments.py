@@ -1,0 +1,31 @@
+"""What projections and regions share: views of digits before and after grokking, in one plane."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from netdyn.measurements.subject import Subject, in_mode
+from netdyn.projections import bottleneck
+
+__all__ = ["views"]
+
+
+def views(subject: Subject, settings: Mapping) -> Iterator[tuple[dict[str, Any], Tensor]]:
+    """Yield, per moment, view and digit, its columns and the coordinates (P_digit, 2).
+
+    The coordinates are those of `netdyn.projections.bottleneck`. In training mode all samples of
+    the split form the batch, not only the digits shown.
+
+    Args:
+        settings: moments (name → step selector), views ([split, mode]), digits.
+    """
+    for moment, selector in settings["moments"].items():
+        (step,) = subject.steps(selector)
+        model = subject.model(step)
+        for split, mode in settings["views"]:
+            x, y = subject.samples(split)
+            points = bottleneck(in_mode(model, x, mode), x)  # (P, 2)
+            for digit in settings["digits"]:
+                columns = {"moment": moment, "step": step, "split": split, "mode": mode}
+                yield {**columns, "digit": digit}, points[y == digit].cpu()

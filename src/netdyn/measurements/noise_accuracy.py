@@ -1,0 +1,34 @@
+"""Accuracy of training samples as a function of the noise on them or on the weights."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from netdyn.measurements.perturbed import amplitude_grid, correct_table, groups
+from netdyn.measurements.subject import Subject
+
+__all__ = ["measure"]
+
+
+def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+    """Return accuracy against noise amplitude, in evaluation mode (see `netdyn.basins`).
+
+    Args:
+        settings: steps, space (sample, weight), amplitudes, trials, samples, noise_return (sample
+            space), and of: average, class or sample.
+
+    Returns:
+        step, space, of, index (class or sample; −1 for the average), amplitude, accuracy in
+        [0, 1] over samples and trials.
+    """
+    grid = amplitude_grid(settings["amplitudes"])
+    x, y = subject.samples("train", settings["samples"])
+    tables = []
+    for step, model in subject.each_model(settings["steps"]):
+        correct = correct_table(subject, model, x, y, settings)  # (A, P)
+        for columns, part in groups(correct, y, settings["of"]):
+            curve = {"amplitude": grid, "accuracy": part.double().mean(dim=1).tolist()}
+            tables.append(
+                pd.DataFrame({"step": step, "space": settings["space"], **columns, **curve})
+            )
+    return pd.concat(tables, ignore_index=True)

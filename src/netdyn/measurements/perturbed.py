@@ -1,0 +1,45 @@
+"""What both views of the basins share: which samples stay correct under which noise."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from torch import Tensor, nn
+
+from netdyn.basins import sample_noise_correct, weight_noise_correct
+from netdyn.measurements.subject import Subject
+
+__all__ = ["amplitude_grid", "correct_table", "groups"]
+
+
+def amplitude_grid(amplitudes: list[float] | Mapping[str, float]) -> list[float]:
+    """Return the noise amplitudes: a list as it is, or 0 and a geometric grid first … last."""
+    if isinstance(amplitudes, Mapping):
+        grid = np.geomspace(amplitudes["first"], amplitudes["last"], amplitudes["points"])
+        return [0.0, *grid.tolist()]
+    return list(amplitudes)
+
+
+def correct_table(
+    subject: Subject, model: nn.Module, x: Tensor, y: Tensor, settings: Mapping
+) -> Tensor:
+    """Return the shares (A, P) of trials in which samples x (P, N_0) are classified as y."""
+    grid, seed = amplitude_grid(settings["amplitudes"]), subject.settings["seed"]
+    if settings["space"] == "weight":
+        return weight_noise_correct(model, x, y, grid, settings["trials"], seed)
+    returned = settings.get("noise_return", "affine")
+    return sample_noise_correct(model, x, y, grid, settings["trials"], seed, noise_return=returned)
+
+
+def groups(correct: Tensor, y: Tensor, wanted: list[str]) -> Iterator[tuple[dict, Tensor]]:
+    """Yield the columns `of` and `index` and the part of the table (A, P_group) they mean.
+
+    "average" is all samples (index −1), "class" each class, "sample" each single sample.
+    """
+    if "average" in wanted:
+        yield {"of": "average", "index": -1}, correct
+    if "class" in wanted:
+        for k in y.unique().tolist():
+            yield {"of": "class", "index": k}, correct[:, y == k]
+    if "sample" in wanted:
+        for sample in range(correct.shape[1]):
+            yield {"of": "sample", "index": sample}, correct[:, sample : sample + 1]

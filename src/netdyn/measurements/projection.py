@@ -1,0 +1,33 @@
+"""Samples in the plane of the output layer's two leading right-singular vectors (Fig. 6, 7)."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import torch
+
+from netdyn.measurements.moments import views
+from netdyn.measurements.subject import Subject
+from netdyn.random_streams import generator
+
+__all__ = ["measure"]
+
+
+def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+    """Return at most `points` samples of each digit in the plane (h_1, h_2).
+
+    Args:
+        settings: moments, views and digits as in `netdyn.measurements.moments`; points.
+
+    Returns:
+        moment, step, split, mode, digit, h1, h2. Which samples are shown is drawn by the run's
+        seed and is the same at every moment and in every mode.
+    """
+    tables = []
+    for columns, points in views(subject, settings):
+        stream = generator(
+            subject.settings["seed"], "shown samples", columns["split"], columns["digit"]
+        )
+        shown = torch.randperm(len(points), generator=stream)[: settings["points"]]
+        h1, h2 = points[shown].T.tolist()
+        tables.append(pd.DataFrame({**columns, "h1": h1, "h2": h2}))
+    return pd.concat(tables, ignore_index=True).round({"h1": 4, "h2": 4})

@@ -1,0 +1,35 @@
+"""Rank probability distributions of every hidden layer, as curves."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from netdyn.measurements.layerwise import hidden_layers
+from netdyn.measurements.subject import Subject
+from netdyn.rpd import rank_probability
+
+__all__ = ["measure"]
+
+
+def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+    """Return the RPDs of training samples (see `netdyn.rpd.rank_probability`).
+
+    Args:
+        settings: steps, samples, modes, bins, and classes: whether each class gets a curve.
+
+    Returns:
+        step, mode, layer, samples_measured, class (−1: the layer's, mean over classes), r (centre
+        of the bin, 0 the top of the order), density (mean 1).
+    """
+    bins = settings["bins"]
+    tables = []
+    for columns, field, labels, signs in hidden_layers(subject, settings):
+        densities = rank_probability(field, labels, signs, bins).cpu()  # (K, bins)
+        curves = {-1: densities.nanmean(dim=0)}
+        if settings["classes"]:
+            curves |= dict(enumerate(densities))
+        for k, density in curves.items():
+            centres = [(i + 0.5) / bins for i in range(bins)]
+            curve = {"class": k, "r": centres, "density": density.tolist()}
+            tables.append(pd.DataFrame({**columns, **curve}))
+    return pd.concat(tables, ignore_index=True)

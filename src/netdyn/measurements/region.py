@@ -1,0 +1,39 @@
+"""The regions that digits occupy in the plane of Fig. 6 and 7, as ellipses."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from netdyn.measurements.moments import views
+from netdyn.measurements.subject import Subject
+from netdyn.projections import region
+
+__all__ = ["measure"]
+
+
+def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+    """Return the region of each digit: where its Mahalanobis distance is within the percentile.
+
+    Args:
+        settings: moments, views and digits as in `netdyn.measurements.moments`; percentile.
+
+    Returns:
+        moment, step, split, mode, digit, samples, mean_h1, mean_h2, cov_11, cov_12, cov_22
+        (covariance of the projections) and radius (the percentile of the Mahalanobis distance).
+    """
+    rows = []
+    for columns, points in views(subject, settings):
+        mean, covariance, radius = region(points, settings["percentile"])
+        rows.append(
+            {
+                **columns,
+                "samples": len(points),
+                "mean_h1": mean[0].item(),
+                "mean_h2": mean[1].item(),
+                "cov_11": covariance[0, 0].item(),
+                "cov_12": covariance[0, 1].item(),
+                "cov_22": covariance[1, 1].item(),
+                "radius": radius,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,30 @@
+"""RPD gradients of every hidden layer over steps."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from netdyn.measurements.layerwise import hidden_layers
+from netdyn.measurements.subject import Subject
+from netdyn.rpd import rpd_gradient
+
+__all__ = ["measure"]
+
+
+def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+    """Return g_l on training samples (see `netdyn.rpd.rpd_gradient`).
+
+    Args:
+        settings: steps, samples, modes.
+
+    Returns:
+        step, mode, layer, samples_measured, class (−1: g_l, mean over classes), gradient (mean
+        over neurons; 0 isotropic, at most 12·(P − n_k)/P·½).
+    """
+    rows = []
+    for columns, field, labels, signs in hidden_layers(subject, settings):
+        of_class = rpd_gradient(field, labels, signs).mean(dim=1)  # (K,)
+        rows.append({**columns, "class": -1, "gradient": of_class.nanmean().item()})
+        for k, gradient in enumerate(of_class.tolist()):
+            rows.append({**columns, "class": k, "gradient": gradient})
+    return pd.DataFrame(rows)

@@ -1,0 +1,70 @@
+"""What is measured: a run's networks at chosen steps, and its samples, on the chosen device."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from netdyn import data, runs
+from netdyn.devices import choose_device
+from netdyn.errors import NetdynError
+from netdyn.mlp import MLP, with_batch_statistics
+
+__all__ = ["Subject", "in_mode"]
+
+
+class Subject(NamedTuple):
+    """A whole run, the data set it was trained on, and the device that measures it."""
+
+    run_folder: Path
+    settings: Mapping  # the run's
+    loaded: data.Dataset
+    device: torch.device
+
+    @classmethod
+    def open(cls, run_folder: Path, data_file: Path, device: str = "auto") -> "Subject":
+        """Open a run and the prepared data set it was trained on."""
+        settings = runs.load_manifest(run_folder)["settings"]
+        return cls(Path(run_folder), settings, data.load(data_file), choose_device(device))
+
+    def steps(self, selector: int | str | list) -> list[int]:
+        """Return the kept steps that the selector means (see `runs.select_steps`)."""
+        return runs.select_steps(self.run_folder, selector)
+
+    def model(self, step: int) -> MLP:
+        """Return the network after `step` steps, in float32: what is measured is its function."""
+        return runs.load_model(self.run_folder, step).float().to(self.device)
+
+    def samples(self, split: str, count: int | str = "all") -> tuple[Tensor, Tensor]:
+        """Return inputs in [0, 1] (P, N_0) and labels (P,) of the run's "train" or "test" samples.
+
+        `count` of them, a stratified subset by the run's seed, or "all".
+        """
+        if split == "train":
+            images, labels = data.training_samples(self.loaded, self.settings)
+        else:
+            images, labels = self.loaded.test_images, self.loaded.test_labels
+        # A sweep over sample sizes asks for one count; the smaller runs give all they have.
+        if count != "all" and count < len(labels):
+            chosen = data.subset(labels, count, self.settings["seed"])
+            images, labels = images[chosen], labels[chosen]
+        return data.to_unit(images.to(self.device)), labels.to(self.device)
+
+    def modes(self, wanted: list[str]) -> list[str]:
+        """Return the modes to measure in: without batch norm there is only evaluation mode."""
+        return wanted if self.settings["batch_norm"] else ["evaluation"]
+
+    def each_model(self, selector: int | str | list) -> Iterator[tuple[int, MLP]]:
+        for step in self.steps(selector):
+            yield step, self.model(step)
+
+
+def in_mode(model: MLP, x: Tensor, mode: str) -> torch.nn.Sequential:
+    """Return the network as it acts on x in "evaluation" or in "training" mode (α = 1 in Eq. 3)."""
+    if mode == "evaluation":
+        return model
+    if mode == "training":
+        return with_batch_statistics(model, x)
+    raise NetdynError(f"mode {mode!r}: choose evaluation or training")

@@ -1,0 +1,178 @@
+"""What all figures share, and Fig. 1 and 2, from the small tables of `figure_tables`."""
+
+import io
+import re
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from figure_tables import ACTIVATIONS, SETTINGS, assert_draws_mean, make_tables, titled
+
+from netdyn.errors import NetdynError
+from netdyn.figures import fig1, fig2, fig6, fig7, style
+
+FIGURES = {"fig1": (fig1, "abcd"), "fig2": (fig2, "abcde"), "fig6": (fig6, "abcdef")}
+FIGURES["fig7"] = (fig7, "abcdefgh")
+
+
+def every_table():
+    return [(name, table) for name in FIGURES for table in make_tables(name, (0,))]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+def test_every_panel_has_its_letter_and_fits_the_page(name, seeds):
+    module, letters = FIGURES[name]
+    figure = module.draw(make_tables(name, seeds), SETTINGS)
+    figure.draw_without_rendering()
+    titles = " ".join(axes.get_title(loc="left") for axes in figure.axes)
+    assert sorted(re.findall(r"\(([a-z])\)", titles)) == list(letters)
+    assert figure.get_figwidth() == 7
+    assert figure.get_suptitle() == SETTINGS["title"]
+    assert SETTINGS["note"] in [text.get_text() for text in figure.texts]
+    for axes in figure.axes:
+        part = axes.get_position()
+        assert 0 <= part.x0 < part.x1 <= 1
+        assert 0 <= part.y0 < part.y1 <= 1
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_type_is_at_least_seven_points(name):
+    figure = FIGURES[name][0].draw(make_tables(name), SETTINGS)
+    figure.draw_without_rendering()
+    texts = figure.findobj(matplotlib.text.Text)
+    assert min(text.get_fontsize() for text in texts if text.get_text()) >= 7
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_equal_tables_give_equal_files_and_leave_the_global_style(name):
+    before = dict(matplotlib.rcParams)
+    files = []
+    for _ in range(2):
+        figure = FIGURES[name][0].draw(make_tables(name), SETTINGS)
+        pdf = io.BytesIO()
+        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})
+        files.append(pdf.getvalue())
+    assert files[0] == files[1]
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(("name", "table"), every_table())
+def test_a_table_that_is_missing_empty_or_short_of_a_column_is_named(name, table):
+    draw, tables = FIGURES[name][0].draw, make_tables(name, (0,))
+    with pytest.raises(NetdynError, match=f"'{table}' is missing"):
+        draw({key: value for key, value in tables.items() if key != table}, SETTINGS)
+    with pytest.raises(NetdynError, match=f"'{table}' has no row"):
+        draw({**tables, table: tables[table].iloc[:0]}, SETTINGS)
+    needed = "index" if table == "toy_neurons" else "seed"
+    with pytest.raises(NetdynError, match=f"'{table}' has no column {needed}"):
+        draw({**tables, table: tables[table].drop(columns=needed)}, SETTINGS)
+
+
+def test_over_seeds_passes_over_missing_values_and_steps_that_some_seeds_lack():
+    table = pd.DataFrame(
+        [
+            *((0, 1, 2.0), (1, 1, 4.0), (2, 1, 9.0)),
+            (0, 5, 9.0),
+            *((0, 8, np.nan), (1, 8, 3.0), (2, 8, 5.0)),
+            *((0, 9, np.nan), (1, 9, np.nan), (2, 9, np.nan)),
+            *((0, 10, np.inf), (1, 10, 1.0), (2, 10, 1.0)),
+        ],
+        columns=["seed", "step", "y"],
+    )
+    spread = style.over_seeds(table, "step", "y")
+    assert spread["step"].tolist() == [1, 8, 10]
+    assert spread["mean"].tolist() == [5.0, 4.0, np.inf]
+    assert spread["low"].tolist() == [2.0, 3.0, 1.0]
+    assert spread["high"].tolist() == [9.0, 5.0, np.inf]
+    assert spread["count"].tolist() == [3, 2, 3]
+
+
+def test_fig1_numbers_lie_where_the_fields_and_outputs_are():
+    tables = make_tables("fig1")
+    table = tables["toy_neurons"]
+    axes = titled(fig1.draw(tables, {}), "b")
+    samples = table[(table["panel"] == "b") & (table["quantity"] == "sample")]
+    for number, x, y in samples[["index", "x", "y"]].itertuples(index=False):
+        below, beside = (t.get_position() for t in axes.texts if t.get_text() == str(number))
+        assert below[0] == pytest.approx(x)
+        assert beside[1] == pytest.approx(y)
+
+
+def test_fig2_draws_the_means_over_seeds():
+    tables = make_tables("fig2")
+    history, pruning = tables["shallow_history"], tables["shallow_pruning"]
+    figure = fig2.draw(tables, SETTINGS)
+    a, b = titled(figure, "a"), titled(figure, "b")
+    lmap = pruning[(pruning["start_layer"] == 1) & (pruning["split"] == "test")]
+    for activation, label in zip(ACTIVATIONS, ("NN (tanh)", "LNN"), strict=True):
+        own = history[history["activation"] == activation]
+        last = own[own["step"] == 1000]
+        assert_draws_mean(a, label, last, "samples", "test_accuracy")
+        assert_draws_mean(b, label, own[own["samples"] == 6000], "epoch", "test_accuracy")
+    assert_draws_mean(a, "L-map", lmap[lmap["step"] == 1000], "samples", "accuracy")
+    largest = lmap[lmap["samples"] == 6000].assign(epoch=lambda t: t["step"] * 20 / 6000)
+    assert_draws_mean(b, "L-map", largest, "epoch", "accuracy")
+
+
+def test_fig2_draws_rpds_after_training_with_their_gradients():
+    tables = make_tables("fig2")
+    rpd, gradient = tables["shallow_rpd"], tables["shallow_gradient"]
+    figure = fig2.draw(tables, SETTINGS)
+    for letter, samples in (("c", 600), ("d", 6000)):
+        chosen = {"step": 1000, "samples": samples, "class": -1, "activation": "identity"}
+        own = style.matching(rpd, **chosen)
+        g = style.matching(gradient, mode="evaluation", **chosen)["gradient"].mean()
+        assert_draws_mean(titled(figure, letter), f"LNN, g = {g:.2f}", own, "r", "density")
+
+
+def test_fig2_draws_the_mean_gradient_and_ten_labelled_classes():
+    tables = make_tables("fig2")
+    axes = titled(fig2.draw(tables, {**SETTINGS, "large_samples": 600}), "e")
+    gradient = style.matching(
+        tables["shallow_gradient"], activation="tanh", samples=600, mode="evaluation"
+    ).assign(epoch=lambda t: t["step"] * 20 / 600)
+    for k in range(-1, 10):
+        own = gradient[gradient["class"] == k]
+        assert_draws_mean(axes, "mean" if k < 0 else f"class {k}", own, "epoch", "gradient")
+    assert {str(k) for k in range(10)} <= {text.get_text() for text in axes.texts}
+    assert axes.get_xlim()[0] < 0  # the untrained network is shown
+
+
+@pytest.mark.parametrize(("seeds", "bands"), [((0,), 0), ((0, 1, 2), 3)])
+def test_only_several_seeds_give_a_band(seeds, bands):
+    axes = titled(fig2.draw(make_tables("fig2", seeds), SETTINGS), "a")
+    assert len(axes.collections) == bands
+
+
+def test_the_band_reaches_to_the_extremes_over_seeds():
+    tables = make_tables("fig2", (0, 1, 2))
+    axes = titled(fig2.draw(tables, SETTINGS), "a")
+    last = style.matching(tables["shallow_history"], activation="tanh", step=1000)
+    corners = axes.collections[0].get_paths()[0].vertices
+    for samples, values in last.groupby("samples")["test_accuracy"]:
+        heights = corners[np.isclose(corners[:, 0], samples), 1]
+        assert {heights.min(), heights.max()} == {values.min(), values.max()}
+
+
+def test_fig2_says_which_setting_or_size_is_missing():
+    tables = make_tables("fig2", (0,))
+    with pytest.raises(NetdynError, match="small_samples"):
+        fig2.draw(tables, {})
+    with pytest.raises(NetdynError, match=r"'shallow_rpd'.*samples = 77"):
+        fig2.draw(tables, {"small_samples": 77})
+    with pytest.raises(NetdynError, match=r"'shallow_history'.*samples = 77"):
+        fig2.draw(tables, {**SETTINGS, "large_samples": 77})
+
+
+def test_labels_at_the_ends_stay_apart_and_in_order():
+    figure = matplotlib.figure.Figure()
+    axes = figure.subplots()
+    axes.set_ylim(0, 1)
+    heights = [0.5, 0.51, 0.99, 1.0, 0.0, 0.01]
+    style.label_ends(axes, heights, list("abcdef"), ["k"] * 6)
+    places = {text.get_text(): text.xy[1] for text in axes.texts}
+    ordered = [places[letter] for letter in "efabcd"]
+    assert (np.diff(ordered) > 0.07).all()
+    assert 0 <= min(ordered) < max(ordered) <= 1

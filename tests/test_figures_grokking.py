@@ -1,0 +1,148 @@
+"""Fig. 6 and 7 from the small tables of `figure_tables`."""
+
+import numpy as np
+import pytest
+from figure_tables import SETTINGS, assert_draws_mean, deep23_tables, line, make_tables, titled
+from matplotlib.patches import Polygon
+
+from netdyn.errors import NetdynError
+from netdyn.figures import fig6, fig7, style
+
+
+def test_fig6_shares_axes_in_a_column_and_writes_each_panels_own_accuracy():
+    tables = make_tables("fig6", (3, 4))
+    figure = fig6.draw(tables, SETTINGS)
+    history = tables["deep23_history"].query("seed == 3").set_index("step")
+    columns = ["train_accuracy", "test_accuracy", "test_accuracy_batch_statistics"]
+    for letters, step in (("ace", 10), ("bdf", 100)):
+        panels = [titled(figure, letter) for letter in letters]
+        assert len({(*axes.get_xlim(), *axes.get_ylim()) for axes in panels}) == 1
+        for axes, column in zip(panels, columns, strict=True):
+            share = f"{100 * history.loc[step, column]:.1f} %"
+            assert axes.get_title(loc="left").endswith(share)
+
+
+def test_fig6_draws_the_smallest_seed_in_at_most_a_thousand_rasterised_points_a_digit():
+    tables = make_tables("fig6", (3, 4))
+    many = deep23_tables((3, 4), points=1200)
+    for chosen, expected in ((tables, 30), (many, 1000)):
+        axes = titled(fig6.draw(chosen, SETTINGS), "c")
+        rows = style.matching(
+            chosen["deep23_projection"],
+            seed=3, moment="before", split="test", mode="evaluation", digit=2,
+        )  # fmt: skip
+        drawn = line(axes, "2")
+        assert drawn.get_rasterized()
+        assert len(drawn.get_xdata()) == expected
+        np.testing.assert_array_equal(drawn.get_xdata(), rows["h1"].iloc[:expected])
+        np.testing.assert_array_equal(drawn.get_ydata(), rows["h2"].iloc[:expected])
+
+
+def test_outlines_lie_at_the_mahalanobis_radius():
+    tables = make_tables("fig6")
+    axes = titled(fig6.draw(tables, SETTINGS), "d")
+    outlines = [patch for patch in axes.patches if isinstance(patch, Polygon)]
+    assert len(outlines) == 3
+    for patch, digit in zip(outlines, (0, 2, 5), strict=True):
+        covariance = -0.1 * (-1) ** digit
+        inverse = np.linalg.inv([[0.3, covariance], [covariance, 0.2]])
+        away = patch.get_xy() - 3 * np.array([np.cos(digit), np.sin(digit)])
+        distance = np.sqrt(np.einsum("pi,ij,pj->p", away, inverse, away))
+        np.testing.assert_allclose(distance, 2.5)
+
+
+@pytest.mark.parametrize(("shift", "scale"), [(5, "linear"), (500, "symlog")])
+def test_samples_far_from_the_training_samples_stay_within_the_axes(shift, scale):
+    tables = make_tables("fig6", (0,))
+    projection = tables["deep23_projection"]
+    moved = (projection["mode"] == "evaluation") & (projection["moment"] == "before")
+    projection.loc[moved, "h1"] += shift
+    axes = titled(fig6.draw(tables, SETTINGS), "c")
+    assert axes.get_xscale() == scale
+    low, high = axes.get_xlim()
+    assert low < projection["h1"].min()
+    assert high > projection["h1"].max()
+
+
+def test_points_beyond_the_axes_are_counted():
+    tables = deep23_tables((0,), points=200)
+    projection = tables["deep23_projection"]
+    rows = (projection["mode"] == "evaluation") & (projection["moment"] == "before")
+    projection.loc[projection.index[rows][:2], "h2"] = 1e6
+    axes = titled(fig6.draw(tables, SETTINGS), "c")
+    assert "2 beyond the axes" in [text.get_text() for text in axes.texts]
+
+
+def test_fig7_draws_accuracies_of_clean_and_of_noisy_samples():
+    tables = make_tables("fig7")
+    axes = titled(fig7.draw(tables, SETTINGS), "a")
+    assert_draws_mean(axes, "training", tables["grokking_history"], "step", "train_accuracy")
+    assert_draws_mean(axes, "test", tables["grokking_history"], "step", "test_accuracy")
+    for amplitude in (0.1, 0.3):
+        own = style.matching(tables["grokking_noise"], amplitude=amplitude)
+        assert_draws_mean(axes, f"noise {amplitude}", own, "step", "accuracy")
+    assert {text.get_text() for text in axes.texts} == {"a = 0.1", "a = 0.3"}
+
+
+def test_fig7_draws_basins_from_90_percent_training_accuracy_on():
+    tables = make_tables("fig7")
+    axes = titled(fig7.draw(tables, SETTINGS), "b")
+    for space in ("sample", "weight"):
+        own = style.matching(tables[f"grokking_{space}_basin"], of="average")
+        assert_draws_mean(axes, f"{space} space", own[own["step"] >= 10], "step", "size")
+
+
+def test_fig7_says_that_no_basin_has_formed():
+    tables = make_tables("fig7")
+    tables["grokking_history"]["train_accuracy"] = 0.5
+    with pytest.raises(NetdynError, match=r"grokking_sample_basin.*train longer"):
+        fig7.draw(tables, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("size", "word", "marker", "inside"),
+    [(np.inf, "infinite", "^", (0.9, 1.0)), (0.0, "zero", "v", (0.0, 0.1))],
+)
+def test_basins_that_have_no_finite_size_are_arrows_at_the_edge(size, word, marker, inside):
+    tables = make_tables("fig7")
+    basin = tables["grokking_weight_basin"]
+    basin.loc[basin["step"] == 100, ["size", "size_error"]] = [size, np.nan]
+    figure = fig7.draw(tables, SETTINGS)
+    axes = titled(figure, "b")
+    arrow = line(axes, f"weight space, {word}")
+    assert arrow.get_xdata().tolist() == [100]
+    assert arrow.get_marker() == marker
+    figure.draw_without_rendering()
+    pixels = arrow.get_transform().transform(arrow.get_xydata())
+    ((_, height),) = axes.transAxes.inverted().transform(pixels)
+    assert inside[0] <= height <= inside[1]
+    assert np.isnan(line(axes, "weight space").get_ydata()).tolist() == [False, True, False]
+
+
+def test_one_seeds_basins_carry_their_resampling_error():
+    tables = make_tables("fig7", (0,))
+    axes = titled(fig7.draw(tables, SETTINGS), "b")
+    heights = np.concatenate([p.vertices[:, 1] for p in axes.collections[0].get_paths()])
+    assert heights.min() == pytest.approx(0.01 * 0.95)
+    assert heights.max() == pytest.approx(0.3 * 1.05)
+
+
+def test_fig7_enlarges_the_late_course():
+    tables = make_tables("fig7")
+    figure = fig7.draw(tables, SETTINGS)
+    late = titled(figure, "d")
+    own = tables["grokking_history"].query("step >= 100")
+    assert_draws_mean(late, "test", own, "step", "test_accuracy")
+    assert late.get_ylim()[0] > 0.7
+    gradient = style.matching(tables["grokking_gradient"], layer=2, **{"class": -1})
+    assert_draws_mean(titled(figure, "c"), "layer 2", gradient, "step", "gradient")
+    (below,) = [a for a in figure.axes if a.get_ylabel() == "g"]
+    assert_draws_mean(below, "layer 2", gradient[gradient["step"] >= 100], "step", "gradient")
+
+
+def test_fig7_compares_training_and_test_samples_on_the_same_axes():
+    figure = fig7.draw(make_tables("fig7"), SETTINGS)
+    for training, test in ("eg", "fh"):
+        one, other = titled(figure, training), titled(figure, test)
+        assert one.get_xlim() == other.get_xlim()
+        assert one.get_ylim() == other.get_ylim()

@@ -1,0 +1,63 @@
+# What every rule file uses: the plan of a scale, and the environment that jobs run in.
+#
+# In:  the command line's configuration (config), which wins over the scale and over config.yaml.
+# Out: plan(scale), figure_files(…), SCALE.
+
+import functools
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from netdyn.errors import NetdynError
+from netdyn.plan import Plan, code
+
+# Jobs call the Python that runs Snakemake, also where its environment is not activated.
+shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
+
+
+@functools.cache
+def plan(scale):
+    """Return the plan of a scale; a mistake in its settings ends in one line."""
+    try:
+        return Plan(Path(workflow.basedir), config, scale)
+    except NetdynError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def asked(method):
+    """Turn a plan's method into an input function: its arguments are wildcards of the same name."""
+
+    def inputs(wildcards, *names):
+        try:
+            return method(plan(wildcards.scale), wildcards)
+        except NetdynError as error:
+            raise WorkflowError(str(error)) from None
+
+    return inputs
+
+
+def figure_files(scale, collection, *figures):
+    return [
+        f"results/{scale}/{collection}/{figure}.{ending}"
+        for figure in figures or plan(scale).figures()
+        for ending in ("pdf", "png")
+    ]
+
+
+SCALE = config.get("scale") or plan("demo").config["scale"]
+
+# How jobs run, not what they compute: handed on by the environment, so that moving the data or
+# changing the device makes nothing out of date.
+os.environ.setdefault("NETDYN_DATA_ROOT", plan(SCALE).config["data_root"])
+os.environ.setdefault("NETDYN_DEVICE", plan(SCALE).config["device"])
+
+
+wildcard_constraints:
+    scale="demo|cpu|paper",
+    dataset="digits|mnist|fashion_mnist|kmnist",
+    figure="fig[1-7]|supplement",
+    measurement="[A-Za-z][A-Za-z0-9_]*",
+    run="[A-Za-z0-9_.-]+",
+    collection="figures|redrawn",

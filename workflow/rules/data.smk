@@ -1,0 +1,39 @@
+# In:  IDX files in data_root, a download, or scikit-learn's embedded digits.
+# Out: results/data/<dataset>.safetensors, bytes, the same for every scale.
+
+
+rule prepare_data:
+    """Read or download a data set, check its content, and write the prepared file."""
+    input:
+        code=code("netdyn.datasets"),
+    output:
+        "results/data/{dataset}.safetensors",
+    log:
+        "results/logs/prepare_data/{dataset}.log",
+    benchmark:
+        "results/benchmarks/prepare_data/{dataset}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    shell:
+        "python -m netdyn prepare {wildcards.dataset} --output {output} 2>&1 | tee {log}"
+
+
+rule translate_data:
+    """Shift every training image by one and two pixels in eight directions: 17 times the set."""
+    input:
+        data="results/data/{dataset}.safetensors",
+        code=code("netdyn.translation"),
+    output:
+        "results/data/{dataset}_translated.safetensors",
+    log:
+        "results/logs/translate_data/{dataset}.log",
+    benchmark:
+        "results/benchmarks/translate_data/{dataset}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m netdyn translate {input.data} --output {output} 2>&1 | tee {log}"

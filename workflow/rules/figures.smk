@@ -1,0 +1,76 @@
+# In:  tables, never a run: from results/<scale>/tables, or, to redraw, the committed ones of
+#      results/<scale>/reference/tables, which have no rule upstream.
+# Out: results/<scale>/figures/<figure>.pdf and .png (redrawn/ for redraw); the committed results.
+
+
+def figure_tables(wildcards):
+    """Return the folder of the tables a figure is drawn from."""
+    return f"results/{wildcards.scale}/" + (
+        "reference/tables" if wildcards.collection == "redrawn" else "tables"
+    )
+
+
+rule draw_figure:
+    """Draw one figure from its tables."""
+    input:
+        settings=asked(lambda plan, w: plan.figure_settings(w.figure)),
+        tables=asked(
+            lambda plan, w: [
+                f"{figure_tables(w)}/{table}.csv" for table in plan.figure_tables(w.figure)
+            ]
+        ),
+        code=lambda w: code(f"netdyn.figures.{w.figure}"),
+        drawing=code("netdyn.drawing"),
+    output:
+        pdf="results/{scale}/{collection}/{figure}.pdf",
+        png="results/{scale}/{collection}/{figure}.png",
+    log:
+        "results/{scale}/logs/draw_figure/{collection}/{figure}.log",
+    benchmark:
+        "results/{scale}/benchmarks/draw_figure/{collection}/{figure}.tsv"
+    params:
+        tables=figure_tables,
+        stem="results/{scale}/{collection}/{figure}",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    shell:
+        "python -m netdyn draw {wildcards.figure} {input.settings} --tables {params.tables} "
+        "--output {params.stem} 2>&1 | tee {log}"
+
+
+rule publish_figure:
+    """Copy a finished figure with its tables and provenance to the committed results.
+
+    Its declared output is a record beside them: were the committed files outputs of a rule, to
+    redraw them in a fresh clone would train every run again.
+    """
+    input:
+        settings=asked(lambda plan, w: plan.figure_settings(w.figure)),
+        files=["results/{scale}/figures/{figure}.pdf", "results/{scale}/figures/{figure}.png"],
+        tables=asked(
+            lambda plan, w: [
+                f"results/{w.scale}/tables/{table}.csv" for table in plan.figure_tables(w.figure)
+            ]
+        ),
+        code=code("netdyn.publishing"),
+    output:
+        "results/{scale}/published/{figure}.json",
+    log:
+        "results/{scale}/logs/publish_figure/{figure}.log",
+    benchmark:
+        "results/{scale}/benchmarks/publish_figure/{figure}.tsv"
+    params:
+        reference="results/{scale}/reference",
+        files=lambda w, input: [f"--file {path}" for path in input.files],
+        tables=lambda w, input: [f"--table {path}" for path in input.tables],
+        runs=lambda w: [f"--run {path}" for path in plan(w.scale).figure_runs(w.figure)],
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python -m netdyn publish {wildcards.figure} {input.settings} {params.files} "
+        "{params.tables} {params.runs} --reference {params.reference} --output {output} "
+        "2>&1 | tee {log}"

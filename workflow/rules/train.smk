@@ -1,0 +1,33 @@
+# In:  a run's resolved settings and the prepared data set it names.
+# Out: results/<scale>/runs/<name>-<hash>/: weights at the kept steps, history, manifest.
+#
+# An unfinished run lies in results/<scale>/checkpoints/<hash>/, which is no rule's output:
+# Snakemake deletes outputs when a job fails, and a killed training is to go on where it was.
+
+
+rule train_run:
+    """Train one run to its last step, or go on from its checkpoint."""
+    input:
+        settings=asked(lambda plan, w: plan.run_settings(w.run)),
+        data=asked(lambda plan, w: plan.data_file(w.run)),
+        code=code("netdyn.training"),
+    output:
+        snapshots="results/{scale}/runs/{run}/snapshots.safetensors",
+        history="results/{scale}/runs/{run}/history.csv",
+        provenance="results/{scale}/runs/{run}/provenance.json",
+        manifest="results/{scale}/runs/{run}/manifest.json",
+    log:
+        "results/{scale}/logs/train_run/{run}.log",
+    benchmark:
+        "results/{scale}/benchmarks/train_run/{run}.tsv"
+    params:
+        folder="results/{scale}/runs/{run}",
+        checkpoints=lambda w: f"results/{w.scale}/checkpoints/{w.run.rpartition('-')[2]}",
+    threads: lambda w: plan(w.scale).run(w.run).settings["threads"]
+    resources:
+        mem_mb=6000,
+        runtime=240,
+        gpu=lambda w: int(os.environ["NETDYN_DEVICE"] == "cuda"),
+    shell:
+        "python -m netdyn train {input.settings} --data {input.data} --output {params.folder} "
+        "--checkpoints {params.checkpoints} 2>&1 | tee {log}"
