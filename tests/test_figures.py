@@ -176,3 +176,22 @@ def test_labels_at_the_ends_stay_apart_and_in_order():
     ordered = [places[letter] for letter in "efabcd"]
     assert (np.diff(ordered) > 0.07).all()
     assert 0 <= min(ordered) < max(ordered) <= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([0, 1, 10, 100, 1000], ["0", "1", "10", "100", "$10^{3}$"]),
+        ([2000, 8000], ["2,000", "4,000", "6,000", "8,000"]),
+        ([0, 0.5, 5], ["0", "1"]),
+    ],
+)
+def test_every_axis_of_steps_has_several_numbers(values, labels):
+    axes = matplotlib.figure.Figure().subplots()
+    axes.plot(values, values)
+    style.zero_log_axis(axes, values, "step")
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert [axes.xaxis.get_major_formatter()(tick) for tick in ticks] == labels
+    assert low < values[0] < values[-1] < high
+    assert (low < 0) == (values[0] == 0)

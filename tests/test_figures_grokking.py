@@ -73,6 +73,19 @@ def test_points_beyond_the_axes_are_counted():
     assert "2 beyond the axes" in [text.get_text() for text in axes.texts]
 
 
+def test_samples_that_hide_each_other_are_pointed_out():
+    tables = make_tables("fig6", (0,))
+    projection = tables["deep23_projection"]
+    collapsed = (projection["mode"] == "evaluation") & (projection["moment"] == "before")
+    projection.loc[collapsed, ["h1", "h2"]] *= 0.01
+    figure = fig6.draw(tables, SETTINGS)
+    written = {
+        letter: [text.get_text() for text in titled(figure, letter).texts] for letter in "abcdef"
+    }
+    assert written.pop("c") == ["all 90 samples"]
+    assert not any("samples" in text for texts in written.values() for text in texts)
+
+
 def test_fig7_draws_accuracies_of_clean_and_of_noisy_samples():
     tables = make_tables("fig7")
     axes = titled(fig7.draw(tables, SETTINGS), "a")

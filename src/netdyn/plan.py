@@ -1,7 +1,6 @@
 """What the workflow's rules ask: which files a result is made of, for every scale.
 
-The rules name outputs by pattern; from a pattern's wildcards this module finds the inputs, and
-writes the resolved settings that a job is handed, at most once and only where they changed. So
+The rules name outputs by pattern; from a pattern's wildcards this module finds the inputs. So
 `snakemake results/cpu/figures/fig7.pdf` works whatever scale the configuration names.
 """
 
@@ -45,6 +44,19 @@ class Plan:
         self.measurements = settings.measurements(self.config)
         declared = settings.runs(self.config)
         self.runs = {run.id: run for name in declared for run in declared[name]}
+
+    def write_settings(self) -> None:
+        """Write the resolved settings that jobs are handed; a file that is right is left alone.
+
+        Before any rule is asked for: Snakemake remembers which folders it did not find.
+        """
+        for run_id in self.runs:
+            self.run_settings(run_id)
+        for name in self.measurements:
+            self.measurement_settings(name)
+            self.table_settings(name)
+        for figure in self.figures():
+            self.figure_settings(figure)
 
     def figures(self) -> list[str]:
         return list(self.config["figures"])

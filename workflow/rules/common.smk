@@ -38,6 +38,14 @@ def asked(method):
     return inputs
 
 
+def plan_or_none(scale):
+    """Return the plan of a scale that is not asked for, unless the overrides don't suit it."""
+    try:
+        return Plan(Path(workflow.basedir), config, scale)
+    except NetdynError:
+        return None
+
+
 def figure_files(scale, collection, *figures):
     return [
         f"results/{scale}/{collection}/{figure}.{ending}"
@@ -47,6 +55,11 @@ def figure_files(scale, collection, *figures):
 
 
 SCALE = config.get("scale") or plan("demo").config["scale"]
+
+# Paths may name any scale, so the settings of all are laid out.
+for scale in ("demo", "cpu", "paper"):
+    if scale == SCALE or plan_or_none(scale):
+        plan(scale).write_settings()
 
 # How jobs run, not what they compute: handed on by the environment, so that moving the data or
 # changing the device makes nothing out of date.

@@ -106,10 +106,14 @@ def _accuracy_by_size(axes: Axes, last: pd.DataFrame) -> None:
     sizes = np.unique(last["samples"])
     axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(sizes, [f"{size / 1000:g}k" if size >= 1000 else size for size in sizes])
+    axes.set_xticks(sizes, [_short(size) for size in sizes])
     axes.set_xlabel("training samples n")
     percent_axis(axes, "test accuracy")
     axes.legend(loc="lower right")
+
+
+def _short(count: int) -> str:
+    return f"{count // 1000}k" if count % 1000 == 0 else f"{count:,}"
 
 
 def _accuracy_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:

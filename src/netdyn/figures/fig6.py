@@ -29,6 +29,8 @@ REGION_COLUMNS = [
 ]  # fmt: skip
 # Once the points of one panel spread this many times wider than the training samples.
 TOO_WIDE = 6.0
+# Parts of a panel's width and height within which its points can't be told apart.
+HIDDEN = 0.03
 ROWS = (
     ("train", "training", "train_accuracy", "training samples, training mode"),
     ("test", "evaluation", "test_accuracy", "test samples, evaluation mode"),
@@ -128,7 +130,7 @@ def share_limits(
 
     The axes hold the middle 98 % of every panel's points and the regions. Where that is far wider
     than the training samples and regions, they are logarithmic outside the extent of these. Points
-    beyond the axes are counted in the panel.
+    beyond the axes are counted in the panel, and points that hide each other are pointed out.
     """
     outlines = np.concatenate([_outline(region) for region in regions.itertuples()])
     outlines = outlines[np.isfinite(outlines).all(axis=1)]
@@ -155,6 +157,22 @@ def share_limits(
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
             look = {"ha": "right", "fontsize": 7, "color": "0.3", "bbox": box}
             axes.text(0.99, 0.045, text, transform=axes.transAxes, **look)
+    for axes, points in panels:
+        places = axes.transData.transform(points[["h1", "h2"]])
+        # In parts of the panel: the transformation of its axes is that of this moment's window.
+        places = axes.transAxes.inverted().transform(places)
+        middle = np.quantile(places, [0.01, 0.5, 0.99], axis=0)
+        if (middle[2] - middle[0]).max() < HIDDEN:
+            axes.annotate(
+                f"all {len(points):,} samples",
+                middle[1],
+                middle[1] + np.where(middle[1] < 0.5, 0.2, -0.2),
+                xycoords="axes fraction",
+                fontsize=7,
+                ha="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+                arrowprops={"arrowstyle": "->", "linewidth": 0.7, "shrinkB": 4},
+            )
 
 
 def _bend(axes: Axes, side: str, threshold: float, largest: float) -> None:

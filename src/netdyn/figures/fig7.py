@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from netdyn.errors import NetdynError
 from netdyn.figures.fig6 import (
@@ -134,6 +135,9 @@ def _basins(axes: Axes, history: pd.DataFrame, basins: Mapping[str, pd.DataFrame
         _sizes(axes, formed, linestyle="-", markersize=3, **look)
     zero_log_axis(axes, history["step"], "step")
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("basin size (noise amplitude)")
     axes.axvspan(axes.get_xlim()[0], learned, color="0.93", linewidth=0)
     axes.legend(loc="best")

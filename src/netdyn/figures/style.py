@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from netdyn.errors import NetdynError
 
@@ -188,7 +188,7 @@ def plot_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **look: object) -
 
 def percent_axis(axes: Axes, label: str) -> None:
     """Label the y axis of shares 0 … 1 in percent."""
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.6g}"))
     axes.set_ylabel(f"{label} (%)")
 
 
@@ -199,18 +199,16 @@ def zero_log_axis(axes: Axes, values: Iterable[float], label: str) -> None:
     smallest, largest = (positive[0], positive[-1]) if len(positive) else (1.0, 10.0)
     axes.set_xscale("symlog", linthresh=smallest, linscale=0.4)
     first, last = int(np.ceil(np.log10(smallest) - 1e-9)), int(np.floor(np.log10(largest) + 1e-9))
-    decades = np.arange(first, last + 1)
+    decades = 10.0 ** np.arange(first, last + 1)
     every = 1 + len(decades) // 7
     zero = [0.0] if values[0] == 0 else []
-    axes.xaxis.set_major_locator(FixedLocator([*zero, *(10.0 ** decades[::every])]))
     between = [m * 10.0**d for d in range(first - 1, last + 1) for m in range(2, 10)]
+    between = [tick for tick in between if smallest <= tick <= largest]
+    # Within less than two powers of ten, these alone would leave the axis nearly without a number.
+    labelled = decades[::every] if len([*zero, *decades]) > 1 else [*decades, *between[::2]]
+    axes.xaxis.set_major_locator(FixedLocator([*zero, *labelled]))
     axes.xaxis.set_minor_locator(
-        FixedLocator(
-            [
-                *(tick for tick in between if smallest <= tick <= largest),
-                *(10.0**d for d in decades if d not in decades[::every]),
-            ]
-        )
+        FixedLocator([*between, *(d for d in decades if d not in labelled)])
     )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -221,8 +219,8 @@ def zero_log_axis(axes: Axes, values: Iterable[float], label: str) -> None:
 
 def _power(value: float) -> str:
     exponent = round(np.log10(value)) if value > 0 else 0
-    if value == 0 or 0 <= exponent <= 2:
-        return f"{value:g}"
+    if value == 0 or 0 <= exponent <= 2 or not np.isclose(value, 10.0**exponent):
+        return f"{value:,.6g}"
     return rf"$10^{{{exponent}}}$"
 
 

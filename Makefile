@@ -1,0 +1,39 @@
+# make figures   the environment in .venv, then every figure at scale demo
+# make test      the same environment, then all tests
+# make lint      style of Python and rules, and Snakemake's own lint
+#
+# PYTHON chooses the interpreter; PIP_OPTIONS goes to pip, such as
+#   make figures PIP_OPTIONS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# which takes PyTorch's CPU build instead of the larger one for GPUs.
+
+PYTHON ?= python3.11
+PIP_OPTIONS ?=
+BIN := .venv/bin
+
+.PHONY: figures test lint env clean-env
+
+env: .venv/installed
+
+.venv/installed: requirements.txt constraints.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "error: $(PYTHON) not found: install Python 3.11, or name yours: make PYTHON=python3" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_OPTIONS) -r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+figures: env
+	$(BIN)/snakemake figures
+	@echo "Figures 1, 2, 6 and 7 are in $(CURDIR)/results/demo/figures (PDF and PNG)."
+
+test: env
+	$(BIN)/python -m pytest
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	-$(BIN)/snakemake --lint
+
+clean-env:
+	rm -rf .venv
