@@ -235,7 +235,8 @@ def _progress(name: str, steps: int) -> Iterator[Callable[[int, int, str], None]
 
 def main() -> None:
     """Run the command line; a mistake that can be mended ends in one line and exit status 1."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("netdyn").setLevel(logging.INFO)
     try:
         app()
     except NetdynError as error:

@@ -1,4 +1,4 @@
-# What every rule file uses: the plan of a scale, and the environment that jobs run in.
+# The plan of a scale, and the environment that jobs run in.
 #
 # In:  the command line's configuration (config), which wins over the scale and over config.yaml.
 # Out: plan(scale), figure_files(…), SCALE.
@@ -54,6 +54,20 @@ def figure_files(scale, collection, *figures):
     ]
 
 
+def figure_tables(wildcards):
+    """Return the folder of the tables a figure is drawn from."""
+    return f"results/{wildcards.scale}/" + (
+        "reference/tables" if wildcards.collection == "redrawn" else "tables"
+    )
+
+
+def measure_options(wildcards, input):
+    """Return where a quantity reads: nothing for toy neurons, a run and its data for the others."""
+    if "run" not in input.keys():
+        return ""
+    return f"--run {Path(input.run[0]).parent} --data {input.data}"
+
+
 SCALE = config.get("scale") or plan("demo").config["scale"]
 
 # Paths may name any scale, so the settings of all are laid out.
@@ -65,6 +79,12 @@ for scale in ("demo", "cpu", "paper"):
 # changing the device makes nothing out of date.
 os.environ.setdefault("NETDYN_DATA_ROOT", plan(SCALE).config["data_root"])
 os.environ.setdefault("NETDYN_DEVICE", plan(SCALE).config["device"])
+GPUS = int(os.environ["NETDYN_DEVICE"] == "cuda")
+
+
+envvars:
+    "NETDYN_DATA_ROOT",
+    "NETDYN_DEVICE",
 
 
 wildcard_constraints:

@@ -16,6 +16,8 @@ rule prepare_data:
     resources:
         mem_mb=2000,
         runtime=60,
+    message:
+        "prepare data set {wildcards.dataset}"
     shell:
         "python -m netdyn prepare {wildcards.dataset} --output {output} 2>&1 | tee {log}"
 
@@ -35,5 +37,7 @@ rule translate_data:
     resources:
         mem_mb=2000,
         runtime=30,
+    message:
+        "translate the training images of {wildcards.dataset}"
     shell:
         "python -m netdyn translate {input.data} --output {output} 2>&1 | tee {log}"

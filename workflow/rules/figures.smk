@@ -3,20 +3,14 @@
 # Out: results/<scale>/figures/<figure>.pdf and .png (redrawn/ for redraw); the committed results.
 
 
-def figure_tables(wildcards):
-    """Return the folder of the tables a figure is drawn from."""
-    return f"results/{wildcards.scale}/" + (
-        "reference/tables" if wildcards.collection == "redrawn" else "tables"
-    )
-
-
 rule draw_figure:
     """Draw one figure from its tables."""
     input:
         settings=asked(lambda plan, w: plan.figure_settings(w.figure)),
         tables=asked(
             lambda plan, w: [
-                f"{figure_tables(w)}/{table}.csv" for table in plan.figure_tables(w.figure)
+                f"{figure_tables(w)}/{table}.csv"
+                for table in plan.figure_tables(w.figure)
             ]
         ),
         code=lambda w: code(f"netdyn.figures.{w.figure}"),
@@ -28,13 +22,15 @@ rule draw_figure:
         "results/{scale}/logs/draw_figure/{collection}/{figure}.log",
     benchmark:
         "results/{scale}/benchmarks/draw_figure/{collection}/{figure}.tsv"
-    params:
-        tables=figure_tables,
-        stem="results/{scale}/{collection}/{figure}",
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        tables=figure_tables,
+        stem="results/{scale}/{collection}/{figure}",
+    message:
+        "draw {output}"
     shell:
         "python -m netdyn draw {wildcards.figure} {input.settings} --tables {params.tables} "
         "--output {params.stem} 2>&1 | tee {log}"
@@ -48,10 +44,14 @@ rule publish_figure:
     """
     input:
         settings=asked(lambda plan, w: plan.figure_settings(w.figure)),
-        files=["results/{scale}/figures/{figure}.pdf", "results/{scale}/figures/{figure}.png"],
+        files=[
+            "results/{scale}/figures/{figure}.pdf",
+            "results/{scale}/figures/{figure}.png",
+        ],
         tables=asked(
             lambda plan, w: [
-                f"results/{w.scale}/tables/{table}.csv" for table in plan.figure_tables(w.figure)
+                f"results/{w.scale}/tables/{table}.csv"
+                for table in plan.figure_tables(w.figure)
             ]
         ),
         code=code("netdyn.publishing"),
@@ -61,15 +61,17 @@ rule publish_figure:
         "results/{scale}/logs/publish_figure/{figure}.log",
     benchmark:
         "results/{scale}/benchmarks/publish_figure/{figure}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         reference="results/{scale}/reference",
         files=lambda w, input: [f"--file {path}" for path in input.files],
         tables=lambda w, input: [f"--table {path}" for path in input.tables],
         runs=lambda w: [f"--run {path}" for path in plan(w.scale).figure_runs(w.figure)],
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
+    message:
+        "publish {wildcards.figure} to {params.reference}"
     shell:
         "python -m netdyn publish {wildcards.figure} {input.settings} {params.files} "
         "{params.tables} {params.runs} --reference {params.reference} --output {output} "

@@ -3,13 +3,6 @@
 #      lie in tables/parts/<measurement>/.
 
 
-def measure_options(wildcards, input):
-    """Return where a quantity reads: nothing for toy neurons, a run and its data for the others."""
-    if "run" not in input.keys():
-        return ""
-    return f"--run {Path(input.run[0]).parent} --data {input.data}"
-
-
 rule measure_run:
     """Measure one quantity on one run."""
     input:
@@ -20,14 +13,16 @@ rule measure_run:
         "results/{scale}/logs/measure_run/{measurement}/{run}.log",
     benchmark:
         "results/{scale}/benchmarks/measure_run/{measurement}/{run}.tsv"
-    params:
-        quantity=lambda w: plan(w.scale).measurement(w.measurement).quantity,
-        options=measure_options,
     threads: lambda w: plan(w.scale).measurement(w.measurement).settings["threads"]
     resources:
         mem_mb=6000,
         runtime=120,
-        gpu=lambda w: int(os.environ["NETDYN_DEVICE"] == "cuda"),
+        gpu=GPUS,
+    params:
+        quantity=lambda w: plan(w.scale).measurement(w.measurement).quantity,
+        options=measure_options,
+    message:
+        "measure {wildcards.measurement} on {wildcards.run} (scale {wildcards.scale})"
     shell:
         "python -m netdyn measure {params.quantity} {input.settings} {params.options} "
         "--output {output} 2>&1 | tee {log}"
@@ -49,5 +44,7 @@ rule tabulate:
     resources:
         mem_mb=1000,
         runtime=10,
+    message:
+        "put together {output}"
     shell:
         "python -m netdyn tabulate {input.settings} --output {output} 2>&1 | tee {log}"

@@ -20,14 +20,16 @@ rule train_run:
         "results/{scale}/logs/train_run/{run}.log",
     benchmark:
         "results/{scale}/benchmarks/train_run/{run}.tsv"
-    params:
-        folder="results/{scale}/runs/{run}",
-        checkpoints=lambda w: f"results/{w.scale}/checkpoints/{w.run.rpartition('-')[2]}",
     threads: lambda w: plan(w.scale).run(w.run).settings["threads"]
     resources:
         mem_mb=6000,
         runtime=240,
-        gpu=lambda w: int(os.environ["NETDYN_DEVICE"] == "cuda"),
+        gpu=GPUS,
+    params:
+        folder="results/{scale}/runs/{run}",
+        checkpoints=lambda w: f"results/{w.scale}/checkpoints/{w.run.rpartition('-')[2]}",
+    message:
+        "train {wildcards.run} (scale {wildcards.scale})"
     shell:
         "python -m netdyn train {input.settings} --data {input.data} --output {params.folder} "
         "--checkpoints {params.checkpoints} 2>&1 | tee {log}"

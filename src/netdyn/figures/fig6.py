@@ -31,6 +31,7 @@ REGION_COLUMNS = [
 TOO_WIDE = 6.0
 # Parts of a panel's width and height within which its points can't be told apart.
 HIDDEN = 0.03
+WHITE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # behind text
 ROWS = (
     ("train", "training", "train_accuracy", "training samples, training mode"),
     ("test", "evaluation", "test_accuracy", "test samples, evaluation mode"),
@@ -154,25 +155,28 @@ def share_limits(
     for (axes, _), outside in zip(panels, beyond, strict=True):
         if outside.any():
             text = f"{outside.sum()} beyond the axes"
-            box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-            look = {"ha": "right", "fontsize": 7, "color": "0.3", "bbox": box}
+            look = {"ha": "right", "fontsize": 7, "color": "0.3", "bbox": WHITE}
             axes.text(0.99, 0.045, text, transform=axes.transAxes, **look)
     for axes, points in panels:
-        places = axes.transData.transform(points[["h1", "h2"]])
-        # In parts of the panel: the transformation of its axes is that of this moment's window.
-        places = axes.transAxes.inverted().transform(places)
-        middle = np.quantile(places, [0.01, 0.5, 0.99], axis=0)
-        if (middle[2] - middle[0]).max() < HIDDEN:
-            axes.annotate(
-                f"all {len(points):,} samples",
-                middle[1],
-                middle[1] + np.where(middle[1] < 0.5, 0.2, -0.2),
-                xycoords="axes fraction",
-                fontsize=7,
-                ha="center",
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-                arrowprops={"arrowstyle": "->", "linewidth": 0.7, "shrinkB": 4},
-            )
+        _point_out(axes, points)
+
+
+def _point_out(axes: Axes, points: pd.DataFrame) -> None:
+    """Put an arrow at a panel's points where they lie so close that they hide each other."""
+    pixels = axes.transData.transform(points[["h1", "h2"]])
+    places = axes.transAxes.inverted().transform(pixels)  # (P, 2), in parts of the panel
+    low, middle, high = np.quantile(places, [0.01, 0.5, 0.99], axis=0)
+    if (high - low).max() < HIDDEN:
+        axes.annotate(
+            f"all {len(points):,} samples",
+            middle,
+            middle + np.where(middle < 0.5, 0.2, -0.2),
+            xycoords="axes fraction",
+            fontsize=7,
+            ha="center",
+            bbox=WHITE,
+            arrowprops={"arrowstyle": "->", "linewidth": 0.7, "shrinkB": 4},
+        )
 
 
 def _bend(axes: Axes, side: str, threshold: float, largest: float) -> None:
