@@ -8,8 +8,6 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 from netdyn.errors import NetdynError
 from netdyn.plan import Plan, code
 
@@ -23,17 +21,17 @@ def plan(scale):
     try:
         return Plan(Path(workflow.basedir), config, scale)
     except NetdynError as error:
-        raise WorkflowError(str(error)) from None
+        raise SystemExit(f"error: {error}") from None
 
 
 def asked(method):
     """Turn a plan's method into an input function: its arguments are wildcards of the same name."""
 
-    def inputs(wildcards, *names):
+    def inputs(wildcards):
         try:
             return method(plan(wildcards.scale), wildcards)
         except NetdynError as error:
-            raise WorkflowError(str(error)) from None
+            raise SystemExit(f"error: {error}") from None
 
     return inputs
 
@@ -72,13 +70,22 @@ SCALE = config.get("scale") or plan("demo").config["scale"]
 
 # Paths may name any scale, so the settings of all are laid out.
 for scale in ("demo", "cpu", "paper"):
-    if scale == SCALE or plan_or_none(scale):
-        plan(scale).write_settings()
+    found = plan(scale) if scale == SCALE else plan_or_none(scale)
+    try:
+        if found:
+            found.write_settings()
+    except OSError as error:
+        raise SystemExit(
+            f"error: {error.filename or 'results'}: {error.strerror}: "
+            "results/ must be a folder that can be written to, with space left"
+        ) from None
 
 # How jobs run, not what they compute: handed on by the environment, so that moving the data or
-# changing the device makes nothing out of date.
-os.environ.setdefault("NETDYN_DATA_ROOT", plan(SCALE).config["data_root"])
-os.environ.setdefault("NETDYN_DEVICE", plan(SCALE).config["device"])
+# changing the device makes nothing out of date. The command line wins over the environment.
+for key in ("data_root", "device"):
+    variable = f"NETDYN_{key.upper()}"
+    if key in config or variable not in os.environ:
+        os.environ[variable] = plan(SCALE).config[key]
 GPUS = int(os.environ["NETDYN_DEVICE"] == "cuda")
 
 
