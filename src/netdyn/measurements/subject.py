@@ -27,7 +27,10 @@ class Subject(NamedTuple):
     def open(cls, run_folder: Path, data_file: Path, device: str = "auto") -> "Subject":
         """Open a run and the prepared data set it was trained on."""
         settings = runs.load_manifest(run_folder)["settings"]
-        return cls(Path(run_folder), settings, data.load(data_file), choose_device(device))
+        chosen = choose_device(device)
+        # L-maps, planes and basin sizes are taken in float64, which MPS does not have.
+        chosen = torch.device("cpu") if chosen.type == "mps" else chosen
+        return cls(Path(run_folder), settings, data.load(data_file), chosen)
 
     def steps(self, selector: int | str | list) -> list[int]:
         """Return the kept steps that the selector means (see `runs.select_steps`)."""

@@ -1,0 +1,88 @@
+"""The strict check of the settings, and its errors as sentences that a reader can act on."""
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema
+
+from netdyn.errors import NetdynError
+
+__all__ = ["validate"]
+
+
+def validate(config: Mapping, schema: Mapping) -> None:
+    """Check `config` against the strict schema; the error names the first key that is wrong."""
+    # JSON first: it turns YAML's dates and other oddities into errors of the same kind.
+    try:
+        config = json.loads(json.dumps(config, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise NetdynError(f"settings: {error}; write plain numbers, words and lists") from error
+    # A swept value is held to the same rule as the setting it sweeps.
+    swept = {"$defs": schema["$defs"], "$ref": "#/$defs/run_settings"}
+    _refuse(config, schema, "")
+    for name, declared in config["runs"].items():
+        for key, values in declared.get("sweep", {}).items():
+            for value in values:
+                _refuse({key: value}, swept, f"runs.{name}.sweep.")
+
+
+def _refuse(instance: Any, schema: Mapping, prefix: str) -> None:
+    validator = jsonschema.Draft202012Validator(schema)
+    known = set(_property_names(schema))
+    errors = sorted(validator.iter_errors(instance), key=lambda e: (_rank(e, known), str(e.path)))
+    if errors:
+        raise NetdynError(prefix + _explain(errors[0], known))
+
+
+def _rank(error: jsonschema.ValidationError, known: set[str]) -> int:
+    """Put the cause before its consequences.
+
+    A mistyped key also makes the right one missing; a wrong value also makes its whole block
+    "unevaluated", so that keys which are quite right are reported as unknown.
+    """
+    if error.validator not in _UNKNOWN_KEY:
+        return 1
+    return 0 if _unknown_keys(error, known) else 2
+
+
+def _unknown_keys(error: jsonschema.ValidationError, known: set[str]) -> list[str]:
+    named = [key for key in error.instance if f"'{key}'" in error.message]
+    return [key for key in named if key not in known]
+
+
+_UNKNOWN_KEY = ("additionalProperties", "unevaluatedProperties")
+
+
+def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
+    where = ".".join(str(part) for part in error.absolute_path) or "settings"
+    if error.validator in _UNKNOWN_KEY:
+        unknown = _unknown_keys(error, known)
+        if not unknown:
+            return f"{where}: {error.message.split('(')[-1].rstrip(')')} here: remove it"
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ": remove it, or correct its name"
+        return f"{where}: unknown key {unknown[0]!r}{hint}"
+    if error.validator == "enum":
+        allowed = ", ".join(map(str, error.validator_value))
+        return f"{where}: {error.instance!r} must be one of {allowed}"
+    if error.validator == "anyOf":
+        reasons = sorted({reason.message for reason in error.context})
+        return f"{where}: {error.instance!r} is not allowed: {'; or '.join(reasons)}"
+    if error.validator == "pattern":
+        return (
+            f"{where}: {error.instance!r} is not allowed: "
+            f"it must match {error.validator_value} (a plain word)"
+        )
+    return f"{where}: {error.message}"
+
+
+def _property_names(schema: Any) -> Iterator[str]:
+    if isinstance(schema, Mapping):
+        yield from schema.get("properties", {})
+        for value in schema.values():
+            yield from _property_names(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _property_names(value)
