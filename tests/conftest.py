@@ -1,8 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import yaml
+from oracles import write_prepared
 
-from netdyn.mlp import MLP, layers
+from netdyn import training
+from netdyn.layers import layers
+from netdyn.mlp import MLP
 from netdyn.random_streams import generator
 
 
@@ -64,3 +70,58 @@ def arrays() -> dict[str, np.ndarray]:
         "test_images": random.integers(0, 256, (5, 25), dtype=np.uint8),
         "test_labels": np.arange(5, dtype=np.uint8) % 3,
     }
+
+
+@pytest.fixture(scope="session")
+def toy_data(tmp_path_factory):
+    """A prepared data set that a tiny network learns: 90 training samples of 4 × 4, 3 classes."""
+    random = np.random.default_rng(1)
+    centres = random.integers(0, 156, (3, 16))
+
+    def split(samples):
+        labels = np.arange(samples, dtype=np.uint8) % 3
+        images = centres[labels] + random.integers(0, 100, (samples, 16))
+        return images.astype(np.uint8), labels
+
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    path = tmp_path_factory.mktemp("data") / "toy.safetensors"
+    write_prepared(path, dict(zip(names, (*split(90), *split(30)), strict=True)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def run_settings():
+    """Make the resolved settings of a tiny run on `toy_data`, some of them changed."""
+    config = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+    tiny = {
+        "format": 1,
+        "dataset": "toy",
+        "threads": 1,
+        **config["run_defaults"],
+        "samples": 90,
+        "depth": 3,
+        "width": [8, 6],
+        "learning_rate": 0.01,
+        "batch_size": 20,
+        "steps": 12,
+        "evaluate": {"every_step_until": 3, "per_decade": 4},
+        "snapshots": {"every_step_until": 0, "per_decade": 3},
+        "seed": 0,
+    }
+
+    def make(**changed):
+        assert changed.keys() <= tiny.keys()
+        return tiny | changed
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def train_run(toy_data):
+    """Train a run of these settings, whole, below `folder`; return the run's folder."""
+
+    def train(folder, settings):
+        assert training.train(settings, toy_data, folder / "run", folder / "checkpoints", "cpu")
+        return folder / "run"
+
+    return train

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from netdyn import data
-from netdyn.mlp import layers
+from netdyn.layers import layers
 from netdyn.random_streams import generator
 
 

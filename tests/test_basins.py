@@ -14,12 +14,12 @@ from netdyn.basins import (
     basin_error,
     basin_size,
     basin_sizes,
-    noisy_samples,
     sample_noise_correct,
     weight_noise_correct,
 )
 from netdyn.errors import NetdynError
-from netdyn.mlp import logits, propagate_from
+from netdyn.noise import NOISE_RETURNS, noisy_samples
+from netdyn.propagation import logits, propagate_from
 from netdyn.random_streams import generator
 
 AMPLITUDES = [0.0, 0.1, 0.3, 1.0]
@@ -82,7 +82,7 @@ def test_sizes_on_a_linear_network_in_closed_form(two_classes):
     assert_close(sizes, (scaled / norm.ppf(0.75))[right].float(), rtol=0.1, atol=0)
 
 
-@pytest.mark.parametrize("noise_return", list(basins.NOISE_RETURNS))
+@pytest.mark.parametrize("noise_return", list(NOISE_RETURNS))
 @pytest.mark.parametrize("value_range", [(0.0, 1.0), (-2.0, 3.0)])
 def test_sample_noise_follows_the_definition(make_network, stream, noise_return, value_range):
     model = make_network((6, 12, 12, 4), seed=1)

@@ -7,8 +7,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from netdyn.errors import NetdynError
+from netdyn.layers import layers
 from netdyn.lmap import linear_map, linear_maps, prune, substitute
-from netdyn.mlp import layers, logits, propagate
+from netdyn.propagation import logits, propagate
 
 WIDTHS = (6, 7, 5, 8, 3)
 DEPTH = len(WIDTHS) - 1

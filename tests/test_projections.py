@@ -7,7 +7,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from netdyn.errors import NetdynError
-from netdyn.mlp import layers, propagate, with_batch_statistics
+from netdyn.layers import layers
 from netdyn.projections import (
     bottleneck,
     half_sums,
@@ -15,6 +15,7 @@ from netdyn.projections import (
     output_plane,
     principal_components,
 )
+from netdyn.propagation import propagate, with_batch_statistics
 
 WIDTHS = (6, 9, 8, 4)
 

@@ -8,21 +8,21 @@ share, as it is (single sample) or averaged over a class or all samples, falls b
 import copy
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.mlp import Layer, as_input, layers, propagate_from
+from netdyn.layers import Layer, layers
+from netdyn.noise import checked_return, noisy_samples
+from netdyn.propagation import as_input, propagate_from
 from netdyn.random_streams import generator
 
 __all__ = [
-    "NOISE_RETURNS",
     "basin_error",
     "basin_size",
     "basin_sizes",
-    "noisy_samples",
     "sample_noise_correct",
     "weight_noise_correct",
 ]
@@ -30,67 +30,6 @@ __all__ = [
 # Noise is drawn for this many samples at a time, each block from a stream of its own, so that a
 # sample's noise depends on its place alone. Part of the definition: another value is other noise.
 SAMPLES_PER_STREAM = 1000
-
-
-def _affine(x: Tensor, noise: Tensor) -> Tensor:
-    return x + noise
-
-
-def _clip(x: Tensor, noise: Tensor) -> Tensor:
-    return (x + noise).clamp_(0.0, 1.0)
-
-
-def _own_range(x: Tensor, noise: Tensor) -> Tensor:
-    noisy = x + noise
-    low, high = noisy.aminmax(dim=1, keepdim=True)  # (P, 1) each
-    # A constant sample has no range to map: it stays as it is.
-    return torch.where(high > low, (noisy - low) / (high - low), noisy)
-
-
-NOISE_RETURNS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "affine": _affine,
-    "clip": _clip,
-    "range": _own_range,
-}
-
-
-def noisy_samples(
-    x: Tensor,
-    noise: Tensor,
-    value_range: tuple[float, float] = (0.0, 1.0),
-    noise_return: str = "affine",
-) -> Tensor:
-    """Return samples with noise added on the scale [0, 1] and returned to the data's range.
-
-    Args:
-        x: samples, (P, N_0), whose values span `value_range`.
-        noise: what is added to (x − low)/(high − low), (P, N_0).
-        value_range: (low, high), the range of the data.
-        noise_return: "affine" maps [0, 1] back to the range; "clip" clips to [0, 1] first; "range"
-            maps each noisy sample's own smallest and largest value to low and high.
-
-    Raises:
-        NetdynError: for an unknown `noise_return`, an empty range, or a "clip" that would already
-            change samples without noise.
-    """
-    low, high = _checked_return(noise_return, value_range)
-    if noise_return == "clip" and len(x) and not (low <= x.min() and x.max() <= high):
-        raise NetdynError(
-            f"samples run from {x.min():.4g} to {x.max():.4g}, outside value_range {value_range}, "
-            "and would be clipped: give the range of the data"
-        )
-    return low + (high - low) * NOISE_RETURNS[noise_return]((x - low) / (high - low), noise)
-
-
-def _checked_return(noise_return: str, value_range: tuple[float, float]) -> tuple[float, float]:
-    if noise_return not in NOISE_RETURNS:
-        raise NetdynError(
-            f"noise_return {noise_return!r} is unknown: choose one of {', '.join(NOISE_RETURNS)}"
-        )
-    low, high = value_range
-    if not low < high:
-        raise NetdynError(f"value_range {value_range}: the lower end must lie below the upper one")
-    return low, high
 
 
 @torch.no_grad()
@@ -110,7 +49,7 @@ def sample_noise_correct(
     the data's range (Sec. II.D). The network is in evaluation mode and is not touched.
 
     Args:
-        model: any network that `netdyn.mlp.layers` reads.
+        model: any network that `netdyn.layers.layers` reads.
         x: samples, (P, …), flattened to (P, N_0): floats within `value_range`, or bytes (uint8),
             which are pixels and divided by 255.
         y: labels, (P,).
@@ -126,7 +65,7 @@ def sample_noise_correct(
     amplitudes = _checked(x, y, amplitudes, trials)
     if x.dtype == torch.uint8 and tuple(value_range) != (0.0, 1.0):
         raise NetdynError(f"value_range {value_range}: bytes are divided by 255, leave it (0, 1)")
-    low, high = _checked_return(noise_return, value_range)
+    low, high = checked_return(noise_return, value_range)
     read = layers(model)
     first = read[0].linear
     correct = torch.zeros(len(amplitudes), len(x), device=x.device)  # (A, P)

@@ -6,6 +6,7 @@
 A snapshot newer than the state is written again, with the same bits, when the run goes on.
 """
 
+import hashlib
 import json
 import logging
 import shutil
@@ -20,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from netdyn import provenance
-from netdyn.files import digest, written_whole
+from netdyn.files import digest, digest_file, written_whole
 
 __all__ = ["Checkpoint"]
 
@@ -48,6 +49,7 @@ class Checkpoint:
         self.rows: list[dict[str, float]] = []
         self.best_step, self.best_accuracy = 0, -1.0
         self.best: dict[str, Tensor] = {}
+        self.kept: dict[str, str] = {}  # snapshot file → SHA-256
         self.started, self.sittings = provenance.now(), 1
         self._seconds_before, self._since = 0.0, time.monotonic()
 
@@ -70,14 +72,16 @@ class Checkpoint:
 
     def keep(self, step: int) -> None:
         """Keep the weights as they are now, as those of `step`."""
-        with written_whole(self._snapshot(step)) as temporary:
+        path = self._snapshot(step)
+        with written_whole(path) as temporary:
             safetensors.torch.save_file(_on_cpu(self.model.state_dict()), temporary)
+        self.kept[path.name] = digest_file(path)
 
     def snapshots(self) -> dict[int, dict[str, Tensor]]:
         """Return the weights of every kept step and of the best one."""
         found = {
             int(path.stem.split("-")[1]): safetensors.torch.load_file(path)
-            for path in sorted(self.folder.glob("snapshot-*.safetensors"))
+            for path in (self.folder / name for name in sorted(self.kept))
         }
         found[self.best_step] = _on_cpu(self.best)
         return found
@@ -94,39 +98,53 @@ class Checkpoint:
             "rows": self.rows,
             "best_step": self.best_step,
             "best_accuracy": self.best_accuracy,
+            "kept": self.kept,
             "started": self.started,
             "sittings": self.sittings,
             "seconds": self.seconds(),
         }
+        tensors = _on_cpu(tensors)
+        said["sha256"] = _digest(said, tensors)
         with written_whole(self.folder / "state.safetensors") as temporary:
-            safetensors.torch.save_file(_on_cpu(tensors), temporary, {"state": json.dumps(said)})
+            safetensors.torch.save_file(tensors, temporary, {"state": json.dumps(said)})
 
     def resume(self) -> None:
-        """Take up the last written state; begin anew where there is none that fits."""
+        """Take up the last written state; begin anew where there is none that fits and is whole."""
+        found = self._read()
+        if found is None:
+            self.remove()
+            self.folder.mkdir(parents=True)
+            return
+        said, tensors = found
+        self.model.load_state_dict(_under("model/", tensors))
+        self._load_optimizer(_under("optimizer/", tensors))
+        device = next(self.model.parameters()).device
+        self.best = {k: v.to(device) for k, v in _under("best/", tensors).items()}
+        self.step, self.rows, self.kept = said["step"], said["rows"], said["kept"]
+        self.best_step, self.best_accuracy = said["best_step"], said["best_accuracy"]
+        self.started, self.sittings = said["started"], said["sittings"] + 1
+        self._seconds_before = said["seconds"]
+
+    def _read(self) -> tuple[dict, dict[str, Tensor]] | None:
         path = self.folder / "state.safetensors"
         try:
             with safe_open(path, framework="pt") as file:
                 said = json.loads(file.metadata()["state"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if said.pop("sha256") != _digest(said, tensors):
+                raise ValueError("its content is not what was written")
+            for name, sha256 in said["kept"].items():
+                if digest_file(self.folder / name) != sha256:
+                    raise ValueError(f"{name} is not what was written")
         except FileNotFoundError:
-            self._begin()
-            return
-        except (SafetensorError, ValueError, KeyError) as error:
+            return None
+        except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
             log.warning("%s is damaged (%s): training starts again", path, error)
-            self._begin()
-            return
+            return None
         if said["identity"] != self.identity:
             log.warning("%s is of other settings, code or versions: training starts again", path)
-            self._begin()
-            return
-        self.model.load_state_dict(_under("model/", tensors))
-        self._load_optimizer(_under("optimizer/", tensors))
-        device = next(self.model.parameters()).device
-        self.best = {k: v.to(device) for k, v in _under("best/", tensors).items()}
-        self.step, self.rows = said["step"], said["rows"]
-        self.best_step, self.best_accuracy = said["best_step"], said["best_accuracy"]
-        self.started, self.sittings = said["started"], said["sittings"] + 1
-        self._seconds_before = said["seconds"]
+            return None
+        return said, tensors
 
     def _load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
         state: dict[int, dict[str, Tensor]] = {}
@@ -136,16 +154,20 @@ class Checkpoint:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
-    def _begin(self) -> None:
-        self.remove()
-        self.folder.mkdir(parents=True)
-
     def remove(self) -> None:
         """Remove the checkpoint: the run is whole, or begins again."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _snapshot(self, step: int) -> Path:
         return self.folder / f"snapshot-{step:09d}.safetensors"
+
+
+def _digest(said: Mapping, tensors: Mapping[str, Tensor]) -> str:
+    content = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        content.update(name.encode())
+        content.update(tensor.flatten().view(torch.uint8).numpy())
+    return content.hexdigest()
 
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

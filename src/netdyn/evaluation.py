@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from netdyn import data
-from netdyn.mlp import batch_statistics, layers, logits
+from netdyn.layers import layers
+from netdyn.propagation import batch_statistics, logits
 
 __all__ = ["Evaluator", "statistics_distance"]
 

@@ -32,6 +32,7 @@ __all__ = [
     "write_run",
 ]
 
+_MANIFEST = {"settings", "inputs", "classes", "steps", "best_step", "last_step", "sha256"}
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
 
 
@@ -40,12 +41,14 @@ def build_model(settings: Mapping, inputs: int, classes: int) -> MLP:
 
     bfloat16 is autocast, so its weights are float32 too.
     """
-    model = MLP(
-        [inputs, *settings["width"], classes],
-        activation=settings["activation"],
-        batch_norm=settings["batch_norm"],
-        momentum=settings["momentum"],
-    )
+    # PyTorch's layers draw their first weights from the global stream, which is the caller's.
+    with torch.random.fork_rng(devices=[]):
+        model = MLP(
+            [inputs, *settings["width"], classes],
+            activation=settings["activation"],
+            batch_norm=settings["batch_norm"],
+            momentum=settings["momentum"],
+        )
     return model.to(_DTYPES[settings["precision"]])
 
 
@@ -105,6 +108,11 @@ def load_manifest(run_folder: Path | str) -> dict:
                 "run the workflow again, it will finish the training"
             )
     manifest = read_json(run_folder / "manifest.json")
+    if not isinstance(manifest, dict) or not manifest.keys() >= _MANIFEST:
+        raise NetdynError(
+            f"{run_folder / 'manifest.json'} is damaged: "
+            f"delete {run_folder} and run the workflow again"
+        )
     for name, expected in manifest["sha256"].items():
         path = run_folder / name
         stamp = path.stat()
@@ -125,7 +133,7 @@ def _digest_once(path: Path, _changed: int, _size: int) -> str:
 def load_history(run_folder: Path | str) -> pd.DataFrame:
     """Return the history of a run, one row per evaluated step (see `evaluation`)."""
     load_manifest(run_folder)
-    return pd.read_csv(Path(run_folder) / "history.csv", float_precision="round_trip")
+    return pd.read_csv(Path(run_folder) / "history.csv")
 
 
 def load_model(run_folder: Path | str, step: int | str) -> MLP:
@@ -139,7 +147,10 @@ def load_model(run_folder: Path | str, step: int | str) -> MLP:
         NetdynError: the run is not whole or damaged, or the step was not kept.
     """
     manifest = load_manifest(run_folder)
-    (chosen,) = select_steps(run_folder, step)
+    steps = select_steps(run_folder, step)
+    if len(steps) != 1:
+        raise NetdynError(f"step {step!r} means {len(steps)} steps of {run_folder}: name one")
+    chosen = steps[0]
     model = build_model(manifest["settings"], manifest["inputs"], manifest["classes"])
     path = Path(run_folder) / "snapshots.safetensors"
     try:

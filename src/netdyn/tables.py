@@ -24,7 +24,7 @@ def read_table(path: Path) -> pd.DataFrame:
         NetdynError: naming the file, when it is missing, damaged or holds no rows.
     """
     try:
-        table = pd.read_csv(path, float_precision="round_trip")
+        table = pd.read_csv(path)
     except FileNotFoundError as error:
         raise NetdynError(f"table {path} is missing: make it with the workflow first") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

@@ -64,6 +64,9 @@ def train(
     chosen = choose_device(device)
     torch.set_num_threads(settings["threads"])
     loaded = data.load(data_file)
+    expected = settings["dataset"] + "_translated17" * settings["translated"]
+    if loaded.name != expected:
+        raise NetdynError(f"{data_file} holds {loaded.name!r}, but the run is set to {expected!r}")
     images, labels = _training_samples(loaded, settings, chosen)
     model = runs.build_model(settings, images.shape[1], loaded.classes).to(chosen)
     initialise(model, settings["seed"], settings["initial_scale"], _initial_range(settings))
@@ -73,8 +76,12 @@ def train(
         weight_decay=settings["weight_decay"],
         fused=True,
     )
+    data_sha256 = data.metadata(data_file)["sha256"]
     state = checkpoints.Checkpoint(
-        checkpoint_folder, model, optimizer, {**settings, "device": chosen.type}
+        checkpoint_folder,
+        model,
+        optimizer,
+        {**settings, "device": chosen.type, "data_sha256": data_sha256},
     )
     state.resume()
     if state.step:
@@ -129,7 +136,7 @@ def train(
             device_name=torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "cpu",
             threads=settings["threads"],
             sittings=state.sittings,
-            data_sha256=data.metadata(data_file)["sha256"],
+            data_sha256=data_sha256,
         ),
     )
     state.remove()

@@ -1,7 +1,7 @@
 # In:  a run's resolved settings and the prepared data set it names.
 # Out: results/<scale>/runs/<name>-<hash>/: weights at the kept steps, history, manifest.
 #
-# An unfinished run lies in results/<scale>/checkpoints/<hash>/, which is no rule's output:
+# An unfinished run lies in results/<scale>/checkpoints/<name>-<hash>/, which is no rule's output:
 # Snakemake deletes outputs when a job fails, and a killed training is to go on where it was.
 
 
@@ -27,7 +27,7 @@ rule train_run:
         gpu=GPUS,
     params:
         folder="results/{scale}/runs/{run}",
-        checkpoints=lambda w: f"results/{w.scale}/checkpoints/{w.run.rpartition('-')[2]}",
+        checkpoints="results/{scale}/checkpoints/{run}",
     message:
         "train {wildcards.run} (scale {wildcards.scale})"
     shell:

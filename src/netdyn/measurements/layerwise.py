@@ -5,9 +5,10 @@ from typing import Any
 
 from torch import Tensor
 
+from netdyn.layers import layers
 from netdyn.lmap import linear_maps
 from netdyn.measurements.subject import Subject, in_mode
-from netdyn.mlp import layers, propagate
+from netdyn.propagation import propagate
 
 __all__ = ["hidden_layers"]
 
@@ -17,12 +18,18 @@ def hidden_layers(
 ) -> Iterator[tuple[dict[str, Any], Tensor, Tensor, Tensor]]:
     """Yield, per chosen step, mode and hidden layer, what its RPD is made of.
 
+    Args:
+        settings: steps; samples, how many are ranked; all_samples_at, steps at which all are
+            (none where it is missing); modes.
+
     Yields:
         the columns step, mode, layer and samples_measured; the local fields h^(l) (P, N_l); the
         labels (P,); and sign(M_l), (K, N_l).
     """
-    x, y = subject.samples("train", settings["samples"])
+    some, everything = subject.samples("train", settings["samples"]), subject.samples("train")
+    full = subject.steps(settings.get("all_samples_at", []))
     for step, model in subject.each_model(settings["steps"]):
+        x, y = everything if step in full else some
         for mode in subject.modes(settings["modes"]):
             network = in_mode(model, x, mode)
             maps = linear_maps(network)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from netdyn.layers import layers
 from netdyn.lmap import prune
 from netdyn.measurements.subject import Subject
-from netdyn.mlp import layers, logits
+from netdyn.propagation import logits
 
 __all__ = ["measure"]
 

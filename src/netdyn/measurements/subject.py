@@ -10,7 +10,8 @@ from torch import Tensor
 from netdyn import data, runs
 from netdyn.devices import choose_device
 from netdyn.errors import NetdynError
-from netdyn.mlp import MLP, with_batch_statistics
+from netdyn.mlp import MLP
+from netdyn.propagation import with_batch_statistics
 
 __all__ = ["Subject", "in_mode"]
 

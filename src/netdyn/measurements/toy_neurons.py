@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.lmap import linear_map
-from netdyn.mlp import MLP, initialise, local_fields, logits
+from netdyn.mlp import MLP, initialise
+from netdyn.propagation import local_fields, logits
 from netdyn.random_streams import generator
 from netdyn.rpd import rank_probability, rpd_gradient
 

@@ -1,0 +1,405 @@
+"""Every quantity's table: its columns, and its numbers as the library gives them."""
+
+import inspect
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from oracles import write_prepared
+
+from netdyn import data, runs
+from netdyn.basins import basin_error, basin_size, sample_noise_correct, weight_noise_correct
+from netdyn.errors import NetdynError
+from netdyn.lmap import linear_map
+from netdyn.measurements import basin_size as basin_size_table
+from netdyn.measurements import (
+    noise_accuracy,
+    perturbed,
+    projection,
+    pruning,
+    rank_probability,
+    region,
+    rpd_gradient,
+)
+from netdyn.measurements.subject import Subject, in_mode
+from netdyn.projections import bottleneck, inside_region
+from netdyn.propagation import local_fields, logits, with_batch_statistics
+from netdyn.rpd import rank_probability as densities
+from netdyn.rpd import rpd_gradient as gradients
+
+GRID = [0.0, 0.3, 1.0, 3.0]
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory, run_settings, train_run, toy_data):
+    """A tiny trained run with batch norm."""
+    settings = run_settings(
+        samples=60, steps=20, snapshots={"every_step_until": 0, "per_decade": 1}, seed=3
+    )
+    run = train_run(tmp_path_factory.mktemp("with"), settings)
+    return Subject.open(run, toy_data, "cpu")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory, run_settings, train_run, toy_data):
+    """A tiny trained run without batch norm, in float64."""
+    settings = run_settings(batch_norm=False, precision="float64", activation="tanh", steps=20)
+    run = train_run(tmp_path_factory.mktemp("without"), settings)
+    return Subject.open(run, toy_data, "cpu")
+
+
+@pytest.fixture(scope="module")
+def model(subject):
+    return runs.load_model(subject.run_folder, "last")
+
+
+@pytest.fixture(scope="module")
+def training_set(subject, toy_data):
+    """The run's 60 training samples, from the prepared file."""
+    loaded = data.load(toy_data)
+    chosen = data.subset(loaded.train_labels, 60, seed=3)
+    return loaded.train_images[chosen].float() / 255, loaded.train_labels[chosen]
+
+
+def accuracy(network, x, y):
+    return np.mean(logits(network, x).argmax(dim=1).numpy() == y.numpy())
+
+
+# The subject --------------------------------------------------------------------------------------
+
+
+def test_a_subject_has_the_runs_samples_and_networks(subject, training_set, toy_data, plain):
+    x, y = subject.samples("train")
+    assert torch.equal(x, training_set[0])
+    assert torch.equal(y, training_set[1])
+    loaded = data.load(toy_data)
+    test_x, test_y = subject.samples("test")
+    assert torch.equal(test_x, loaded.test_images.float() / 255)
+    assert torch.equal(test_y, loaded.test_labels)
+    steps = [step for step, _ in subject.each_model("all")]
+    assert steps == runs.load_manifest(subject.run_folder)["steps"]
+    kept, given = runs.load_model(subject.run_folder, 10), subject.model(10)
+    torch.testing.assert_close(given.state_dict(), kept.state_dict(), rtol=0, atol=0)
+    # Measured in float32 whatever it was trained in.
+    assert plain.model(10).linear1.weight.dtype == torch.float32
+    assert runs.load_model(plain.run_folder, 10).linear1.weight.dtype == torch.float64
+
+
+def test_fewer_samples_are_a_stratified_subset_and_more_are_all(subject, training_set):
+    x, y = subject.samples("train", 12)
+    chosen = data.subset(training_set[1], 12, seed=3)
+    assert torch.equal(x, training_set[0][chosen])
+    assert y.bincount().tolist() == [4, 4, 4]
+    assert len(subject.samples("train", 1000)[1]) == 60
+
+
+def test_modes_are_the_running_statistics_or_the_batches_own(model, training_set, subject, plain):
+    x, _ = training_set
+    assert in_mode(model, x, "evaluation") is model
+    ours = logits(in_mode(model, x, "training"), x)
+    own = runs.load_model(subject.run_folder, "last").train()(x)
+    torch.testing.assert_close(ours, own.detach())
+    assert not torch.allclose(ours, logits(model, x))
+    assert subject.modes(["evaluation", "training"]) == ["evaluation", "training"]
+    assert plain.modes(["training"]) == ["evaluation"]
+    with pytest.raises(NetdynError, match="mode 'eval': choose evaluation or training"):
+        in_mode(model, x, "eval")
+
+
+def test_a_run_is_not_measured_on_other_data(subject, tmp_path, arrays):
+    write_prepared(tmp_path / "other", arrays)
+    with pytest.raises(NetdynError, match=r"other is not the data set that .*run was trained on"):
+        Subject.open(subject.run_folder, tmp_path / "other", "cpu")
+
+
+def test_what_mps_cannot_compute_is_measured_on_the_processor(subject, toy_data, monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert Subject.open(subject.run_folder, toy_data, "mps").device.type == "cpu"
+
+
+# RPDs ---------------------------------------------------------------------------------------------
+
+RANKS = {"steps": [0, "last"], "samples": "all", "modes": ["evaluation", "training"]}
+
+
+def test_gradients_are_means_over_neurons_and_classes(subject, model, training_set):
+    table = rpd_gradient.measure(subject, RANKS)
+    assert list(table) == ["step", "mode", "layer", "samples_measured", "class", "gradient"]
+    assert len(table) == 2 * 2 * 2 * (1 + 3)
+    assert set(table["step"]) == {0, 20}
+    assert set(table["samples_measured"]) == {60}
+    x, y = training_set
+    networks = {"evaluation": model, "training": with_batch_statistics(model, x)}
+    for mode, network in networks.items():
+        for layer, field in enumerate(local_fields(network, x), 1):
+            own = gradients(field, y, linear_map(network, layer)[0])  # (K, N)
+            rows = table[(table["step"] == 20) & (table["mode"] == mode)]
+            found = rows[rows["layer"] == layer].set_index("class")["gradient"]
+            assert found.index.tolist() == [-1, 0, 1, 2]
+            assert found[-1] == pytest.approx(own.mean().item(), rel=1e-5, abs=1e-6)
+            assert found[[0, 1, 2]].tolist() == pytest.approx(own.mean(dim=1).tolist(), rel=1e-5)
+    by_mode = table.set_index(["mode", "step", "layer", "class"])["gradient"]
+    assert (by_mode["evaluation"] != by_mode["training"]).any()
+
+
+def test_densities_have_mean_one_and_the_layers_is_the_mean_over_classes(
+    subject, model, training_set
+):
+    settings = {**RANKS, "steps": "last", "modes": ["evaluation"], "bins": 7, "classes": True}
+    table = rank_probability.measure(subject, settings)
+    assert list(table) == ["step", "mode", "layer", "samples_measured", "class", "r", "density"]
+    assert len(table) == 2 * (1 + 3) * 7
+    x, y = training_set
+    for layer, field in enumerate(local_fields(model, x), 1):
+        own = densities(field, y, linear_map(model, layer)[0], 7)
+        rows = table[table["layer"] == layer]
+        curves = rows.pivot_table(index="class", columns="r", values="density")
+        assert curves.columns.to_numpy() == pytest.approx((np.arange(7) + 0.5) / 7)
+        assert curves.loc[[0, 1, 2]].to_numpy() == pytest.approx(own.numpy())
+        assert curves.loc[-1].to_numpy() == pytest.approx(own.mean(dim=0).numpy())
+        assert curves.mean(axis=1).to_numpy() == pytest.approx(np.ones(4))
+        assert curves.loc[-1, curves.columns[0]] > curves.loc[-1, curves.columns[-1]]
+    assert set(rank_probability.measure(subject, {**settings, "classes": False})["class"]) == {-1}
+
+
+def test_fewer_samples_are_ranked_where_settings_say_so(subject):
+    settings = {**RANKS, "samples": 12, "modes": ["evaluation"]}
+    table = rpd_gradient.measure(subject, settings)
+    assert set(table["samples_measured"]) == {12}
+    mixed = rpd_gradient.measure(subject, {**settings, "all_samples_at": ["last"]})
+    assert set(mixed.query("step == 0")["samples_measured"]) == {12}
+    assert set(mixed.query("step == 20")["samples_measured"]) == {60}
+    whole = rpd_gradient.measure(subject, {**RANKS, "modes": ["evaluation"]})
+    expected = pd.concat([table.query("step == 0"), whole.query("step == 20")], ignore_index=True)
+    pd.testing.assert_frame_equal(mixed, expected)
+
+
+def test_without_batch_norm_there_is_only_evaluation_mode(plain):
+    for wanted in (["evaluation", "training"], ["training"]):
+        table = rpd_gradient.measure(plain, {**RANKS, "modes": wanted})
+        assert set(table["mode"]) == {"evaluation"}
+        assert len(table) == 2 * 2 * (1 + 3)
+
+
+# Pruning ------------------------------------------------------------------------------------------
+
+
+def test_pruning_runs_from_the_l_map_to_the_full_network(subject, model, training_set):
+    settings = {"steps": "all", "start_layers": "all", "splits": ["train", "test"]}
+    table = pruning.measure(subject, settings)
+    assert list(table) == ["step", "split", "start_layer", "accuracy", "full_accuracy"]
+    assert len(table) == 4 * 2 * 3
+    last = table[table["start_layer"] == 3]
+    assert (last["accuracy"] == last["full_accuracy"]).all()
+    for split in ("train", "test"):
+        x, y = training_set if split == "train" else subject.samples("test")
+        rows = table.query("step == 20 and split == @split").set_index("start_layer")
+        assert rows["full_accuracy"].tolist() == [accuracy(model, x, y)] * 3
+        weight, bias = linear_map(model, 0)
+        affine = np.mean((x @ weight.T + bias).argmax(dim=1).numpy() == y.numpy())
+        assert rows["accuracy"][1] == affine
+        weight, bias = linear_map(model, 1)
+        first = local_fields(model, x)[0].relu() @ weight.T + bias
+        assert rows["accuracy"][2] == np.mean(first.argmax(dim=1).numpy() == y.numpy())
+    assert (table["accuracy"] != table["full_accuracy"]).any()
+    few = pruning.measure(subject, {**settings, "start_layers": [1], "splits": ["test"]})
+    pd.testing.assert_frame_equal(
+        few, table.query("split == 'test' and start_layer == 1").reset_index(drop=True)
+    )
+
+
+# Basins -------------------------------------------------------------------------------------------
+
+
+def noise(space, **changed):
+    settings = {
+        "steps": "last",
+        "space": space,
+        "amplitudes": GRID,
+        "trials": 3,
+        "samples": "all",
+        "of": ["average", "class", "sample"],
+    }
+    return settings | changed
+
+
+@pytest.fixture(scope="module")
+def correct(model, training_set):
+    """Straight from the library: the table of shares (A, P) in each space."""
+    x, y = training_set
+    return {
+        "sample": sample_noise_correct(model, x, y, GRID, 3, seed=3),
+        "weight": weight_noise_correct(model, x, y, GRID, 3, seed=3),
+    }
+
+
+@pytest.mark.parametrize("space", ["sample", "weight"])
+def test_noise_accuracy_is_the_mean_of_the_shares(subject, model, training_set, correct, space):
+    table = noise_accuracy.measure(subject, noise(space))
+    assert list(table) == ["step", "space", "of", "index", "amplitude", "accuracy"]
+    assert len(table) == len(GRID) * (1 + 3 + 60)
+    assert (set(table["step"]), set(table["space"])) == ({20}, {space})
+    x, y = training_set
+    curves = table.set_index(["of", "index", "amplitude"])["accuracy"]
+    shares = correct[space].double().numpy()
+    assert curves["average", -1].tolist() == pytest.approx(shares.mean(axis=1).tolist())
+    for k in range(3):
+        own = shares[:, y.numpy() == k].mean(axis=1)
+        assert curves["class", k].tolist() == pytest.approx(own.tolist())
+    for sample in (0, 17, 59):
+        assert curves["sample", sample].tolist() == shares[:, sample].tolist()
+    assert curves["average", -1, 0.0] == pytest.approx(accuracy(model, x, y))
+    assert curves["average", -1, 0.0] > curves["average", -1, 3.0]
+
+
+@pytest.mark.parametrize("space", ["sample", "weight"])
+def test_basin_sizes_are_those_of_the_curves(subject, training_set, correct, space):
+    table = basin_size_table.measure(subject, noise(space))
+    assert list(table) == [
+        "step", "space", "of", "index", "size", "size_error", "clean_accuracy",
+    ]  # fmt: skip
+    assert len(table) == 1 + 3 + 60
+    curves = noise_accuracy.measure(subject, noise(space)).groupby(["of", "index"], sort=False)
+    assert [*table[["of", "index"]].itertuples(index=False, name=None)] == [*curves.groups]
+    for row, (_, curve) in zip(table.itertuples(), curves, strict=True):
+        expected = basin_size(GRID, curve["accuracy"].tolist())
+        assert table["size"][row.Index] == pytest.approx(expected)
+        assert row.clean_accuracy == curve["accuracy"].iloc[0]
+    average = table.iloc[0]
+    assert 0 < average["size"] < math.inf
+    expected = basin_error(GRID, correct[space], 3)
+    assert average["size_error"] == pytest.approx(expected, nan_ok=True)
+    assert table.query("of == 'sample'")["size_error"].isna().all()
+
+
+def test_steps_seeds_and_groups_are_those_asked_for(subject, plain):
+    table = noise_accuracy.measure(subject, noise("sample", steps=[0, "best"], of=["class"]))
+    assert set(table["of"]) == {"class"}
+    assert set(table["step"]) == {0, *runs.select_steps(subject.run_folder, "best")}
+    # The noise is drawn by the run's own seed.
+    model, (x, y) = plain.model(20), plain.samples("train")
+    own = sample_noise_correct(model, x, y, GRID, 3, seed=0).mean(dim=1)
+    average = noise_accuracy.measure(plain, noise("sample", of=["average"]))
+    assert average["accuracy"].tolist() == pytest.approx(own.tolist())
+
+
+@pytest.mark.parametrize("noise_return", ["affine", "clip", "range"])
+def test_noise_returns_as_the_settings_say(subject, model, training_set, noise_return):
+    x, y = training_set
+    settings = noise("sample", noise_return=noise_return, of=["average"], amplitudes=[0.0, 0.6])
+    table = noise_accuracy.measure(subject, settings)
+    own = sample_noise_correct(model, x, y, [0.0, 0.6], 3, seed=3, noise_return=noise_return)
+    assert table["accuracy"].tolist() == pytest.approx(own.mean(dim=1).tolist())
+
+
+def test_amplitudes_are_a_list_or_zero_and_a_geometric_grid():
+    assert perturbed.amplitude_grid([0.0, 0.5]) == [0.0, 0.5]
+    grid = perturbed.amplitude_grid({"first": 0.01, "last": 1.0, "points": 5})
+    assert grid == pytest.approx([0, 0.01, 10**-1.5, 0.1, 10**-0.5, 1])
+
+
+# Projections --------------------------------------------------------------------------------------
+
+VIEWS = {
+    "moments": {"before": 0, "after": "last"},
+    "views": [["train", "training"], ["train", "evaluation"], ["test", "evaluation"]],
+    "digits": [0, 2],
+}
+
+
+def plane(subject, step, split, mode):
+    """All samples of a split in the plane, with their labels."""
+    x, y = subject.samples(split)
+    model = runs.load_model(subject.run_folder, step)
+    network = with_batch_statistics(model, x) if mode == "training" else model
+    return bottleneck(network, x).numpy(), y.numpy()
+
+
+def test_projected_points_are_samples_in_the_plane(subject):
+    table = projection.measure(subject, {**VIEWS, "points": 6})
+    assert list(table) == ["moment", "step", "split", "mode", "digit", "h1", "h2"]
+    groups = table.groupby(["moment", "step", "split", "mode", "digit"], sort=False)
+    assert len(groups) == 2 * 3 * 2
+    assert set(groups.size()) == {6}
+    shown = {}
+    # From the last group back: after training all samples lie apart.
+    for (moment, step, split, mode, digit), rows in reversed([*groups]):
+        assert step == {"before": 0, "after": 20}[moment]
+        every, labels = plane(subject, step, split, mode)
+        own, points = every[labels == digit], rows[["h1", "h2"]].to_numpy()
+        nearest = np.abs(points[:, None] - own[None]).max(axis=2).argmin(axis=1)
+        # The same samples at every moment and in every mode.
+        chosen = shown.setdefault((split, digit), nearest)
+        assert len(set(chosen)) == 6
+        assert np.abs(points - own[chosen]).max() < 1e-4  # rounded to four digits
+    assert not np.array_equal(shown["train", 0], shown["train", 2])
+
+
+def test_no_more_points_than_there_are(subject):
+    table = projection.measure(subject, {**VIEWS, "points": 1000})
+    assert set(table.query("split == 'train'").groupby(["moment", "mode", "digit"]).size()) == {20}
+    assert set(table.query("split == 'test'").groupby(["moment", "digit"]).size()) == {10}
+
+
+@pytest.mark.parametrize("percentile", [99, 60])
+def test_a_region_holds_its_share_of_the_training_points(subject, percentile):
+    table = region.measure(subject, {**VIEWS, "percentile": percentile})
+    assert len(table) == 2 * 3 * 2
+    for row in table.itertuples():
+        every, labels = plane(subject, row.step, row.split, row.mode)
+        own = torch.as_tensor(every[labels == row.digit])
+        covariance = np.array([[row.cov_11, row.cov_12], [row.cov_12, row.cov_22]])
+        centred = every - [row.mean_h1, row.mean_h2]
+        distances = np.sqrt((centred @ np.linalg.inv(covariance) * centred).sum(axis=1))
+        # The ellipse that is drawn is the region that is decided by.
+        inside = inside_region(torch.as_tensor(every), own, percentile).numpy()
+        assert ((distances <= row.radius * (1 + 1e-6)) == inside).all()
+        assert inside[labels == row.digit].sum() == 1 + (len(own) - 1) * percentile // 100
+        assert np.allclose(own.double().mean(dim=0), [row.mean_h1, row.mean_h2])
+        assert np.allclose(np.cov(own.T, bias=True), covariance)
+
+
+def test_moments_are_the_steps_they_name(subject):
+    moments = {"first": "train>=0.0", "best": "best", "tenth": 10}
+    table = region.measure(subject, {**VIEWS, "moments": moments, "percentile": 99})
+    found = dict(zip(table["moment"], table["step"], strict=True))
+    (best,) = runs.select_steps(subject.run_folder, "best")
+    assert found == {"first": 0, "best": best, "tenth": 10}
+
+
+# All of them --------------------------------------------------------------------------------------
+
+EVERY = {
+    rpd_gradient: RANKS,
+    rank_probability: {**RANKS, "bins": 5, "classes": True},
+    pruning: {"steps": "all", "start_layers": "all", "splits": ["train", "test"]},
+    noise_accuracy: noise("weight"),
+    basin_size_table: noise("sample"),
+    projection: {**VIEWS, "points": 5},
+    region: {**VIEWS, "percentile": 90},
+}
+IDS = [module.__name__.rpartition(".")[2] for module in EVERY]
+
+
+@pytest.mark.parametrize(("quantity", "settings"), EVERY.items(), ids=IDS)
+def test_measuring_again_gives_the_same_table_and_leaves_the_run_alone(subject, quantity, settings):
+    before = {path.name: path.read_bytes() for path in subject.run_folder.iterdir()}
+    table = quantity.measure(subject, settings)
+    pd.testing.assert_frame_equal(quantity.measure(subject, settings), table)
+    assert {path.name: path.read_bytes() for path in subject.run_folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(("quantity", "settings"), EVERY.items(), ids=IDS)
+def test_columns_are_described_and_none_is_named_as_a_swept_setting(subject, quantity, settings):
+    table = quantity.measure(subject, settings)
+    described = inspect.getdoc(quantity.measure).partition("Returns:")[2]
+    assert all(column in described for column in table)
+    schema = Path(__file__).parents[1] / "workflow/schemas/settings.schema.yaml"
+    run = yaml.safe_load(schema.read_text())["properties"]["runs"]["additionalProperties"]
+    swept = run["properties"]["sweep"]["propertyNames"]["enum"]
+    # The workflow puts these before a table's own columns.
+    assert not {*table} & {"run", "seed", *swept}
