@@ -1,6 +1,7 @@
 """Every quantity's table: its columns, and its numbers as the library gives them."""
 
 import inspect
+import itertools
 import math
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from oracles import write_prepared
 
 from netdyn import data, runs
 from netdyn.basins import basin_error, basin_size, sample_noise_correct, weight_noise_correct
@@ -110,10 +110,11 @@ def test_modes_are_the_running_statistics_or_the_batches_own(model, training_set
         in_mode(model, x, "eval")
 
 
-def test_a_run_is_not_measured_on_other_data(subject, tmp_path, arrays):
-    write_prepared(tmp_path / "other", arrays)
-    with pytest.raises(NetdynError, match=r"other is not the data set that .*run was trained on"):
-        Subject.open(subject.run_folder, tmp_path / "other", "cpu")
+def test_a_run_is_not_measured_on_another_data_set(subject, tmp_path, arrays):
+    path, shapes = tmp_path / "file", {name: array.shape for name, array in arrays.items()}
+    data.write(path, shapes, arrays.values(), {"dataset": "toy_translated17", "classes": "3"})
+    with pytest.raises(NetdynError, match=r"file holds 'toy_translated17', but .* set to 'toy'"):
+        Subject.open(subject.run_folder, path, "cpu")
 
 
 def test_what_mps_cannot_compute_is_measured_on_the_processor(subject, toy_data, monkeypatch):
@@ -126,22 +127,26 @@ def test_what_mps_cannot_compute_is_measured_on_the_processor(subject, toy_data,
 RANKS = {"steps": [0, "last"], "samples": "all", "modes": ["evaluation", "training"]}
 
 
-def test_gradients_are_means_over_neurons_and_classes(subject, model, training_set):
+def test_gradients_are_means_over_neurons_and_classes(subject, training_set):
     table = rpd_gradient.measure(subject, RANKS)
     assert list(table) == ["step", "mode", "layer", "samples_measured", "class", "gradient"]
     assert len(table) == 2 * 2 * 2 * (1 + 3)
     assert set(table["step"]) == {0, 20}
     assert set(table["samples_measured"]) == {60}
     x, y = training_set
-    networks = {"evaluation": model, "training": with_batch_statistics(model, x)}
-    for mode, network in networks.items():
+    signs = []
+    for step, mode in itertools.product([0, 20], ["evaluation", "training"]):
+        model = runs.load_model(subject.run_folder, step)
+        network = with_batch_statistics(model, x) if mode == "training" else model
         for layer, field in enumerate(local_fields(network, x), 1):
-            own = gradients(field, y, linear_map(network, layer)[0])  # (K, N)
-            rows = table[(table["step"] == 20) & (table["mode"] == mode)]
+            signs.append(linear_map(network, layer)[0].sign())
+            own = gradients(field, y, signs[-1])  # (K, N)
+            rows = table[(table["step"] == step) & (table["mode"] == mode)]
             found = rows[rows["layer"] == layer].set_index("class")["gradient"]
             assert found.index.tolist() == [-1, 0, 1, 2]
             assert found[-1] == pytest.approx(own.mean().item(), rel=1e-5, abs=1e-6)
             assert found[[0, 1, 2]].tolist() == pytest.approx(own.mean(dim=1).tolist(), rel=1e-5)
+    assert not torch.equal(signs[0], signs[2])  # the mode decides on the L-map, too
     by_mode = table.set_index(["mode", "step", "layer", "class"])["gradient"]
     assert (by_mode["evaluation"] != by_mode["training"]).any()
 

@@ -625,6 +625,17 @@ def test_a_loss_that_grows_without_bound_names_the_learning_rate(tmp_path, run_s
     assert not (tmp_path / "run").exists()
 
 
+def test_a_loss_that_is_no_number_ends_the_training_before_the_next_evaluation(
+    tmp_path, run_settings, sitting, batches
+):
+    never = {"every_step_until": 0, "per_decade": 0}
+    settings = run_settings(evaluate=never, snapshots=never, steps=1000, batch_norm=False)
+    settings |= {"learning_rate": 1e20, "optimizer": "sgd", "loss": "mse"}
+    with pytest.raises(NetdynError, match="diverged: the loss is"):
+        sitting(settings)
+    assert len(batches) < 10
+
+
 @pytest.mark.parametrize(
     ("device", "said"),
     [

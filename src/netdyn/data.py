@@ -24,6 +24,7 @@ from netdyn.random_streams import generator
 
 __all__ = [
     "Dataset",
+    "check_name",
     "load",
     "metadata",
     "open_arrays",
@@ -194,6 +195,13 @@ def subset(labels: Tensor, n: int, seed: int) -> Tensor:
         order = torch.randperm(count, generator=generator(seed, "subset", label))
         chosen.append(members[order[:share]])
     return torch.cat(chosen).sort().values.to(labels.device)
+
+
+def check_name(loaded: Dataset, settings: Mapping, path: Path | str) -> None:
+    """Raise NetdynError where a prepared file is not of the data set that a run is set to."""
+    expected = settings["dataset"] + "_translated17" * settings["translated"]
+    if loaded.name != expected:
+        raise NetdynError(f"{path} holds {loaded.name!r}, but the run is set to {expected!r}")
 
 
 def training_samples(loaded: Dataset, settings: Mapping) -> tuple[Tensor, Tensor]:

@@ -64,9 +64,7 @@ def train(
     chosen = choose_device(device)
     torch.set_num_threads(settings["threads"])
     loaded = data.load(data_file)
-    expected = settings["dataset"] + "_translated17" * settings["translated"]
-    if loaded.name != expected:
-        raise NetdynError(f"{data_file} holds {loaded.name!r}, but the run is set to {expected!r}")
+    data.check_name(loaded, settings, data_file)
     images, labels = _training_samples(loaded, settings, chosen)
     model = runs.build_model(settings, images.shape[1], loaded.classes).to(chosen)
     initialise(model, settings["seed"], settings["initial_scale"], _initial_range(settings))

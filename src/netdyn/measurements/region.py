@@ -18,7 +18,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         settings: moments, views and digits as in `netdyn.measurements.moments`; percentile.
 
     Returns:
-        moment, step, split, mode, digit, samples, mean_h1, mean_h2, cov_11, cov_12, cov_22
+        moment, step, split, mode, digit, points, mean_h1, mean_h2, cov_11, cov_12, cov_22
         (covariance of the projections) and radius (the percentile of the Mahalanobis distance).
     """
     rows = []
@@ -27,7 +27,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         rows.append(
             {
                 **columns,
-                "samples": len(points),
+                "points": len(points),
                 "mean_h1": mean[0].item(),
                 "mean_h2": mean[1].item(),
                 "cov_11": covariance[0, 0].item(),

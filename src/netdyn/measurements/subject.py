@@ -10,6 +10,7 @@ from torch import Tensor
 from netdyn import data, runs
 from netdyn.devices import choose_device
 from netdyn.errors import NetdynError
+from netdyn.files import read_json
 from netdyn.mlp import MLP
 from netdyn.propagation import with_batch_statistics
 
@@ -27,11 +28,14 @@ class Subject(NamedTuple):
     @classmethod
     def open(cls, run_folder: Path, data_file: Path, device: str = "auto") -> "Subject":
         """Open a run and the prepared data set it was trained on."""
-        settings = runs.load_manifest(run_folder)["settings"]
+        settings, loaded = runs.load_manifest(run_folder)["settings"], data.load(data_file)
+        trained_on = read_json(Path(run_folder) / "provenance.json")["data_sha256"]
+        if data.metadata(data_file)["sha256"] != trained_on:
+            raise NetdynError(f"{data_file} is not the data set that {run_folder} was trained on")
         chosen = choose_device(device)
         # L-maps, planes and basin sizes are taken in float64, which MPS does not have.
         chosen = torch.device("cpu") if chosen.type == "mps" else chosen
-        return cls(Path(run_folder), settings, data.load(data_file), chosen)
+        return cls(Path(run_folder), settings, loaded, chosen)
 
     def steps(self, selector: int | str | list) -> list[int]:
         """Return the kept steps that the selector means (see `runs.select_steps`)."""
