@@ -113,7 +113,7 @@ def test_modes_are_the_running_statistics_or_the_batches_own(model, training_set
 def test_a_run_is_not_measured_on_another_data_set(subject, tmp_path, arrays):
     path, shapes = tmp_path / "file", {name: array.shape for name, array in arrays.items()}
     data.write(path, shapes, arrays.values(), {"dataset": "toy_translated17", "classes": "3"})
-    with pytest.raises(NetdynError, match=r"file holds 'toy_translated17', but .* set to 'toy'"):
+    with pytest.raises(NetdynError, match=r"file is not the data set that .* was trained on"):
         Subject.open(subject.run_folder, path, "cpu")
 
 

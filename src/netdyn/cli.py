@@ -6,6 +6,7 @@ this file is no input of any rule.
 
 import contextlib
 import importlib
+import inspect
 import json
 import logging
 import signal
@@ -58,9 +59,9 @@ def translate(
     source: Annotated[Path, typer.Argument(help="Prepared data set.")], output: Output
 ) -> None:
     """Write the 17 times larger translated set of a prepared data set (Sec. IV.B)."""
-    from netdyn import data
+    from netdyn import translation
 
-    data.write_translated(source, output)
+    translation.write_translated(source, output)
 
 
 @app.command()
@@ -77,6 +78,8 @@ def resolve(
         given = json.loads(override)
     except ValueError as error:
         raise NetdynError(f"--set {override!r} is not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise NetdynError(f'--set {override!r}: give keys and values, such as {{"threads": 2}}')
     config = settings.load(workflow, {"scale": scale, **given})
     for declared in settings.runs(config).values():
         for run in declared:
@@ -97,7 +100,7 @@ def train(
     """Train one run, or go on where it was cut; SIGINT and SIGTERM leave a checkpoint."""
     from netdyn import training
 
-    resolved = read_json(settings)
+    resolved = _read_settings(settings, "format", "steps", "threads")
     with _stop_signals() as stopping, _progress(output.name, resolved["steps"]) as progress:
         whole = training.train(
             resolved, data, output, checkpoints, device, progress, lambda: bool(stopping)
@@ -128,13 +131,17 @@ def measure(
         measured = module.measure
     except (ModuleNotFoundError, AttributeError) as error:
         raise NetdynError(f"no quantity {quantity!r}: see netdyn/measurements") from error
-    resolved = read_json(settings)
+    resolved = _read_settings(settings, "threads")
     torch.set_num_threads(resolved["threads"])
-    if run is None:
+    if "subject" not in inspect.signature(measured).parameters:
+        if run is not None:
+            raise NetdynError(f"--run: {quantity} is measured on no run, leave it out")
         table = measured(resolved)
     else:
         from netdyn.measurements.subject import Subject
 
+        if run is None:
+            raise NetdynError(f"--run is missing: give the run that {quantity} is measured on")
         if data is None:
             raise NetdynError("--data is missing: give the data set that the run was trained on")
         table = measured(Subject.open(run, data, device), resolved)
@@ -146,7 +153,7 @@ def tabulate(settings: Settings, output: Output) -> None:
     """Put the tables of single runs together into one, told apart by run, sweep and seed."""
     from netdyn import tables
 
-    tables.write_table(output, tables.tabulate(read_json(settings)["parts"]))
+    tables.write_table(output, tables.tabulate(_read_settings(settings, "parts")["parts"]))
 
 
 @app.command()
@@ -159,7 +166,7 @@ def draw(
     """Draw a figure from its tables as OUTPUT.pdf and OUTPUT.png."""
     from netdyn import drawing
 
-    drawing.draw(figure, tables, read_json(settings), output)
+    drawing.draw(figure, tables, _read_settings(settings, "tables"), output)
 
 
 @app.command()
@@ -175,8 +182,19 @@ def publish(
     """Copy a finished figure, its tables and its provenance to the committed results."""
     from netdyn import publishing
 
-    record = publishing.publish(figure, file, table, run or [], reference, read_json(settings))
+    record = publishing.publish(figure, file, table, run or [], reference, _read_settings(settings))
     write_json(output, record)
+
+
+def _read_settings(path: Path, *needed: str) -> dict:
+    """Read a file of resolved settings; one of another kind is a mistake, and named."""
+    found = read_json(path)
+    if not isinstance(found, dict) or not found.keys() >= set(needed):
+        raise NetdynError(
+            f"{path} holds no settings of this command (it needs {', '.join(needed)}): "
+            "give a file that `netdyn resolve` or the workflow wrote for it"
+        )
+    return found
 
 
 def _say(text: str) -> None:

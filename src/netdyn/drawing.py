@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib
 
+from netdyn.errors import NetdynError
 from netdyn.files import digest, digest_file, written_whole
 from netdyn.import_graph import code_digests
 from netdyn.tables import read_table
@@ -31,7 +32,11 @@ def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> No
     files = {name: Path(table_folder) / f"{name}.csv" for name in settings["tables"]}
     tables = {name: read_table(path) for name, path in files.items()}
     own = {key: value for key, value in settings.items() if key != "tables"}
-    drawn = importlib.import_module(module).draw(tables, own)
+    try:
+        draw_figure = importlib.import_module(module).draw
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise NetdynError(f"no figure {figure!r}: see netdyn/figures") from error
+    drawn = draw_figure(tables, own)
     said = {
         "tables": digest({name: digest_file(path) for name, path in files.items()}),
         "settings": digest(settings),

@@ -43,6 +43,7 @@ def publish(
                 f"{path} has {size:,} bytes, more than the {LARGEST:,} of a committed file: "
                 "measure fewer points or steps"
             )
+    provenance = {folder.name: read_json(folder / "provenance.json") for folder in run_folders}
     places = [(path, reference / "figures" / path.name) for path in files]
     places += [(path, reference / "tables" / path.name) for path in tables]
     for source, target in places:
@@ -52,7 +53,7 @@ def publish(
         "figure": figure,
         "settings": dict(settings),
         "sha256": {str(t.relative_to(reference)): digest_file(t) for _, t in places},
-        "runs": {folder.name: read_json(folder / "provenance.json") for folder in run_folders},
+        "runs": provenance,
     }
     write_json(reference / "provenance" / f"{figure}.json", record)
     return record

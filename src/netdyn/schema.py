@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import jsonschema
@@ -18,7 +19,8 @@ def validate(config: Mapping, schema: Mapping) -> None:
     try:
         config = json.loads(json.dumps(config, allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise NetdynError(f"settings: {error}; write plain numbers, words and lists") from error
+        where = ".".join(_culprit(config)) or "settings"
+        raise NetdynError(f"{where}: {error}; write plain numbers, words and lists") from error
     # A swept value is held to the same rule as the setting it sweeps.
     swept = {"$defs": schema["$defs"], "$ref": "#/$defs/run_settings"}
     _refuse(config, schema, "")
@@ -28,8 +30,28 @@ def validate(config: Mapping, schema: Mapping) -> None:
                 _refuse({key: value}, swept, f"runs.{name}.sweep.")
 
 
+def _culprit(value: Any) -> list[str]:
+    """Return the path to the first value that JSON cannot hold."""
+    items = value.items() if isinstance(value, Mapping) else ()
+    for key, each in enumerate(value) if isinstance(value, list) else items:
+        try:
+            json.dumps(each, allow_nan=False)
+        except (TypeError, ValueError):
+            return [str(key), *_culprit(each)]
+    return []
+
+
+# JSON Schema takes 3.0 for an integer; as a width or a number of steps it would fail much later.
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+
+
 def _refuse(instance: Any, schema: Mapping, prefix: str) -> None:
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = _Validator(schema)
     known = set(_property_names(schema))
     errors = sorted(validator.iter_errors(instance), key=lambda e: (_rank(e, known), str(e.path)))
     if errors:
@@ -61,14 +83,18 @@ def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
         unknown = _unknown_keys(error, known)
         if not unknown:
             return f"{where}: {error.message.split('(')[-1].rstrip(')')} here: remove it"
-        near = difflib.get_close_matches(unknown[0], known, n=1)
+        here = error.schema.get("properties", {})
+        near = difflib.get_close_matches(unknown[0], here, n=1)
+        near = near or difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ": remove it, or correct its name"
         return f"{where}: unknown key {unknown[0]!r}{hint}"
     if error.validator == "enum":
         allowed = ", ".join(map(str, error.validator_value))
         return f"{where}: {error.instance!r} must be one of {allowed}"
+    if error.validator == "type" and (number := _written_as_text(error.instance)):
+        return f"{where}: {error.instance!r} is text: write the number {number}, without quotes"
     if error.validator == "anyOf":
-        reasons = sorted({reason.message for reason in error.context})
+        reasons = sorted({reason.message for reason in _reasons(error)})
         return f"{where}: {error.instance!r} is not allowed: {'; or '.join(reasons)}"
     if error.validator == "pattern":
         return (
@@ -76,6 +102,20 @@ def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
             f"it must match {error.validator_value} (a plain word)"
         )
     return f"{where}: {error.message}"
+
+
+def _reasons(error: jsonschema.ValidationError) -> Iterator[jsonschema.ValidationError]:
+    for reason in error.context:
+        yield from _reasons(reason) if reason.validator == "anyOf" else [reason]
+
+
+def _written_as_text(value: Any) -> str | None:
+    """Return the number that a text stands for, as YAML reads it; None where it stands for none."""
+    try:
+        number = Decimal(value) if isinstance(value, str) else Decimal("nan")
+    except InvalidOperation:
+        return None
+    return format(number, "f") if number.is_finite() else None
 
 
 def _property_names(schema: Any) -> Iterator[str]:

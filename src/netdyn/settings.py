@@ -100,9 +100,15 @@ def runs(config: Mapping) -> dict[str, list[Run]]:
     Raises:
         NetdynError: for settings that are valid one by one but impossible together.
     """
-    return {
+    found = {
         name: list(_expand(config, name, declared)) for name, declared in config["runs"].items()
     }
+    for name, expanded in found.items():
+        every = [run.settings for run in expanded]
+        for run in expanded:
+            if every.count(run.settings) > 1:
+                raise NetdynError(f"runs.{name}.sweep: {run.id} comes twice: name each value once")
+    return found
 
 
 def _expand(config: Mapping, name: str, declared: Mapping) -> Iterator[Run]:
@@ -115,8 +121,10 @@ def _expand(config: Mapping, name: str, declared: Mapping) -> Iterator[Run]:
         swept = dict(zip(sweep, point, strict=True))
         settings = _resolve_run(overlay(defaults, own, swept), f"runs.{name}")
         for seed in declared.get("seeds", config["seeds"]):
-            # Swept values as resolved: "all" samples become their number.
-            identity = {"run": name, **{key: settings[key] for key in swept}, "seed": seed}
+            # Swept values as resolved, "all" samples as their number; but one width for all
+            # layers stays one number.
+            told = {key: value if key == "width" else settings[key] for key, value in swept.items()}
+            identity = {"run": name, **told, "seed": seed}
             resolved = {"format": FORMAT, **settings, "seed": seed}
             words = [name, *(f"{k}-{_word(v)}" for k, v in identity.items() if k != "run")]
             data = settings["dataset"] + ("_translated" if settings["translated"] else "")
@@ -134,6 +142,10 @@ def _resolve_run(settings: dict, where: str) -> dict:
     )
     if settings["samples"] == "all":
         settings["samples"] = available
+    # 1 and 1.0 are the same setting, so they must have the same hash.
+    for key in ("momentum", "initial_scale", "initial_range", "learning_rate", "weight_decay"):
+        if settings[key] != "fan_in":
+            settings[key] = float(settings[key])
     samples, depth, width = settings["samples"], settings["depth"], settings["width"]
     if samples > available:
         raise NetdynError(
@@ -208,11 +220,21 @@ def _measurement(config: Mapping, trained: Mapping, name: str, declared: Mapping
 
 def _select(declared: list[Run], wanted: Mapping, where: str) -> list[Run]:
     for key, values in wanted.items():
-        present = {json.dumps(run.identity.get(key)) for run in declared}
-        missing = [value for value in values if json.dumps(value) not in present]
+        if key not in declared[0].identity:
+            swept = [known for known in declared[0].identity if known not in ("run", "seed")]
+            raise NetdynError(
+                f"{where}.where: {key!r} is not swept; there are {', '.join(swept) or 'no sweeps'}"
+            )
+        present = {_comparable(run.identity[key]): run.identity[key] for run in declared}
+        missing = [value for value in values if _comparable(value) not in present]
         if missing:
             here = f"{where}.seeds" if key == "seed" else f"{where}.where.{key}"
-            raise NetdynError(
-                f"{here}: no run has {missing[0]!r}; there are {', '.join(sorted(present))}"
-            )
+            there = ", ".join(str(value) for value in present.values())
+            raise NetdynError(f"{here}: no run has {missing[0]!r}; there are {there}")
     return [r for r in declared if all(r.identity[key] in values for key, values in wanted.items())]
+
+
+def _comparable(value: Any) -> str:
+    # 1 is 1.0, but it is not True.
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return json.dumps(float(value) if number else value)

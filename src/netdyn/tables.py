@@ -28,7 +28,8 @@ def read_table(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise NetdynError(f"table {path} is missing: make it with the workflow first") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise NetdynError(f"table {path} is damaged ({error}): delete it and run again") from error
+        why = " ".join(str(error).split())
+        raise NetdynError(f"table {path} is damaged ({why}): delete it and run again") from error
     if table.empty:
         raise NetdynError(f"table {path} has no rows: delete it and run again")
     return table
