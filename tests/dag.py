@@ -1,0 +1,53 @@
+"""A copy of the repository to run the workflow in, and what a dry run of it says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["TINY", "copy_repository", "planned", "snakemake"]
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("Snakefile", "config.yaml", "profiles", "src", "workflow", "tests/workflow_tiny.yaml")
+TINY = ("--configfile", "tests/workflow_tiny.yaml")
+TARGETS = {"all", "figures", "redraw", "publish", "fig1", "fig2", "fig6", "fig7"}
+
+
+def copy_repository(target: Path) -> Path:
+    """Copy what the workflow needs of the repository, results left out, into `target`."""
+    for part in PARTS:
+        (target / part).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / part).is_dir():
+            unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(ROOT / part, target / part, ignore=unwanted)
+        else:
+            shutil.copy2(ROOT / part, target / part)
+    return target
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run Snakemake in `folder` with the folder's own code; output and errors in `stdout`."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("snakemake")), *arguments],
+        cwd=folder,
+        env={**kept, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
+    """Return how many jobs of each rule a dry run would run; target rules left out."""
+    said = snakemake(folder, "-n", *arguments)
+    assert said.returncode == 0, said.stdout
+    table = re.search(r"Job stats:\n.*?\n-+ .*?\n(.*?)\ntotal", said.stdout, re.DOTALL)
+    if table is None:
+        assert "Nothing to be done" in said.stdout, said.stdout
+        return {}
+    counts = dict(line.split() for line in table[1].splitlines())
+    return {rule: int(n) for rule, n in counts.items() if rule not in TARGETS}
