@@ -109,7 +109,7 @@ def _accuracy_by_size(axes: Axes, last: pd.DataFrame) -> None:
     axes.set_xticks(sizes, [_short(size) for size in sizes])
     axes.set_xlabel("training samples n")
     percent_axis(axes, "test accuracy")
-    axes.legend(loc="lower right")
+    axes.legend(loc="best")
 
 
 def _short(count: int) -> str:
@@ -119,7 +119,7 @@ def _short(count: int) -> str:
 def _accuracy_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the whole course over logarithmic epochs and the end, enlarged, over linear ones."""
     panel(axes, "b", f"during training, n = {rows['samples'].iloc[0]:,}")
-    inset = axes.inset_axes([0.58, 0.19, 0.41, 0.42])
+    inset = axes.inset_axes([0.58, 0.17, 0.41, 0.34])
     lowest = []
     for activation, look in LOOK.items():
         chosen = only(rows, "shallow_history", activation=activation)
