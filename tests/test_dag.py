@@ -176,6 +176,8 @@ def test_a_damaged_run_is_never_measured(finished):
         said = snakemake(finished, table, *TINY)
         assert said.returncode != 0
         assert "snapshots.safetensors is damaged" in said.stdout
+        assert "exited with non-zero exit code" in said.stdout
+        assert "completed successfully" not in said.stdout
         assert not list((finished / "results/demo/tables/parts/grokking_gradient").glob("*"))
     finally:
         snapshots.write_bytes(whole)

@@ -101,6 +101,8 @@ def train(
     from netdyn import training
 
     resolved = _read_settings(settings, "format", "steps", "threads")
+    if output.exists() and not output.is_dir():
+        raise NetdynError(f"{output} is a file: delete it, or name another --output")
     with _stop_signals() as stopping, _progress(output.name, resolved["steps"]) as progress:
         whole = training.train(
             resolved, data, output, checkpoints, device, progress, lambda: bool(stopping)

@@ -11,8 +11,9 @@ from pathlib import Path
 from netdyn.errors import NetdynError
 from netdyn.plan import Plan, code
 
-# Jobs call the Python that runs Snakemake, also where its environment is not activated.
-shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
+# Jobs call the Python that runs Snakemake, also where its environment is not activated. A prefix
+# takes the place of Snakemake's own, which is what makes a failure on the left of a pipe count.
+shell.prefix(f'set -euo pipefail; export PATH="{Path(sys.executable).parent}:$PATH"; ')
 
 
 @functools.cache
