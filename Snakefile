@@ -19,11 +19,13 @@ rule all:
     default_target: True
     input:
         figure_files(SCALE, "figures"),
+        files_behind(SCALE),
 
 
 rule figures:
     input:
         figure_files(SCALE, "figures"),
+        files_behind(SCALE),
 
 
 # Each figure of the scale by its bare name: snakemake fig7
@@ -34,6 +36,7 @@ for figure in plan(SCALE).figures():
             figure
         input:
             figure_files(SCALE, "figures", figure),
+            files_behind(SCALE, figure),
 
 
 rule redraw:

@@ -10,7 +10,7 @@ from typing import Any
 
 from netdyn import settings
 from netdyn.errors import NetdynError
-from netdyn.files import RUN_FILES, write_json
+from netdyn.files import RUN_FILES, digest, write_json
 from netdyn.import_graph import code_digests
 
 __all__ = ["Plan", "code"]
@@ -22,13 +22,19 @@ NO_RUN = "none"  # the run of a quantity that needs none
 def code(module: str) -> str:
     """Return the file that stands for the code of a module and all that it imports.
 
-    It holds their digests and is rewritten only when one changes: the input by which a rule reruns
-    exactly when code it uses has changed its meaning.
+    It holds their digests and is named by them: the input by which a rule reruns exactly when code
+    it uses has changed its meaning.
     """
-    return _written(RESULTS / "code" / f"{module}.json", code_digests(module))
+    return _written(RESULTS / "code", module, code_digests(module))
 
 
-def _written(path: Path, value: Mapping[str, Any]) -> str:
+def _written(folder: Path, name: str, value: Mapping[str, Any]) -> str:
+    """Write `value` to a file that is never rewritten, its content being part of its name.
+
+    Snakemake records its inputs when a job ends. Were the file rewritten under a running job, by a
+    dry run after an edit, what the job made from the old content would pass for the new.
+    """
+    path = folder / f"{name}-{digest(value)[:10]}.json"
     write_json(path, value)
     return str(path)
 
@@ -78,10 +84,12 @@ class Plan:
         return self.measurements[name]
 
     def run_settings(self, run_id: str) -> str:
-        return _written(self._settings("runs", run_id), self.run(run_id).settings)
+        path = self._settings("runs") / f"{run_id}.json"  # an id holds a digest already
+        write_json(path, self.run(run_id).settings)
+        return str(path)
 
     def measurement_settings(self, name: str) -> str:
-        return _written(self._settings("measurements", name), self.measurement(name).settings)
+        return _written(self._settings("measurements"), name, self.measurement(name).settings)
 
     def table_settings(self, name: str) -> str:
         """Write which parts a table is put together from, and where each is from."""
@@ -90,7 +98,7 @@ class Plan:
             {"file": part, "identity": run.identity if run else {}}
             for part, run in zip(self.parts(name), chosen or [None], strict=True)
         ]
-        return _written(self._settings("tables", name), {"parts": parts})
+        return _written(self._settings("tables"), name, {"parts": parts})
 
     def figure_settings(self, figure: str) -> str:
         seeds = {len(self._seeds(table)) for table in self.figure_tables(figure)} - {0}
@@ -98,13 +106,13 @@ class Plan:
         note = f"scale {self.scale}, {self.config['dataset']}, {many}" if seeds else many
         block = {"title": f"Figure {figure.removeprefix('fig')}", "note": note}
         block |= self.config["figures"][figure]
-        return _written(self._settings("figures", figure), block)
+        return _written(self._settings("figures"), figure, block)
 
     def _seeds(self, table: str) -> set[int]:
         return {run.identity["seed"] for run in self.measurement(table).runs}
 
-    def _settings(self, kind: str, name: str) -> Path:
-        return self.folder / "settings" / kind / f"{name}.json"
+    def _settings(self, kind: str) -> Path:
+        return self.folder / "settings" / kind
 
     def figure_tables(self, figure: str) -> list[str]:
         if figure not in self.config["figures"]:
@@ -118,6 +126,14 @@ class Plan:
         """Return the run folders behind a figure, each once."""
         ids = [r.id for t in self.figure_tables(figure) for r in self.measurement(t).runs]
         return [str(self.folder / "runs" / run_id) for run_id in dict.fromkeys(ids)]
+
+    def files_behind(self, figure: str) -> list[str]:
+        """Return what a figure rests on, each file once: its tables, their parts, their runs."""
+        tables = self.figure_tables(figure)
+        files = [str(self.folder / "tables" / f"{table}.csv") for table in tables]
+        files += [part for table in tables for part in self.parts(table)]
+        files += [f"{folder}/manifest.json" for folder in self.figure_runs(figure)]
+        return list(dict.fromkeys(files))
 
     def run_files(self, run_id: str) -> list[str]:
         """Return what a measurement reads of a run: all but its provenance, which may differ."""
@@ -138,6 +154,12 @@ class Plan:
     def measured(self, name: str, run_id: str) -> dict[str, Any]:
         """Return the inputs of measuring `name` on a run."""
         measurement = self.measurement(name)
+        ids = [run.id for run in measurement.runs] or [NO_RUN]
+        if run_id not in ids:
+            raise NetdynError(
+                f"measurement {name!r} takes no run {run_id!r} at scale {self.scale}: "
+                f"it takes {', '.join(ids)}"
+            )
         inputs: dict[str, Any] = {
             "settings": self.measurement_settings(name),
             "code": code(f"netdyn.measurements.{measurement.quantity}"),

@@ -53,6 +53,19 @@ def figure_files(scale, collection, *figures):
     ]
 
 
+def files_behind(scale, *figures):
+    """Return the tables, their parts and the runs behind figures.
+
+    Targets name them, because a file that a failed job has left missing is not made again for the
+    sake of an older table or figure that was once made from it: that one would pass for current.
+    """
+    return [
+        path
+        for figure in figures or plan(scale).figures()
+        for path in plan(scale).files_behind(figure)
+    ]
+
+
 def figure_tables(wildcards):
     """Return the folder of the tables a figure is drawn from."""
     return f"results/{wildcards.scale}/" + (
