@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from comparing import after
 from oracles import write_prepared
 
 from netdyn import training
@@ -123,5 +124,17 @@ def train_run(toy_data):
     def train(folder, settings):
         assert training.train(settings, toy_data, folder / "run", folder / "checkpoints", "cpu")
         return folder / "run"
+
+    return train
+
+
+@pytest.fixture
+def sitting(tmp_path, toy_data):
+    """Train in `tmp_path`, or go on there, for so many steps; say whether the run is whole."""
+
+    def train(settings, steps=None, **more):
+        stopping = (lambda: False) if steps is None else after(steps)
+        folders = tmp_path / "run", tmp_path / "checkpoints"
+        return training.train(settings, toy_data, *folders, "cpu", stopping=stopping, **more)
 
     return train

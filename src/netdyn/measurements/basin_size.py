@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from netdyn.basins import basin_error, basin_size
-from netdyn.measurements.perturbed import amplitude_grid, correct_table, groups
+from netdyn.measurements.perturbed import amplitude_grid, perturbed_groups
 from netdyn.measurements.subject import Subject
 
 __all__ = ["measure"]
@@ -24,20 +24,15 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         clean_accuracy (without noise).
     """
     grid = amplitude_grid(settings["amplitudes"])
-    x, y = subject.samples("train", settings["samples"])
     rows = []
-    for step, model in subject.each_model(settings["steps"]):
-        correct = correct_table(subject, model, x, y, settings)  # (A, P)
-        for columns, part in groups(correct, y, settings["of"]):
-            curve = part.double().mean(dim=1)  # (A,)
-            rows.append(
-                {
-                    "step": step,
-                    "space": settings["space"],
-                    **columns,
-                    "size": basin_size(grid, curve),
-                    "size_error": basin_error(grid, part, subject.settings["seed"]),
-                    "clean_accuracy": curve[0].item(),
-                }
-            )
+    for columns, correct in perturbed_groups(subject, settings):
+        curve = correct.double().mean(dim=1)  # (A,)
+        rows.append(
+            {
+                **columns,
+                "size": basin_size(grid, curve),
+                "size_error": basin_error(grid, correct, subject.settings["seed"]),
+                "clean_accuracy": curve[0].item(),
+            }
+        )
     return pd.DataFrame(rows)

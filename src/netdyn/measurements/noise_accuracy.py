@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from netdyn.measurements.perturbed import amplitude_grid, correct_table, groups
+from netdyn.measurements.perturbed import amplitude_grid, perturbed_groups
 from netdyn.measurements.subject import Subject
 
 __all__ = ["measure"]
@@ -22,13 +22,8 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         [0, 1] over samples and trials.
     """
     grid = amplitude_grid(settings["amplitudes"])
-    x, y = subject.samples("train", settings["samples"])
     tables = []
-    for step, model in subject.each_model(settings["steps"]):
-        correct = correct_table(subject, model, x, y, settings)  # (A, P)
-        for columns, part in groups(correct, y, settings["of"]):
-            curve = {"amplitude": grid, "accuracy": part.double().mean(dim=1).tolist()}
-            tables.append(
-                pd.DataFrame({"step": step, "space": settings["space"], **columns, **curve})
-            )
+    for columns, correct in perturbed_groups(subject, settings):
+        curve = {"amplitude": grid, "accuracy": correct.double().mean(dim=1).tolist()}
+        tables.append(pd.DataFrame({**columns, **curve}))
     return pd.concat(tables, ignore_index=True)

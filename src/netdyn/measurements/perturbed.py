@@ -1,6 +1,7 @@
 """What both views of the basins share: which samples stay correct under which noise."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from netdyn.basins import sample_noise_correct, weight_noise_correct
 from netdyn.measurements.subject import Subject
 
-__all__ = ["amplitude_grid", "correct_table", "groups"]
+__all__ = ["amplitude_grid", "groups", "perturbed_groups"]
 
 
 def amplitude_grid(amplitudes: list[float] | Mapping[str, float]) -> list[float]:
@@ -19,10 +20,25 @@ def amplitude_grid(amplitudes: list[float] | Mapping[str, float]) -> list[float]
     return list(amplitudes)
 
 
-def correct_table(
-    subject: Subject, model: nn.Module, x: Tensor, y: Tensor, settings: Mapping
-) -> Tensor:
-    """Return the shares (A, P) of trials in which samples x (P, N_0) are classified as y."""
+def perturbed_groups(
+    subject: Subject, settings: Mapping
+) -> Iterator[tuple[dict[str, Any], Tensor]]:
+    """Yield, per chosen step and group of training samples, its columns and its (A, P_group) table.
+
+    The columns are step, space, of and index (see `groups`); the table holds the shares of trials
+    in which each sample is classified as its label, one row per amplitude of `amplitude_grid`.
+
+    Args:
+        settings: steps, space, amplitudes, trials, samples, noise_return (sample space) and of.
+    """
+    x, y = subject.samples("train", settings["samples"])
+    for step, model in subject.each_model(settings["steps"]):
+        correct = _correct(subject, model, x, y, settings)  # (A, P)
+        for columns, part in groups(correct, y, settings["of"]):
+            yield {"step": step, "space": settings["space"], **columns}, part
+
+
+def _correct(subject: Subject, model: nn.Module, x: Tensor, y: Tensor, settings: Mapping) -> Tensor:
     grid, seed = amplitude_grid(settings["amplitudes"]), subject.settings["seed"]
     if settings["space"] == "weight":
         return weight_noise_correct(model, x, y, grid, settings["trials"], seed)

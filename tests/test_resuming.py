@@ -1,0 +1,258 @@
+"""Stopping and going on: no bit of a run is lost to a cut, a kill or damage at any moment."""
+
+import errno
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import safetensors.torch
+from comparing import after, bits
+from oracles import write_prepared
+
+from netdyn import data, files, runs, training
+from netdyn.errors import NetdynError
+
+OPTIMIZERS = ("sgd", "adam", "adamw")
+EVERY_STEP = {"every_step_until": 1000, "per_decade": 0}
+
+
+# Stopping and going on ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [20, "full"])
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_a_run_cut_at_any_steps_is_the_run_in_one_go(
+    tmp_path, run_settings, train_run, sitting, optimizer, batch_size, batch_norm
+):
+    settings = run_settings(
+        optimizer=optimizer, batch_size=batch_size, batch_norm=batch_norm, weight_decay=0.01
+    )
+    whole = bits(train_run(tmp_path / "whole", settings))
+    for steps in (0, 1, 3, 5):
+        assert sitting(settings, steps) is False
+        assert not (tmp_path / "run").exists()
+        assert (tmp_path / "checkpoints" / "state.safetensors").exists()
+    assert sitting(settings, 100) is True
+    assert bits(tmp_path / "run") == whole
+    assert not (tmp_path / "checkpoints").exists()
+    record = files.read_json(tmp_path / "run" / "provenance.json")
+    assert record["sittings"] == 5
+    assert record["started"] <= record["finished"]
+
+
+@pytest.mark.parametrize("changed", [{"precision": "float64"}, {"precision": "bfloat16"}])
+def test_other_precisions_go_on_with_the_same_bits_too(
+    tmp_path, run_settings, train_run, sitting, changed
+):
+    settings = run_settings(**changed)
+    whole = bits(train_run(tmp_path / "whole", settings))
+    sitting(settings, 5)
+    sitting(settings)
+    assert bits(tmp_path / "run") == whole
+
+
+class Killed(BaseException):
+    """Stands for a kill, which nothing catches."""
+
+
+def killing_at(monkeypatch, call):
+    """Let the process die at the `call`-th renaming of a file into its place."""
+    count = itertools.count(1)
+    replace = os.replace
+
+    def rename(*paths):
+        if next(count) == call:
+            raise Killed
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", rename)
+
+
+def test_a_kill_at_any_writing_loses_nothing(
+    tmp_path, run_settings, train_run, toy_data, monkeypatch
+):
+    settings = run_settings(steps=5, snapshots={"every_step_until": 3, "per_decade": 0})
+    whole = bits(train_run(tmp_path / "whole", settings))
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    for call in itertools.count(1):
+        folder = tmp_path / str(call)
+        with monkeypatch.context() as patched:
+            killing_at(patched, call)
+            try:
+                train_run(folder, settings)
+            except Killed:
+                with pytest.raises(NetdynError, match="is not whole"):
+                    runs.load_manifest(folder / "run")
+            else:
+                break
+        assert bits(train_run(folder, settings)) == whole
+    # Five snapshots, a state before each of five steps, the run's four files.
+    assert call == 5 + 5 + 4 + 1
+
+
+def damage(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda folder: (folder / "state.safetensors").write_bytes(b""),
+        lambda folder: (folder / "state.safetensors").write_bytes(b"\xff" * 100),
+        lambda folder: os.truncate(folder / "state.safetensors", 2000),
+        lambda folder: damage(folder / "state.safetensors", 30),
+        # The last bytes are weights or moments: numbers that are wrong, in a file that is right.
+        lambda folder: damage(folder / "state.safetensors", -3),
+        lambda folder: (folder / "state.safetensors").unlink(),
+        lambda folder: (folder / "snapshot-000000002.safetensors").unlink(),
+        lambda folder: damage(folder / "snapshot-000000002.safetensors", -3),
+        lambda folder: os.truncate(folder / "snapshot-000000000.safetensors", 100),
+    ],
+    ids=["empty", "noise", "cut", "header", "values", "gone", "step gone", "step", "step cut"],
+)
+def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path, run_settings, train_run, sitting, harm):
+    settings = run_settings()
+    whole = bits(train_run(tmp_path / "whole", settings))
+    sitting(settings, 7)
+    harm(tmp_path / "checkpoints")
+    assert sitting(settings) is True
+    assert bits(tmp_path / "run") == whole
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 1}, {"learning_rate": 0.02}, {"width": [6, 8]}, {"optimizer": "sgd"}]
+)
+def test_a_checkpoint_of_other_settings_is_not_gone_on_from(
+    tmp_path, run_settings, train_run, sitting, other, caplog
+):
+    whole = bits(train_run(tmp_path / "whole", run_settings()))
+    sitting(run_settings(**other), 7)
+    assert sitting(run_settings()) is True
+    assert bits(tmp_path / "run") == whole
+    assert "is of other settings, code or versions: training starts again" in caplog.text
+
+
+def test_a_checkpoint_of_other_data_is_not_gone_on_from(
+    tmp_path, run_settings, train_run, toy_data, arrays
+):
+    loaded = data.load(toy_data)
+    turned = {
+        "train_images": loaded.train_images.flip(1).contiguous().numpy(),
+        "train_labels": loaded.train_labels.byte().numpy(),
+        "test_images": loaded.test_images.numpy(),
+        "test_labels": loaded.test_labels.byte().numpy(),
+    }
+    write_prepared(tmp_path / "turned", turned)
+    whole = bits(train_run(tmp_path / "whole", run_settings()))
+    folders = tmp_path / "run", tmp_path / "checkpoints"
+    training.train(run_settings(), tmp_path / "turned", *folders, "cpu", stopping=after(7))
+    training.train(run_settings(), toy_data, *folders, "cpu")
+    assert bits(tmp_path / "run") == whole
+
+
+def test_a_full_disk_is_an_error_and_the_run_goes_on_once_there_is_room(
+    tmp_path, run_settings, train_run, sitting, monkeypatch
+):
+    whole = bits(train_run(tmp_path / "whole", run_settings()))
+    sitting(run_settings(), 6)
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="No space left"):
+            sitting(run_settings())
+    assert not [*(tmp_path / "run").glob("*")]
+    assert sitting(run_settings()) is True
+    assert bits(tmp_path / "run") == whole
+
+
+# A process that is killed -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def process(tmp_path, toy_data):
+    """Start `netdyn train` in a process of its own, a checkpoint at every step."""
+    started = []
+    program = (
+        "import netdyn.training; netdyn.training.CHECKPOINT_SECONDS = 0.0;"
+        "import netdyn.cli; netdyn.cli.main()"
+    )
+
+    def start(settings):
+        files.write_json(tmp_path / "settings.json", settings)
+        arguments = {
+            "--data": toy_data,
+            "--output": tmp_path / "run",
+            "--checkpoints": tmp_path / "checkpoints",
+            "--device": "cpu",
+        }
+        words = [str(word) for pair in arguments.items() for word in pair]
+        begun = subprocess.Popen(
+            [sys.executable, "-c", program, "train", str(tmp_path / "settings.json"), *words],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(begun)
+        return begun
+
+    yield start
+    for one in started:
+        one.kill()
+        one.communicate()
+
+
+def wait_for_step(folder, step, process):
+    """Wait until the checkpoint has come to a step; return it."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        kept = sorted(folder.glob("snapshot-*.safetensors"))
+        if kept and (folder / "state.safetensors").exists() and int(kept[-1].stem[9:]) >= step:
+            return int(kept[-1].stem[9:])
+        time.sleep(0.002)
+    raise AssertionError(f"no step {step}: {process.communicate()}")
+
+
+def test_killed_processes_lose_nothing(tmp_path, run_settings, train_run, process):
+    settings = run_settings(steps=1200, snapshots={"every_step_until": 0, "per_decade": 5})
+    whole = bits(train_run(tmp_path / "whole", settings))
+    for step in (10, 60):
+        begun = process(settings)
+        wait_for_step(tmp_path / "checkpoints", step, begun)
+        begun.kill()
+        assert begun.wait() == -signal.SIGKILL
+        assert not (tmp_path / "run" / "manifest.json").exists()
+    # The last sitting in this process: settings, code and versions are the same.
+    run = train_run(tmp_path, settings)
+    assert bits(run) == whole
+    assert files.read_json(run / "provenance.json")["sittings"] == 3
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_terminated_process_leaves_its_checkpoint_and_says_so(
+    tmp_path, toy_data, run_settings, train_run, process
+):
+    settings = run_settings(steps=1200, snapshots={"every_step_until": 0, "per_decade": 5})
+    begun = process(settings)
+    reached = wait_for_step(tmp_path / "checkpoints", 10, begun)
+    begun.send_signal(signal.SIGTERM)
+    _, said = begun.communicate(timeout=60)
+    assert begun.returncode == 128 + signal.SIGTERM == 143
+    assert "run: stopped; its checkpoint is in" in said
+    assert "Traceback" not in said
+    state = tmp_path / "checkpoints" / "state.safetensors"
+    assert "optimizer/0/exp_avg" in safetensors.torch.load_file(state)
+    assert not (tmp_path / "run").exists()
+    seen = []
+    folders = tmp_path / "run", tmp_path / "checkpoints"
+    training.train(settings, toy_data, *folders, "cpu", lambda step, *_: seen.append(step))
+    assert min(seen) >= reached
+    assert bits(tmp_path / "run") == bits(train_run(tmp_path / "whole", settings))
