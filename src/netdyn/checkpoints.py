@@ -83,7 +83,8 @@ class Checkpoint:
             int(path.stem.split("-")[1]): safetensors.torch.load_file(path)
             for path in (self.folder / name for name in sorted(self.kept))
         }
-        found[self.best_step] = _on_cpu(self.best)
+        if self.best:
+            found[self.best_step] = _on_cpu(self.best)
         return found
 
     def write(self, step: int) -> None:

@@ -1,5 +1,6 @@
 """What is recorded at an evaluated step. It reads the network and leaves it as it was."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -52,7 +53,8 @@ class Evaluator:
             (α = 1 in Eq. 3), the running statistics neither used nor changed;
             weight_norm_l, l = 1 … L: Frobenius norm of W^(l);
             statistics_distance_l: see `statistics_distance`, NaN-free, only with batch norm.
-            Accuracies lie in [0, 1]; losses are means over samples.
+            Accuracies lie in [0, 1], NaN where the outputs are not finite; losses are means over
+            samples.
         """
         train_loss, train_accuracy, met = self._training_samples(model)
         test_logits = logits(model, self.test_images, CHUNK)  # (P_test, K)
@@ -65,8 +67,9 @@ class Evaluator:
             "train_loss": train_loss,
             "test_loss": self._mean_loss(test_logits, self.test_labels),
             "train_accuracy": train_accuracy,
-            "test_accuracy": _accuracy(test_logits, self.test_labels),
-            "test_accuracy_batch_statistics": _accuracy(own_logits, self.test_labels),
+            "test_accuracy": _correct(test_logits, self.test_labels) / len(self.test_labels),
+            "test_accuracy_batch_statistics": _correct(own_logits, self.test_labels)
+            / len(self.test_labels),
         }
         for l, layer in enumerate(layers(model), 1):
             row[f"weight_norm_{l}"] = layer.linear.weight.detach().norm().item()
@@ -88,7 +91,7 @@ class Evaluator:
             outputs, met = batch_statistics(model, self._input(x))
             first = met if first is None else first
             loss += self._mean_loss(outputs, y) * len(y)
-            correct += (outputs.argmax(1) == y).sum().item()
+            correct += _correct(outputs, y)
             count += len(y)
         return loss / count, correct / count, first
 
@@ -99,8 +102,11 @@ class Evaluator:
         return nn.functional.mse_loss(outputs, one_hot).item()
 
 
-def _accuracy(outputs: Tensor, labels: Tensor) -> float:
-    return (outputs.argmax(1) == labels).float().mean().item()
+def _correct(outputs: Tensor, labels: Tensor) -> float:
+    """Return how many samples are classified as their label, NaN where outputs are not finite."""
+    if not outputs.isfinite().all():
+        return math.nan
+    return (outputs.argmax(1) == labels).sum().item()
 
 
 def statistics_distance(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor) -> float:

@@ -32,7 +32,8 @@ __all__ = [
     "write_run",
 ]
 
-_MANIFEST = {"settings", "inputs", "classes", "steps", "best_step", "last_step", "sha256"}
+_MANIFEST = {"settings", "inputs", "classes", "steps", "best_step", "last_step", "diverged_step"}
+_MANIFEST |= {"sha256"}
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
 
 
@@ -59,6 +60,7 @@ def write_run(
     history: pd.DataFrame,
     snapshots: Mapping[int, Mapping[str, Tensor]],
     best_step: int,
+    diverged_step: int | None,
     provenance: Mapping,
 ) -> None:
     """Write a whole run into `folder`, each file beside its place first, the manifest last.
@@ -70,6 +72,8 @@ def write_run(
         history: one row per evaluated step, column `step` first.
         snapshots: state dict per kept step.
         best_step: the kept step of the best test accuracy.
+        diverged_step: the step at which the loss was no longer finite, where training ended; None
+            for a run that came to its last step.
         provenance: see `netdyn.provenance`.
     """
     folder = Path(folder)
@@ -89,6 +93,7 @@ def write_run(
         "steps": sorted(snapshots),
         "best_step": best_step,
         "last_step": max(snapshots),
+        "diverged_step": diverged_step,
         "sha256": {name: digest_file(folder / name) for name in RUN_FILES[:2]},
     }
     write_json(folder / "manifest.json", manifest)

@@ -57,9 +57,11 @@ def train(
     Returns:
         True when the run is whole, False when `stopping` ended it before.
 
+    A run whose loss is no longer finite ends there: its history ends with a row that says so, and
+    its manifest names the step; what it kept before is whole.
+
     Raises:
-        NetdynError: the data do not fit the settings, the device is missing, or the loss is no
-            longer finite.
+        NetdynError: the data do not fit the settings, or the device is missing.
     """
     chosen = choose_device(device)
     torch.set_num_threads(settings["threads"])
@@ -93,16 +95,24 @@ def train(
     loss_function = _loss_function(settings, loaded.classes)
     last_checkpoint = time.monotonic()
 
-    step = state.step
+    step, diverged = state.step, False
     while True:
-        if step in evaluated and not state.has_row(step):
+        if (step in evaluated or diverged) and not state.has_row(step):
             row = evaluator.row(model, step)
-            state.add_row(row, better=row["test_accuracy"] > state.best_accuracy)
+            diverged = diverged or not math.isfinite(row["train_loss"])
+            if diverged:
+                row["train_loss"] = math.nan  # also where only the last batch's was not finite
+            state.add_row(row, better=not diverged and row["test_accuracy"] > state.best_accuracy)
             progress(step, settings["steps"], _said(row))
-            if not math.isfinite(row["train_loss"]):
-                raise _diverged(row["train_loss"], step, settings)
-        if step in kept:
+        if step in kept and (step == 0 or not diverged):
             state.keep(step)
+        if diverged:
+            log.warning(
+                "training diverged at step %d of %d; lower learning_rate (now %g) or initial_scale "
+                "(now %g)",
+                *(step, settings["steps"], settings["learning_rate"], settings["initial_scale"]),
+            )
+            break
         if step == settings["steps"]:
             break
         due = time.monotonic() - last_checkpoint > CHECKPOINT_SECONDS
@@ -115,8 +125,8 @@ def train(
         loss = _optimizer_step(model, optimizer, loss_function, *batches.at(step), settings)
         step += 1
         # Reading the loss waits for a GPU, so there it is looked at only now and then.
-        if (chosen.type == "cpu" or step % 100 == 0) and not math.isfinite(value := loss.item()):
-            raise _diverged(value, step, settings)
+        if chosen.type == "cpu" or step % 100 == 0:
+            diverged = not math.isfinite(loss.item())
 
     seconds = state.seconds()
     runs.write_run(
@@ -126,6 +136,7 @@ def train(
         state.history(),
         state.snapshots(),
         state.best_step,
+        step if diverged else None,
         provenance.record(
             __name__,
             state.started,
@@ -221,9 +232,3 @@ def _optimizer_step(
 def _said(row: Mapping) -> str:
     return f"training accuracy {row['train_accuracy']:.4f}, test {row['test_accuracy']:.4f}"
 
-
-def _diverged(loss: float, step: int, settings: Mapping) -> NetdynError:
-    return NetdynError(
-        f"training diverged: the loss is {loss} at step {step}; lower learning_rate "
-        f"(now {settings['learning_rate']}) or initial_scale (now {settings['initial_scale']})"
-    )
