@@ -157,6 +157,9 @@ def _resolve_run(settings: dict, where: str) -> dict:
             f"{where}.batch_size: {settings['batch_size']} is larger than the {samples} training "
             "samples: give at most that many, or full"
         )
+    if isinstance(settings["steps"], Mapping):
+        batch = samples if settings["batch_size"] == "full" else settings["batch_size"]
+        settings["steps"] = settings["steps"]["epochs"] * (samples // batch)
     settings["width"] = [width] * (depth - 1) if isinstance(width, int) else list(width)
     if len(settings["width"]) != depth - 1:
         raise NetdynError(
