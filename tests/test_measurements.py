@@ -1,15 +1,12 @@
 """Every quantity's table: its columns, and its numbers as the library gives them."""
 
-import inspect
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from netdyn import data, runs
 from netdyn.basins import basin_error, basin_size, sample_noise_correct, weight_noise_correct
@@ -374,37 +371,3 @@ def test_moments_are_the_steps_they_name(subject):
     found = dict(zip(table["moment"], table["step"], strict=True))
     (best,) = runs.select_steps(subject.run_folder, "best")
     assert found == {"first": 0, "best": best, "tenth": 10}
-
-
-# All of them --------------------------------------------------------------------------------------
-
-EVERY = {
-    rpd_gradient: RANKS,
-    rank_probability: {**RANKS, "bins": 5, "classes": True},
-    pruning: {"steps": "all", "start_layers": "all", "splits": ["train", "test"]},
-    noise_accuracy: noise("weight"),
-    basin_size_table: noise("sample"),
-    projection: {**VIEWS, "points": 5},
-    region: {**VIEWS, "percentile": 90},
-}
-IDS = [module.__name__.rpartition(".")[2] for module in EVERY]
-
-
-@pytest.mark.parametrize(("quantity", "settings"), EVERY.items(), ids=IDS)
-def test_measuring_again_gives_the_same_table_and_leaves_the_run_alone(subject, quantity, settings):
-    before = {path.name: path.read_bytes() for path in subject.run_folder.iterdir()}
-    table = quantity.measure(subject, settings)
-    pd.testing.assert_frame_equal(quantity.measure(subject, settings), table)
-    assert {path.name: path.read_bytes() for path in subject.run_folder.iterdir()} == before
-
-
-@pytest.mark.parametrize(("quantity", "settings"), EVERY.items(), ids=IDS)
-def test_columns_are_described_and_none_is_named_as_a_swept_setting(subject, quantity, settings):
-    table = quantity.measure(subject, settings)
-    described = inspect.getdoc(quantity.measure).partition("Returns:")[2]
-    assert all(column in described for column in table)
-    schema = Path(__file__).parents[1] / "workflow/schemas/settings.schema.yaml"
-    run = yaml.safe_load(schema.read_text())["properties"]["runs"]["additionalProperties"]
-    swept = run["properties"]["sweep"]["propertyNames"]["enum"]
-    # The workflow puts these before a table's own columns.
-    assert not {*table} & {"run", "seed", *swept}

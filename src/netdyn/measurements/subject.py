@@ -18,9 +18,12 @@ __all__ = ["Subject", "in_mode"]
 
 
 class Subject(NamedTuple):
-    """A whole run, the data set it was trained on, and the device that measures it."""
+    """A whole run, the data set it was trained on, and the device that measures it.
 
-    run_folder: Path
+    Opened by its settings alone (`of_data`) it has samples but no networks, and no folder.
+    """
+
+    run_folder: Path | None
     settings: Mapping  # the run's
     loaded: data.Dataset
     device: torch.device
@@ -32,10 +35,14 @@ class Subject(NamedTuple):
         trained_on = read_json(Path(run_folder) / "provenance.json")["data_sha256"]
         if data.metadata(data_file)["sha256"] != trained_on:
             raise NetdynError(f"{data_file} is not the data set that {run_folder} was trained on")
-        chosen = choose_device(device)
-        # L-maps, planes and basin sizes are taken in float64, which MPS does not have.
-        chosen = torch.device("cpu") if chosen.type == "mps" else chosen
-        return cls(Path(run_folder), settings, loaded, chosen)
+        return cls(Path(run_folder), settings, loaded, _measuring(device))
+
+    @classmethod
+    def of_data(cls, settings: Mapping, data_file: Path, device: str = "auto") -> "Subject":
+        """Open the samples of a run that need not be trained, by its settings."""
+        loaded = data.load(data_file)
+        data.check_name(loaded, settings, data_file)
+        return cls(None, settings, loaded, _measuring(device))
 
     def steps(self, selector: int | str | list) -> list[int]:
         """Return the kept steps that the selector means (see `runs.select_steps`)."""
@@ -67,6 +74,12 @@ class Subject(NamedTuple):
     def each_model(self, selector: int | str | list) -> Iterator[tuple[int, MLP]]:
         for step in self.steps(selector):
             yield step, self.model(step)
+
+
+def _measuring(device: str) -> torch.device:
+    chosen = choose_device(device)
+    # L-maps, planes and basin sizes are taken in float64, which MPS does not have.
+    return torch.device("cpu") if chosen.type == "mps" else chosen
 
 
 def in_mode(model: MLP, x: Tensor, mode: str) -> torch.nn.Sequential:

@@ -1,0 +1,176 @@
+"""Cones of single samples (Fig. 4h, 5): their perturbed points, projected, and what basins share.
+
+A sample is the apex; at noise amplitude a its perturbed points scatter around or below it. Those
+that keep its prediction lie in its attraction basin (Sec. II.D), and the part of the basin within
+the data's region is its *effective* basin (Sec. IV.B).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from netdyn.errors import NetdynError
+from netdyn.layers import layers
+from netdyn.noise import noisy_samples
+from netdyn.projections import inside_region
+from netdyn.propagation import as_input, logits
+from netdyn.random_streams import generator
+
+__all__ = ["ConeShapes", "Cones", "basin_overlaps", "cone_shapes", "cones", "perturbed_samples"]
+
+
+class Cones(NamedTuple):
+    """Perturbed points of S samples at A amplitudes in T trials, in a projection of D coordinates.
+
+    On the processor, coordinates in float64.
+    """
+
+    apexes: Tensor  # (S, D): the samples themselves
+    points: Tensor  # (S, A, T, D)
+    kept: Tensor  # (S, A, T): whether the prediction of the unperturbed sample is kept
+
+
+class ConeShapes(NamedTuple):
+    """How the points of each cone lie at each amplitude, (S, A) each, in units of the projection.
+
+    spread: square root of the trace of the points' covariance, their RMS distance from their mean.
+    drift: distance of their mean from the apex.
+    distance_to_common: distance of their mean from the mean of all samples' means: 0 where the
+        bases of all cones fall together.
+    """
+
+    spread: Tensor
+    drift: Tensor
+    distance_to_common: Tensor
+
+
+def perturbed_samples(
+    x: Tensor,
+    amplitudes: Sequence[float] | Tensor,
+    trials: int,
+    seed: int,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    noise_return: str = "affine",
+) -> Iterator[Tensor]:
+    """Yield, sample by sample, its perturbed versions x + a·ε, returned to the data's range.
+
+    Args:
+        x: samples, (S, …), flattened to (S, N_0); bytes (uint8) are divided by 255.
+        amplitudes: standard deviations a ≥ 0 of the noise on the scale [0, 1], (A,).
+        trials: T, draws of the standard normal ε; the same ε serves every amplitude, and fewer
+            trials are the first ones of more.
+        seed: master seed; a sample's noise depends on the seed, the trial and its place in x.
+        value_range, noise_return: see `netdyn.noise.noisy_samples`.
+
+    Yields:
+        (A, T, N_0) per sample.
+
+    Raises:
+        NetdynError: for amplitudes or trials that give no noise, and as `noisy_samples` does.
+    """
+    scales = torch.as_tensor(amplitudes, dtype=torch.float64)  # (A,)
+    if scales.ndim != 1 or not len(scales) or not (scales.isfinite() & (scales >= 0)).all():
+        raise NetdynError(f"amplitudes {scales.tolist()}: give finite numbers from 0 upwards")
+    if trials < 1:
+        raise NetdynError(f"trials {trials}: give at least one")
+    for place, sample in enumerate(as_input(x).flatten(1)):
+        stream = generator(seed, "cone noise", place)
+        # Trial by trial: one draw of all would depend on their number.
+        drawn = torch.stack([torch.randn(len(sample), generator=stream) for _ in range(trials)])
+        noise = scales[:, None, None].to(sample) * drawn.to(sample)  # (A, T, N_0)
+        clean = sample.expand(len(scales) * trials, -1)
+        noisy = noisy_samples(clean, noise.flatten(0, 1), value_range, noise_return)
+        yield noisy.view_as(noise)
+
+
+@torch.no_grad()
+def cones(
+    model: nn.Module,
+    x: Tensor,
+    project: Callable[[Tensor], Tensor],
+    amplitudes: Sequence[float] | Tensor,
+    trials: int,
+    seed: int,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    noise_return: str = "affine",
+) -> Cones:
+    """Return the perturbed points of each sample, projected, and which keep its prediction.
+
+    One sample's noisy versions are held at a time. The network is in evaluation mode and is not
+    touched.
+
+    Args:
+        model: any network that `netdyn.layers.layers` reads.
+        project: maps samples (P, N_0) to coordinates (P, D): `netdyn.projections.half_sums` for
+            Fig. 4h; for Fig. 5 what `principal_components` was fitted to.
+        x, amplitudes, trials, seed, value_range, noise_return: as in `perturbed_samples`, with at
+            least one sample.
+
+    Raises:
+        NetdynError: as `perturbed_samples` does, and for no samples.
+    """
+    if not len(x):
+        raise NetdynError("cones of no samples: give at least one")
+    x = as_input(x).flatten(1).to(layers(model)[0].linear.weight.dtype)  # (S, N_0)
+    predictions = logits(model, x).argmax(dim=1)  # (S,)
+    points, kept = [], []
+    noisy_versions = perturbed_samples(x, amplitudes, trials, seed, value_range, noise_return)
+    for prediction, noisy in zip(predictions, noisy_versions, strict=True):
+        outputs = logits(model, noisy.flatten(0, 1))  # (A·T, K)
+        is_kept = (outputs.argmax(dim=1) == prediction) & outputs.isfinite().all(dim=1)
+        kept.append(is_kept.view(noisy.shape[:2]).cpu())
+        points.append(project(noisy.flatten(0, 1)).double().cpu().unflatten(0, noisy.shape[:2]))
+    return Cones(project(x).double().cpu(), torch.stack(points), torch.stack(kept))
+
+
+def cone_shapes(found: Cones) -> ConeShapes:
+    """Return spread, drift and distance to the common mean of each cone at each amplitude."""
+    means = found.points.mean(dim=2)  # (S, A, D)
+    spread = found.points.var(dim=2, correction=0).sum(dim=2).sqrt()
+    drift = (means - found.apexes[:, None]).norm(dim=2)
+    return ConeShapes(spread, drift, (means - means.mean(dim=0)).norm(dim=2))
+
+
+def basin_overlaps(
+    points: Tensor, kept: Tensor, within: Tensor, percentile: float = 99.0
+) -> tuple[Tensor, Tensor]:
+    """Return how far the effective basins of each two samples overlap, (S, S), and their points.
+
+    One direction is the share of the counted points of one sample, those that keep its prediction
+    and lie within the data's region, inside the region (`netdyn.projections.inside_region`) of all
+    points that keep the other's prediction. The overlap is the larger of both directions, so that a
+    small basin inside a large one overlaps wholly: 0 for disjoint basins, about the percentile for
+    equal ones.
+
+    Args:
+        points: perturbed points in a projection, (S, T, D): those of one amplitude, or of all
+            pooled, `cones.points.flatten(1, 2)`.
+        kept: whether each keeps its sample's prediction, bool (S, T).
+        within: whether each lies within the data's region, bool (S, T).
+        percentile: of the Mahalanobis distance at which a region ends, in [0, 100].
+
+    Returns:
+        The overlaps, symmetric, in [0, 1], float64, NaN where one of the two samples has fewer
+        counted points than 3 or than D + 1 (so few would make a flat region, which holds nothing
+        of the other); and the number of counted points of each sample, (S,).
+
+    Raises:
+        NetdynError: for shapes that do not match, and as `inside_region` does.
+    """
+    if points.ndim != 3 or kept.shape != points.shape[:2] or within.shape != kept.shape:
+        raise NetdynError(
+            f"points {tuple(points.shape)}, kept {tuple(kept.shape)}, within "
+            f"{tuple(within.shape)}: give (S, T, D) and twice (S, T)"
+        )
+    samples, _, dimensions = points.shape
+    counted = kept & within  # (S, T)
+    counts = counted.sum(dim=1)  # (S,)
+    enough = counts >= max(3, dimensions + 1)
+    shares = torch.full((samples, samples), torch.nan, dtype=torch.float64)
+    for other in enough.nonzero().flatten().tolist():
+        inside = inside_region(points.flatten(0, 1), points[other, kept[other]], percentile)
+        hits = (inside.view_as(counted) & counted).sum(dim=1)  # (S,)
+        shares[:, other] = torch.where(enough, hits / counts, torch.nan)
+    return torch.maximum(shares, shares.T), counts

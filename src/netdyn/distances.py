@@ -1,0 +1,45 @@
+"""How far samples lie from the nearest of others: the deviation of test from training samples."""
+
+import torch
+from torch import Tensor
+
+from netdyn.errors import NetdynError
+from netdyn.propagation import as_input
+
+__all__ = ["nearest_distance"]
+
+# Distances held at a time (64 MB).
+HELD = 16_000_000
+
+
+def nearest_distance(x: Tensor, others: Tensor) -> Tensor:
+    """Return the distance of each sample x to the nearest of the others, (Q,), float64.
+
+        d(μ) = min over ν of sqrt( mean_i (x_i(μ) − x_i(ν))² )
+
+    the root of the mean square per input, on the scale of the inputs: for pixels in [0, 1] it
+    compares with a noise amplitude in sample space.
+
+    Args:
+        x: samples, (Q, …), flattened to (Q, N_0); bytes (uint8) are divided by 255.
+        others: samples among which the nearest is sought, (P, …), at least one.
+
+    The nearest is found by matrix products in the samples' own precision, which may take one of
+    two that are equally near but for rounding; its distance is then taken from the differences.
+
+    Raises:
+        NetdynError: for no others, or another number of inputs.
+    """
+    x, others = as_input(x).flatten(1), as_input(others).flatten(1)
+    if len(others) == 0 or x.shape[1] != others.shape[1]:
+        raise NetdynError(
+            f"samples {tuple(x.shape)} and others {tuple(others.shape)}: give (Q, N) and (P, N), "
+            "P at least one"
+        )
+    found = []
+    for part in x.split(max(1, HELD // len(others))):
+        # (part, P)
+        distances = torch.cdist(part, others, compute_mode="use_mm_for_euclid_dist")
+        nearest = others[distances.argmin(dim=1)]  # (part, N_0)
+        found.append((part.double() - nearest.double()).square().mean(dim=1).sqrt())
+    return torch.cat(found)

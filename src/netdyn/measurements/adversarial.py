@@ -1,0 +1,58 @@
+"""Single samples' basins beside the smallest perturbations that flip them (Fig. 5b)."""
+
+import math
+from collections.abc import Mapping
+from functools import reduce
+
+import pandas as pd
+import torch
+
+from netdyn.adversarial import deepfool
+from netdyn.measurements.single_basins import single_basins
+from netdyn.measurements.subject import Subject
+
+__all__ = ["measure"]
+
+# DeepFool as published, and with its steps shortened: pairs of longest step (L2 norm) and number of
+# steps. The published steps overshoot on deep networks; the shortest ones do not arrive everywhere.
+STEPS = ((math.inf, 50), (1.0, 100), (0.1, 200))
+
+
+def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+    """Return basin size and flipping distances of single samples, in evaluation mode.
+
+    Args:
+        settings: steps, samples, amplitudes, trials, noise_return.
+
+    Returns:
+        One row per training sample that is classified right: step, sample (its place among the
+        measured), digit, prediction, basin (amplitude at which half of the trials are no longer
+        classified as the sample's label; inf if that never happens), flip_distance (L2 norm of
+        DeepFool's perturbation, inputs in [0, 1], overshoot included; empty where it found none
+        that flips), flip_class (the class predicted then), least_flip_distance (of DeepFool's and
+        of its variants with shortened steps the smallest: closer to the smallest there is).
+    """
+    tables = []
+    for step, model in subject.each_model(settings["steps"]):
+        basins, x, y = single_basins(subject, model, settings)
+        flips = [
+            deepfool(model, x, iterations=iterations, longest_step=longest)
+            for longest, iterations in STEPS
+        ]
+        published = flips[0]
+        table = pd.DataFrame(
+            {
+                "step": step,
+                "sample": range(len(y)),
+                "digit": y.tolist(),
+                "prediction": published.prediction.tolist(),
+                "basin": basins.tolist(),
+                "flip_distance": published.distance.tolist(),
+                "flip_class": published.flipped_prediction.tolist(),
+                "least_flip_distance": reduce(torch.fmin, [f.distance for f in flips]).tolist(),
+            }
+        )
+        found = table["flip_distance"].notna()
+        table["flip_class"] = table["flip_class"].astype("Int64").where(found)
+        tables.append(table[table["prediction"] == table["digit"]])
+    return pd.concat(tables, ignore_index=True)

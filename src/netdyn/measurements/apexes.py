@@ -1,0 +1,123 @@
+"""What the views of single samples' cones share: the samples, their noise and their projection."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from netdyn.cones import Cones, cones
+from netdyn.errors import NetdynError
+from netdyn.measurements.perturbed import amplitude_grid
+from netdyn.measurements.subject import Subject
+from netdyn.projections import half_sums, inside_region, principal_components
+from netdyn.propagation import logits
+from netdyn.random_streams import generator
+from netdyn.translation import translate
+
+__all__ = ["MeasuredCones", "noise_amplitudes", "projection_of", "single_sample_cones"]
+
+
+class MeasuredCones(NamedTuple):
+    """The cones of one step's network under one return of the noise."""
+
+    step: int
+    noise_return: str
+    samples: pd.DataFrame  # columns sample, digit and shift, a row per apex
+    cones: Cones
+
+
+def projection_of(name: str, images: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return the map from samples (P, N_0) to their coordinates (P, D), float64 on the processor.
+
+    "half_sums" has two, "pca" the three principal components of `images`.
+
+    Raises:
+        NetdynError: for another name.
+    """
+    if name == "half_sums":
+        return lambda x: half_sums(x).double().cpu()
+    if name == "pca":
+        fitted = principal_components(images)
+        return lambda x: torch.from_numpy(fitted.transform(x.double().cpu().numpy()))
+    raise NetdynError(f"projection {name!r} is unknown: choose half_sums or pca")
+
+
+def noise_amplitudes(settings: Mapping) -> list[float]:
+    """Return the settings' amplitudes above 0: without noise a cone is its apex."""
+    return [a for a in amplitude_grid(settings["amplitudes"]) if a > 0]
+
+
+def single_sample_cones(
+    subject: Subject,
+    settings: Mapping,
+    project: Callable[[Tensor], Tensor],
+    noise_returns: Sequence[str],
+) -> Iterator[MeasuredCones]:
+    """Yield the cones of the chosen samples, per chosen step and return of the noise.
+
+    The samples are, per digit, the first `samples_per_class` training samples, in an order drawn by
+    the run's seed, that the network classifies right and that lie within the data's region: outside
+    there is no effective basin. Where `shift` is not 0, each is followed by its copy moved down and
+    right by so many pixels, which must lie within that region too. Their noise is drawn by the run's seed, too,
+    and depends on a sample's place among them: all views of the same samples see the same.
+
+    Args:
+        settings: steps, digits, samples_per_class, shift, amplitudes, trials, percentile (where the
+            data's region ends).
+        project: the map to coordinates, as `projection_of` gives it.
+
+    Raises:
+        NetdynError: where there is no such sample of these digits.
+    """
+    images, labels = subject.samples("train")
+    amplitudes, seed = noise_amplitudes(settings), subject.settings["seed"]
+    shifts = [0, settings["shift"]] if settings["shift"] else [0]
+    data = project(images)  # (P, D)
+
+    def with_copies(sample: int) -> Tensor:
+        return torch.stack([translate(images[sample], shift, shift) for shift in shifts])
+
+    def within(sample: int) -> bool:
+        points = project(with_copies(sample))  # (copies, D)
+        return bool(inside_region(points, data, settings["percentile"]).all())
+
+    for step, model in subject.each_model(settings["steps"]):
+        chosen = _chosen(model, images, labels, within, settings, seed)
+        if not chosen:
+            raise NetdynError(
+                f"{subject.run_folder} at step {step} classifies no training sample of the digits "
+                f"{settings['digits']} within the data's region right: choose another step"
+            )
+        x = torch.cat([with_copies(sample) for sample in chosen])
+        samples = pd.DataFrame(
+            [(s, labels[s].item(), shift) for s in chosen for shift in shifts],
+            columns=["sample", "digit", "shift"],
+        )
+        for returned in noise_returns:
+            found = cones(
+                model, x, project, amplitudes, settings["trials"], seed, noise_return=returned
+            )
+            yield MeasuredCones(step, returned, samples, found)
+
+
+def _chosen(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    within: Callable[[int], bool],
+    settings: Mapping,
+    seed: int,
+) -> list[int]:
+    """Return the places of the samples among the run's training samples, digit by digit."""
+    chosen = []
+    for digit in settings["digits"]:
+        members = (labels == digit).nonzero().squeeze(1)  # (n_k,)
+        order = torch.randperm(len(members), generator=generator(seed, "cone samples", digit))
+        members = members[order.to(members.device)]
+        right = logits(model, images[members]).argmax(dim=1) == digit
+        fitting = (sample for sample in members[right].tolist() if within(sample))
+        chosen += itertools.islice(fitting, settings["samples_per_class"])
+    return chosen

@@ -1,0 +1,39 @@
+"""How a single sample's cone widens, moves and leaves its basin as noise grows (Fig. 4h, 5a)."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from netdyn.cones import cone_shapes
+from netdyn.measurements.apexes import noise_amplitudes, projection_of, single_sample_cones
+from netdyn.measurements.subject import Subject
+
+__all__ = ["measure"]
+
+COLUMNS = [
+    "step", "noise_return", "sample", "digit", "shift", "amplitude",
+    "spread", "drift", "distance_to_common", "kept",
+]  # fmt: skip
+
+
+def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+    """Return the shape of each sample's cone at each amplitude (see `netdyn.cones.ConeShapes`).
+
+    Args:
+        settings: as for `netdyn.measurements.cone`, but noise_return is a list of returns.
+
+    Returns:
+        step, noise_return, sample (place among the run's training samples), digit, shift,
+        amplitude, spread, drift, distance_to_common (in units of the projection), kept (share of
+        the trials that keep the prediction of the unperturbed sample).
+    """
+    project = projection_of(settings["projection"], subject.samples("train")[0])
+    tables = []
+    for found in single_sample_cones(subject, settings, project, settings["noise_return"]):
+        numbers = cone_shapes(found.cones)._asdict()  # (S, A) each
+        numbers["kept"] = found.cones.kept.double().mean(dim=2)
+        for a, amplitude in enumerate(noise_amplitudes(settings)):
+            told = {"step": found.step, "noise_return": found.noise_return, "amplitude": amplitude}
+            measured = {name: values[:, a].tolist() for name, values in numbers.items()}
+            tables.append(found.samples.assign(**told, **measured))
+    return pd.concat(tables, ignore_index=True)[COLUMNS]

@@ -1,0 +1,52 @@
+"""Test accuracy if batch norm's running statistics had started from the first batch's."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from netdyn.errors import NetdynError
+from netdyn.measurements.subject import Subject
+from netdyn.propagation import logits
+from netdyn.running_statistics import started_from_first_batch
+
+__all__ = ["measure"]
+
+
+def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+    """Return the test accuracy with both histories of the running statistics, the same weights.
+
+    See `netdyn.running_statistics.started_from_first_batch`; the first batch's statistics are read
+    off the network after one step.
+
+    Args:
+        settings: steps.
+
+    Returns:
+        step, test_accuracy, test_accuracy_first_batch (had the running statistics started from
+        those of the run's first batch instead of 0 and 1), both in [0, 1], evaluation mode.
+
+    Raises:
+        NetdynError: the run kept no weights after step 1.
+    """
+    if 1 not in subject.steps("all"):
+        raise NetdynError(
+            f"run {subject.run_folder} kept no step 1, from which the first batch's statistics "
+            "are read: let its snapshots hold it (every_step_until: 1)"
+        )
+    after_one_step = subject.model(1)
+    x, y = subject.samples("test")
+    rows = []
+    for step, model in subject.each_model(settings["steps"]):
+        restarted = started_from_first_batch(model, after_one_step)
+        rows.append(
+            {
+                "step": step,
+                "test_accuracy": _accuracy(model, x, y),
+                "test_accuracy_first_batch": _accuracy(restarted, x, y),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _accuracy(model, x, y) -> float:
+    return (logits(model, x).argmax(1) == y).double().mean().item()

@@ -1,0 +1,44 @@
+"""How many samples lie inside the training samples' region of their class, over steps."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from netdyn.measurements.subject import Subject, in_mode
+from netdyn.projections import bottleneck, inside_region
+
+__all__ = ["measure"]
+
+
+def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+    """Return the share of each digit's projections inside the region of their own class.
+
+    The plane is that of Fig. 6 (`netdyn.projections.bottleneck`). The regions are those of the
+    training samples in training mode (`netdyn.projections.inside_region`), as training sees them;
+    without batch norm the modes are one.
+
+    Args:
+        settings: steps; views ([split, mode]); digits; samples, how many training samples make the
+            regions and stand for the split "train"; percentile.
+
+    Returns:
+        step, split, mode, digit, points (how many of the digit there are), share (of these inside,
+        in [0, 1]; empty where there are none). In training mode all samples of the split form the
+        batch.
+    """
+    training, training_labels = subject.samples("train", settings["samples"])
+    samples = {"train": (training, training_labels), "test": subject.samples("test")}
+    rows = []
+    for step, model in subject.each_model(settings["steps"]):
+        reference = bottleneck(in_mode(model, training, "training"), training)  # (P, 2)
+        for split, mode in settings["views"]:
+            x, y = samples[split]
+            points = bottleneck(in_mode(model, x, mode), x)  # (P_split, 2)
+            for digit in settings["digits"]:
+                inside = inside_region(
+                    points[y == digit], reference[training_labels == digit], settings["percentile"]
+                )
+                columns = {"step": step, "split": split, "mode": mode, "digit": digit}
+                share = inside.double().mean().item()
+                rows.append({**columns, "points": len(inside), "share": share})
+    return pd.DataFrame(rows)

@@ -1,0 +1,29 @@
+"""How many signs of the L-map are those of the true connections, layer by layer."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from netdyn import jacobian
+from netdyn.measurements.subject import Subject
+
+__all__ = ["measure"]
+
+
+def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+    """Return the agreement of signs of every hidden layer (see `netdyn.jacobian.sign_agreement`).
+
+    Args:
+        settings: steps; samples, over how many training samples the Jacobian is averaged.
+
+    Returns:
+        step, layer (l = 1 … L−1), agreement: the share of entries (k, i) in which M_l and the mean
+        Jacobian of the logits with respect to x^(l) have the same sign, in [0, 1], evaluation mode.
+    """
+    x, _ = subject.samples("train", settings["samples"])
+    rows = [
+        {"step": step, "layer": layer, "agreement": agreement}
+        for step, model in subject.each_model(settings["steps"])
+        for layer, agreement in enumerate(jacobian.sign_agreement(model, x, first=1), 1)
+    ]
+    return pd.DataFrame(rows)

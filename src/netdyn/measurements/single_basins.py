@@ -1,0 +1,34 @@
+"""What the views of fragile samples share: the basin size of each single sample."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from netdyn.basins import basin_sizes, sample_noise_correct
+from netdyn.measurements.perturbed import amplitude_grid
+from netdyn.measurements.subject import Subject
+
+__all__ = ["single_basins"]
+
+
+def single_basins(
+    subject: Subject, model: nn.Module, settings: Mapping
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the sample-space basin size of each measured training sample, and the samples.
+
+    As the quantity basin_size has them for single samples: the same samples, the same noise.
+
+    Args:
+        settings: samples, amplitudes, trials, noise_return.
+
+    Returns:
+        sizes (P,), 0 for a sample that is misclassified without noise; inputs (P, N_0); labels
+        (P,).
+    """
+    x, y = subject.samples("train", settings["samples"])
+    grid = amplitude_grid(settings["amplitudes"])
+    correct = sample_noise_correct(
+        model, x, y, grid, settings["trials"], subject.settings["seed"],
+        noise_return=settings["noise_return"],
+    )  # fmt: skip
+    return basin_sizes(grid, correct), x, y
