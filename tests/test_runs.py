@@ -39,7 +39,7 @@ def written(tmp_path_factory, run_settings):
     snapshots = {step: randomised(model, step) for step in STEPS}
     folder = tmp_path_factory.mktemp("runs") / "run"
     shape = {"inputs": 16, "classes": 3, "data_sha256": "0"}
-    runs.write_run(folder, settings, shape, HISTORY, snapshots, 20, {"machine": "some"})
+    runs.write_run(folder, settings, shape, HISTORY, snapshots, 20, None, {"machine": "some"})
     return folder, settings, snapshots
 
 
@@ -76,7 +76,7 @@ def test_the_same_run_is_the_same_bytes(written, tmp_path):
     folder, settings, snapshots = written
     backwards = dict(reversed(snapshots.items()))
     shape = {"inputs": 16, "classes": 3, "data_sha256": "0"}
-    runs.write_run(tmp_path, settings, shape, HISTORY, backwards, 20, {"machine": "other"})
+    runs.write_run(tmp_path, settings, shape, HISTORY, backwards, 20, None, {"machine": "other"})
     for name in RUN_FILES:
         same = (tmp_path / name).read_bytes() == (folder / name).read_bytes()
         assert same == (name != "provenance.json")
@@ -209,5 +209,5 @@ def test_history_keeps_every_bit_of_its_numbers(tmp_path, run_settings):
     model = runs.build_model(run_settings(), 16, 3)
     shape = {"inputs": 16, "classes": 3, "data_sha256": "0"}
     snapshots = {0: model.state_dict()}
-    runs.write_run(tmp_path, run_settings(), shape, history, snapshots, 0, {})
+    runs.write_run(tmp_path, run_settings(), shape, history, snapshots, 0, None, {})
     assert runs.load_history(tmp_path)["train_loss"].tolist() == numbers.tolist()

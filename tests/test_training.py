@@ -1,6 +1,7 @@
 """Training: against plain loops, the same bits again, and no bit lost to a kill at any moment."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -337,26 +338,50 @@ def test_progress_is_told_at_evaluated_steps(run_settings, sitting):
 # Mistakes -----------------------------------------------------------------------------------------
 
 
-def test_a_loss_that_grows_without_bound_names_the_learning_rate(tmp_path, run_settings, sitting):
-    settings = run_settings(
-        learning_rate=1e20, optimizer="sgd", loss="mse", batch_norm=False, steps=100
+def diverging(run_settings, **changed):
+    return run_settings(
+        learning_rate=1e20, optimizer="sgd", loss="mse", batch_norm=False, steps=1000, **changed
     )
-    with pytest.raises(
-        NetdynError, match=r"diverged: the loss is (nan|inf) .*learning_rate \(now 1e"
-    ):
-        sitting(settings)
-    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_diverges_ends_there_and_says_so(tmp_path, run_settings, sitting, caplog):
+    every = {"every_step_until": 100, "per_decade": 0}
+    assert sitting(diverging(run_settings, evaluate=every, snapshots=every))
+    manifest, history = runs.load_manifest(tmp_path / "run"), runs.load_history(tmp_path / "run")
+    diverged = manifest["diverged_step"]
+    assert 0 < diverged < 100
+    assert history["step"].tolist() == list(range(diverged + 1))
+    assert history["train_loss"].isna().tolist() == [False] * diverged + [True]
+    assert manifest["steps"] == list(range(diverged))
+    assert manifest["last_step"] == diverged - 1
+    assert runs.load_model(tmp_path / "run", "last")[0].weight.isfinite().all()
+    assert f"diverged at step {diverged} of 1000; lower learning_rate (now 1e+20)" in caplog.text
 
 
 def test_a_loss_that_is_no_number_ends_the_training_before_the_next_evaluation(
     tmp_path, run_settings, sitting, batches
 ):
     never = {"every_step_until": 0, "per_decade": 0}
-    settings = run_settings(evaluate=never, snapshots=never, steps=1000, batch_norm=False)
-    settings |= {"learning_rate": 1e20, "optimizer": "sgd", "loss": "mse"}
-    with pytest.raises(NetdynError, match="diverged: the loss is"):
-        sitting(settings)
+    assert sitting(diverging(run_settings, evaluate=never, snapshots=never))
     assert len(batches) < 10
+    assert runs.load_manifest(tmp_path / "run")["steps"] == [0]
+    history = runs.load_history(tmp_path / "run")
+    assert math.isnan(history["train_loss"].iloc[-1])
+    assert math.isnan(history["test_accuracy"].iloc[-1])
+
+
+def test_a_network_that_is_not_finite_from_the_start_is_a_diverged_run(
+    tmp_path, run_settings, sitting
+):
+    assert sitting(run_settings(initial_scale=1e30, batch_norm=False))
+    manifest = runs.load_manifest(tmp_path / "run")
+    assert (manifest["steps"], manifest["diverged_step"]) == ([0], 0)
+    assert runs.load_model(tmp_path / "run", "best")[0].weight.isfinite().all()
+
+
+def test_a_run_that_does_not_diverge_says_that(tmp_path, run_settings, sitting):
+    sitting(run_settings())
+    assert runs.load_manifest(tmp_path / "run")["diverged_step"] is None
 
 
 @pytest.mark.parametrize(

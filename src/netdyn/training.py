@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from netdyn import checkpoints, data, provenance, runs
 from netdyn.devices import choose_device
-from netdyn.errors import NetdynError
 from netdyn.evaluation import Evaluator
 from netdyn.mlp import initialise
 from netdyn.random_streams import generator
@@ -231,4 +230,3 @@ def _optimizer_step(
 
 def _said(row: Mapping) -> str:
     return f"training accuracy {row['train_accuracy']:.4f}, test {row['test_accuracy']:.4f}"
-
