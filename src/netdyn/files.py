@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from netdyn.errors import NetdynError
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "digest",
     "digest_file",
     "read_json",
+    "read_yaml",
     "write_json",
     "written_whole",
 ]
@@ -90,3 +93,18 @@ def read_json(path: Path) -> Any:
         raise NetdynError(f"{path} is missing: make it with the workflow first") from error
     except ValueError as error:
         raise NetdynError(f"{path} is damaged ({error}): delete it and run again") from error
+
+
+def read_yaml(path: Path) -> dict:
+    """Read a YAML file of keys and values; raises NetdynError, naming it, where it is none."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise NetdynError(f"{path} is missing: run from the workflow's folder") from error
+    except yaml.YAMLError as error:
+        raise NetdynError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise NetdynError(f"{path} must hold keys and values")
+    return content

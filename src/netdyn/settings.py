@@ -10,13 +10,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from netdyn.errors import NetdynError
-from netdyn.files import digest
+from netdyn.files import digest, read_yaml
 from netdyn.schema import validate
 
-__all__ = ["TRAINING_SAMPLES", "Measurement", "Run", "load", "measurements", "overlay", "runs"]
+__all__ = [
+    "TRAINING_SAMPLES",
+    "Measurement",
+    "Run",
+    "load",
+    "measurements",
+    "overlay",
+    "runs",
+]
 
 # Training samples of each data set, known before anything is downloaded.
 TRAINING_SAMPLES = {"digits": 1_297, "mnist": 60_000, "fashion_mnist": 60_000, "kmnist": 60_000}
@@ -36,6 +42,10 @@ class Run(NamedTuple):
     data: str  # name of the prepared data set it trains on
     identity: dict[str, Any]  # run, seed and swept values: columns of every table made from it
     settings: dict[str, Any]  # everything that training depends on, resolved
+
+    def told(self) -> dict[str, Any]:
+        """Return the identity as a table's columns: a list of widths becomes one word."""
+        return {k: _word(v) if isinstance(v, list) else v for k, v in self.identity.items()}
 
 
 class Measurement(NamedTuple):
@@ -69,29 +79,15 @@ def load(folder: Path, overrides: Mapping | None = None) -> dict:
             `runs` and `measurements` refuse.
     """
     folder, overrides = Path(folder), dict(overrides or {})
-    base = _read_yaml(folder / "config.yaml")
+    base = read_yaml(folder / "config.yaml")
     scale = overrides.get("scale", base.get("scale"))
     scale_file = folder / "workflow" / "scales" / f"{scale}.yaml"
     # An unknown scale has no file either; the schema below is what names it.
-    top = _read_yaml(scale_file) if scale_file.is_file() else {}
+    top = read_yaml(scale_file) if scale_file.is_file() else {}
     config = overlay(base, top, overrides)
-    validate(config, _read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml"))
+    validate(config, read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml"))
     measurements(config)
     return config
-
-
-def _read_yaml(path: Path) -> dict:
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
-        raise NetdynError(f"{path} is missing: run from the workflow's folder") from error
-    except yaml.YAMLError as error:
-        raise NetdynError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise NetdynError(f"{path} must hold keys and values")
-    return content
 
 
 def runs(config: Mapping) -> dict[str, list[Run]]:
@@ -195,28 +191,33 @@ def _measurement(config: Mapping, trained: Mapping, name: str, declared: Mapping
     settings = {"threads": config["threads"], **own}
     chosen: tuple[Run, ...] = ()
     if "run" in declared:
-        if declared["run"] not in trained:
-            raise NetdynError(
-                f"measurements.{name}.run: no run {declared['run']!r}; "
-                f"declared are {', '.join(trained)}"
-            )
         wanted = dict(declared.get("where", {}))
         if "seeds" in declared:
             wanted["seed"] = declared["seeds"]
-        chosen = tuple(_select(trained[declared["run"]], wanted, f"measurements.{name}"))
+        names = declared["run"] if isinstance(declared["run"], list) else [declared["run"]]
+        for run in names:
+            if run not in trained:
+                raise NetdynError(
+                    f"measurements.{name}.run: no run {run!r}; declared are {', '.join(trained)}"
+                )
+            chosen += tuple(_select(trained[run], wanted, f"measurements.{name}"))
     amplitudes = settings.get("amplitudes")
     if isinstance(amplitudes, Mapping) and amplitudes["first"] >= amplitudes["last"]:
         raise NetdynError(f"measurements.{name}.amplitudes: first must be below last")
-    if isinstance(amplitudes, list) and (
-        amplitudes[0] != 0 or any(a >= b for a, b in itertools.pairwise(amplitudes))
-    ):
-        raise NetdynError(f"measurements.{name}.amplitudes: must start at 0 and increase")
+    if isinstance(amplitudes, list):
+        # A cone's apex is the sample itself; curves and basins start without noise.
+        cone = declared["quantity"].startswith("cone")
+        if any(a >= b for a, b in itertools.pairwise(amplitudes)) or (amplitudes[0] != 0) != cone:
+            raise NetdynError(
+                f"measurements.{name}.amplitudes: must "
+                + ("increase from above 0" if cone else "start at 0 and increase")
+            )
     for run in chosen:
         depth, layers = run.settings["depth"], settings.get("start_layers", "all")
         if layers != "all" and max(layers) > depth:
             raise NetdynError(
                 f"measurements.{name}.start_layers: {max(layers)} is beyond the {depth} layers "
-                f"of run {declared['run']}"
+                f"of run {run.identity['run']}"
             )
     return Measurement(name, declared["quantity"], chosen, settings)
 

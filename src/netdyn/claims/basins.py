@@ -1,0 +1,198 @@
+"""Sec. IV.B, claims C28 to C36: attraction basins.
+
+Here: average basins over depth, width and training, and those of classes. Basins of single samples
+are in `netdyn.claims.single_samples`.
+
+A basin's size is the amplitude of noise at which half of the samples are still classified right;
+infinite where that never happens, and it then ranks above all others. Sizes are measured on
+training samples at the step of best test accuracy, in evaluation mode.
+"""
+
+import numpy as np
+import pandas as pd
+
+from netdyn.claims import single_samples
+from netdyn.claims.curves import mean_curves, together, trends
+from netdyn.claims.kinds import (
+    Claim,
+    Diverged,
+    Outcome,
+    at_least,
+    difference,
+    each,
+    mean_spread,
+    said,
+    saturates,
+    shortly,
+    verdict,
+)
+from netdyn.claims.tables import (
+    Tables,
+    best_accuracy,
+    diverged,
+    each_run,
+    matching,
+    raise_if_diverged,
+)
+from netdyn.claims.values import measured
+
+__all__ = ["CLAIMS", "c30", "with_affine"]
+
+
+def c28(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """The sample-space basin grows with depth in every width and seed, and levels off.
+
+    Judged with noise returned as in the paper's picture; what `affine` gives is told beside it.
+    """
+    raise_if_diverged(tables.history("architecture_history"))
+    picture, affine = (
+        _levels_off(_sizes(tables, name, "width", "depth"), 1, row)
+        for name in ("architecture_sample_basin_cone", "architecture_sample_basin")
+    )
+    return with_affine(picture, affine)
+
+
+def c29(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """The weight-space basin shrinks with depth in every width and seed, and levels off."""
+    raise_if_diverged(tables.history("architecture_history"))
+    return _levels_off(_sizes(tables, "architecture_weight_basin", "width", "depth"), -1, row)
+
+
+def c30(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """Both basins grow with width in every depth and seed; noisy samples return by `affine`."""
+    raise_if_diverged(tables.history("architecture_history"))
+    found = []
+    for space in ("sample", "weight"):
+        sizes = _sizes(tables, f"architecture_{space}_basin", "width", "depth")
+        growth = trends(sizes, "width", "size", 1, row.thresholds, of="depth")
+        found.append((f"the {space} basin", growth))
+    return together(*found)
+
+
+def c31(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """At the learning rate of best accuracy both basins are near their maxima (`_at_best`)."""
+    return _at_best(tables, row, "learning_rates", "learning_rate")
+
+
+def c32(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """At the batch size of best accuracy both basins are near their maxima (`_at_best`)."""
+    return _at_best(tables, row, "batch_sizes", "batch_size")
+
+
+def c33(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """The basins of the classes differ substantially, in each seed.
+
+    Their range is over `errors` times the largest resampling error among them, and over
+    `share_of_mean` of their mean, both of the finite sizes. Judged with noise returned as in the
+    paper's picture; what `affine` gives is told beside it.
+    """
+    raise_if_diverged(tables.history("deep23_history"))
+    columns = ["of", "index", "size", "size_error"]
+    picture, affine = (
+        _classes_differ(matching(tables.get(name, columns), of="class"), row)
+        for name in ("deep23_class_basin", "deep23_class_basin_affine")
+    )
+    return with_affine(picture, affine)
+
+
+def with_affine(picture: Outcome, affine: Outcome) -> Outcome:
+    """Return the outcome under the picture's noise, telling that under affine beside it."""
+    return picture._replace(
+        seen=f"{picture.seen.rstrip('.')}. With noise returned by affine: {affine.verdict} "
+        f"({affine.measured})."
+    )
+
+
+def _sizes(tables: Tables, name: str, *settings: str) -> pd.DataFrame:
+    """Return the average basins of a table by their settings."""
+    return matching(tables.get(name, [*settings, "of", "size"]), of="average")
+
+
+def _levels_off(sizes: pd.DataFrame, sign: int, row: Claim) -> Outcome:
+    means = mean_curves(sizes, "depth", "size", ["width"])
+    return together(
+        ("the basin", trends(sizes, "depth", "size", sign, row.thresholds, of="width")),
+        ("it", saturates(means, row.thresholds, "widths")),
+    )
+
+
+def _at_best(tables: Tables, row: Claim, sweep: str, setting: str) -> Outcome:
+    """Test that at the setting of best accuracy both basins are near their maxima over settings.
+
+    Accuracies (a run's best) and sizes are means over seeds; near is at least `share_of_maximum`.
+    Settings at which a seed diverged are left out and told.
+    """
+    history = tables.history(f"{sweep}_history", [setting, "test_accuracy"])
+    lost = sorted({identity[setting] for identity, _ in diverged(history)})
+    accuracies = best_accuracy(history[~history[setting].isin(lost)])
+    if accuracies[setting].nunique() < 2:
+        left = ", ".join(f"{value:g}" for value in accuracies[setting].unique()) or "none"
+        raise Diverged(f"of each {setting.replace('_', ' ')} a run diverged, except of {left}")
+    best = accuracies.groupby(setting)["test_accuracy"].mean().idxmax()
+    shares, by_seed = {}, []
+    for space in ("sample", "weight"):
+        sizes = _sizes(tables, f"{sweep}_{space}_basin", setting)
+        measured(sizes["size"])
+        sizes = sizes[~sizes[setting].isin(lost)]
+        shares[space] = _share_of_maximum(sizes.groupby(setting)["size"].mean(), best)
+        by_seed.append(
+            [
+                _share_of_maximum(rows.set_index(setting)["size"], best)
+                for _, rows in sizes.groupby("seed")
+            ]
+        )
+    accuracy = 100 * matching(accuracies, **{setting: best})["test_accuracy"]
+    told = (
+        f"sample basin {shares['sample']:.2f}, weight basin {shares['weight']:.2f} of the maximum"
+    )
+    left_out = f"; left out, diverged: {', '.join(f'{value:g}' for value in lost)}" if lost else ""
+    return Outcome(
+        verdict(all(at_least(s, row.thresholds["share_of_maximum"]) for s in shares.values())),
+        told,
+        mean_spread([min(both) for both in zip(*by_seed, strict=True)])[1],
+        f"Accuracy is best, {said(accuracy, ' %')}, at {setting.replace('_', ' ')} {best:g}, with "
+        f"{told}{left_out}.",
+    )
+
+
+def _share_of_maximum(sizes: pd.Series, at: float) -> float:
+    """Return a size as a share of the largest; infinite ones are equal, none is a share of 0."""
+    largest = sizes.max()
+    if sizes[at] == largest:
+        return 1.0 if largest > 0 else 0.0
+    return float(sizes[at] / largest)
+
+
+def _classes_differ(table: pd.DataFrame, row: Claim) -> Outcome:
+    verdicts, ranges, told = [], [], []
+    for _, rows in each_run(table):
+        sizes = measured(rows["size"])
+        finite = np.isfinite(sizes)
+        error = measured(rows["size_error"][finite]).max(initial=0.0)
+        mean = sizes[finite].mean() if finite.any() else 0.0
+        extent = difference(sizes.max(), sizes.min())
+        ranges.append(extent)
+        bounds = row.thresholds["errors"] * error, row.thresholds["share_of_mean"] * mean
+        verdicts.append(verdict(extent > max(bounds)))
+        smallest, largest = rows["index"].iloc[[sizes.argmin(), sizes.argmax()]]
+        told.append(
+            f"{shortly(sizes.min())} (class {smallest}) to {shortly(sizes.max())} (class "
+            f"{largest}), the largest resampling error {shortly(error, 3)}"
+        )
+    return Outcome(
+        each(*verdicts),
+        f"range over classes {said(ranges)}",
+        mean_spread(ranges)[1],
+        f"Basins of classes reach from {'; from '.join(told)}.",
+    )
+
+
+CLAIMS = {
+    "C28": c28,
+    "C29": c29,
+    "C30": c30,
+    "C31": c31,
+    "C32": c32,
+    "C33": c33,
+    **single_samples.CLAIMS,
+}

@@ -1,0 +1,115 @@
+"""Sec. II, claims C53 and C54: what the basins and the L-map are said to be."""
+
+import pandas as pd
+
+from netdyn.claims.kinds import (
+    Claim,
+    NotTested,
+    Outcome,
+    at_least,
+    at_most,
+    mean_spread,
+    rank_correlation,
+    said,
+    shortly,
+    verdict,
+)
+from netdyn.claims.tables import (
+    Tables,
+    diverged,
+    each_run,
+    identity_columns,
+    raise_if_diverged,
+)
+from netdyn.claims.values import measured
+from netdyn.tables import rows_of
+
+__all__ = ["CLAIMS"]
+
+# Every network with both basins: the prefix of its tables, and the table of its sample basin.
+# Noisy samples return to the data's range by `affine` in all of them.
+FAMILIES = {
+    "architecture": "architecture_sample_basin",
+    "learning_rates": "learning_rates_sample_basin",
+    "batch_sizes": "batch_sizes_sample_basin",
+    "deep23": "deep23_class_basin_affine",
+    "grokking": "grokking_sample_basin",
+    "initial_scales": "initial_scales_sample_basin",
+    "fixed_range": "fixed_range_sample_basin",
+    "translations": "translations_sample_basin",
+}
+
+
+def c53(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """The sizes of the two basins do not rank the trained networks alike.
+
+    |Spearman's ρ| between the average sample-space and weight-space basin is at most `rho` over all
+    trainings, each at its step of best test accuracy; those that diverged are left out.
+    """
+    pairs, lost = [], 0
+    for prefix, sample_basin in FAMILIES.items():
+        history = tables.history(f"{prefix}_history", ["test_accuracy"])
+        gone = {tuple(found.identity.items()) for found in diverged(history)}
+        lost += len(gone)
+        spaces = [tables.get(t, ["step", "of", "size"]) for t in (sample_basin, _weight(prefix))]
+        for identity, rows in each_run(history):
+            if tuple(identity.items()) in gone:
+                continue
+            best = rows.loc[rows["test_accuracy"].idxmax(), "step"]
+            pairs.append([_size(table, identity, int(best)) for table in spaces])
+    samples, weights = zip(*pairs, strict=True)
+    rho = rank_correlation(samples, weights)
+    told = f"ρ = {shortly(rho)} over {len(pairs)} networks"
+    return Outcome(
+        verdict(at_most(abs(rho), row.thresholds["rho"])),
+        told,
+        None,
+        f"The sizes of the two basins correlate with {told}"
+        + (f"; {lost} that diverged are left out." if lost else "."),
+    )
+
+
+def c54(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """sign(M_l) agrees with the sign of the mean Jacobian of the logits, layer by layer.
+
+    In every network, step and layer, mean over seeds, the agreement is at least `agreement`
+    (partly: `partly_agreement`).
+    """
+    table = tables.get("sign_agreement", ["run", "step", "layer", "agreement"])
+    for prefix in ("deep10", "deep23"):
+        runs = [run for run in table["run"].unique() if run.startswith(prefix)]
+        if runs:
+            raise_if_diverged(tables.history(f"{prefix}_history", runs=runs))
+    measured(table["agreement"])
+    # Seeds reach their best step at different steps: the first and the last are told apart.
+    moment = table.groupby(identity_columns(table))["step"].rank(method="dense").astype(int)
+    layers = table.assign(moment=moment).groupby(["run", "moment", "layer"])["agreement"]
+    means = layers.mean()
+    lowest = means.idxmin()
+    values = layers.get_group(lowest)
+    run, _, layer = lowest
+    return Outcome(
+        verdict(
+            at_least(means.min(), row.thresholds["agreement"]),
+            at_least(means.min(), row.thresholds["partly_agreement"]),
+        ),
+        f"lowest {said(values)}, mean {means.mean():.2f}",
+        mean_spread(values)[1],
+        f"The signs agree in {means.mean():.2f} of the entries on average, least in layer {layer} "
+        f"of {run}: {said(values)}.",
+    )
+
+
+def _weight(prefix: str) -> str:
+    return f"{prefix}_weight_basin"
+
+
+def _size(table: pd.DataFrame, identity: dict, step: int) -> float:
+    """Return a run's average basin size at a step."""
+    rows = rows_of(table, {**identity, "of": "average", "step": step})
+    if rows.empty:
+        raise NotTested(f"no basin of run {identity['run']} at its best step, {step}")
+    return float(measured(rows["size"])[0])
+
+
+CLAIMS = {"C53": c53, "C54": c54}

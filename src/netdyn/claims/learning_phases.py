@@ -1,0 +1,201 @@
+"""Sec. IV.A, claims C14, C15, C20, C22, C23: phases over training, and where networks grok.
+
+In phase I g_l is higher in shallow layers, in phase II in deep ones: see `kinds.phases`, which says
+what counts. The claims on phases are judged in either mode; grokking is a matter of test accuracy
+in evaluation mode.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from netdyn.claims.kinds import (
+    NOT_REPRODUCED,
+    PARTLY,
+    REPRODUCED,
+    Claim,
+    NotTested,
+    Outcome,
+    Phases,
+    at_least,
+    at_most,
+    each,
+    grokking,
+    mean_spread,
+    phases,
+    said,
+    shortly,
+    verdict,
+    worst,
+)
+from netdyn.claims.panels import by_layer, largest_spread, of_panels
+from netdyn.claims.tables import Tables, each_run, matching
+
+__all__ = ["CLAIMS"]
+
+
+def c14(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """Fig. 3a and d pass from phase I to phase II.
+
+    In each training: some step before the first in phase II is in phase I, and at the last step
+    ρ(l, g_l) ≥ `phase_2_rho`.
+    """
+    verdicts, told, finals = [], [], {}
+    for name, g, found in _trainings(tables, row, "ad", mode):
+        ends = at_least(found.final, row.thresholds["phase_2_rho"])
+        verdicts.append(verdict(found.first is not None and ends))
+        told.append(f"{name}: {_phases_told(g, found)}")
+        finals.setdefault(name[0], []).append(found.final)
+    return Outcome(
+        each(*verdicts),
+        f"phase I then II in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings",
+        largest_spread(finals),
+        f"{'; '.join(told)}.",
+    )
+
+
+def c15(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """Fig. 3b, c, e and f have no phase I.
+
+    In each training ρ(l, g_l) stays above `no_phase_1_rho` at all steps whose mean g_l is above
+    `mean_gradient`; there must be such steps.
+    """
+    verdicts, lowest, told = [], [], []
+    for name, g, found in _trainings(tables, row, "bcef", mode):
+        if np.isnan(found.correlations).all():
+            raise NotTested(
+                f"the mean g of Fig. 3{name} stays below {row.thresholds['mean_gradient']:g}"
+            )
+        at = int(np.nanargmin(found.correlations))
+        low = found.correlations[at]
+        verdicts.append(verdict(not at_most(low, row.thresholds["no_phase_1_rho"])))
+        lowest.append(low)
+        told.append(f"{name} {shortly(low)} at step {g.index[at]:,}")
+    return Outcome(
+        each(*verdicts),
+        f"lowest ρ(l, g_l) {shortly(min(lowest))}",
+        None,
+        f"No phase I in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings; the lowest "
+        f"ρ(l, g_l): {', '.join(told)}.",
+    )
+
+
+def c20(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """Fig. 3g has three phases: I, II, and one in which all g_l but the last layer's converge.
+
+    In each training: phase I before phase II first holds, as in C14; then the standard deviation of
+    g_l over layers 1 … L−2 falls, at the last step, to at most `spread_share` of its maximum over
+    the steps in phase II.
+    """
+    verdicts, told, shares = [], [], []
+    for name, g, found in _trainings(tables, row, "g", mode):
+        seen = f"{name}: {_phases_told(g, found)}"
+        share = math.inf
+        if found.second is not None:
+            spread = g.iloc[:, :-1].std(axis=1, ddof=0).to_numpy()
+            in_second = [at_least(rho, row.thresholds["phase_2_rho"]) for rho in found.correlations]
+            largest = spread[in_second].max()
+            share = float(spread[-1] / largest)
+            seen += f"; the g_l spread by up to {largest:.2f} in phase II, {spread[-1]:.2f} at last"
+        converges = at_most(share, row.thresholds["spread_share"])
+        verdicts.append(verdict(found.first is not None and converges))
+        told.append(seen)
+        shares.append(share)
+    finite = np.isfinite(shares).all()
+    return Outcome(
+        each(*verdicts),
+        f"final / largest spread of g_l {said(shares)}" if finite else "no phase II",
+        mean_spread(shares)[1] if finite else None,
+        f"{'; '.join(told)}.",
+    )
+
+
+def c22(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """Fig. 3a, d and g grok, each training (see `kinds.grokking`)."""
+    history = of_panels(tables, "history", "adg", ["train_accuracy", "test_accuracy"])
+    verdicts, told = _grokking(history, "test_accuracy", row, wanted="grokking")
+    return Outcome(
+        each(*verdicts),
+        f"grokking in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings",
+        None,
+        f"Test accuracy when training accuracy reaches {_percent(row)}: {', '.join(told)}.",
+    )
+
+
+def c23(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """Fig. 3b, c, e and f do not grok, each training (see `kinds.grokking`).
+
+    Neither with the running statistics as they are, over the evaluated steps, nor as they would be
+    had they started from the first batch's, over the kept steps.
+    """
+    history = of_panels(tables, "history", "bcef", ["train_accuracy", "test_accuracy"])
+    restarted = of_panels(tables, "first_batch", "bcef", ["test_accuracy_first_batch"])
+    keys = ["run", "seed", "step"]
+    restarted = restarted.merge(history[[*keys, "train_accuracy"]], on=keys)
+    verdicts, told = _grokking(history, "test_accuracy", row, wanted="none")
+    again, told_again = _grokking(restarted, "test_accuracy_first_batch", row, wanted="none")
+    return Outcome(
+        worst(each(*verdicts), each(*again)),
+        f"no grokking in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings, "
+        f"{again.count(REPRODUCED)} with statistics from the first batch",
+        None,
+        f"Test accuracy when training accuracy reaches {_percent(row)}: {', '.join(told)}; with "
+        f"running statistics initialised from the first batch: {', '.join(told_again)}.",
+    )
+
+
+def _trainings(
+    tables: Tables, row: Claim, letters: str, mode: str
+) -> Iterator[tuple[str, pd.DataFrame, Phases]]:
+    """Yield, per training of the panels, its name, g_l (steps by layers) and its phases."""
+    columns = ["mode", "layer", "class", "gradient"]
+    table = of_panels(tables, "gradient", letters, columns)
+    for letter in letters:
+        chosen = matching(table, panel=letter, mode=mode, **{"class": -1})
+        for _, rows in each_run(chosen):
+            g = by_layer(rows, "step")
+            yield _name(rows, chosen), g, phases(g.to_numpy(), row.thresholds)
+
+
+def _name(rows: pd.DataFrame, among: pd.DataFrame) -> str:
+    """Return a training's panel, with its seed where there are several: "a", "a (seed 0)"."""
+    panel, seed = rows[["panel", "seed"]].iloc[0]
+    return f"{panel} (seed {seed})" if among["seed"].ne(seed).any() else f"{panel}"
+
+
+def _phases_told(g: pd.DataFrame, found: Phases) -> str:
+    def since(name: str, index: int | None) -> str:
+        return f"no {name}" if index is None else f"{name} from step {g.index[index]:,}"
+
+    return (
+        f"{since('early phase I', found.first)}, {since('phase II', found.second)}, "
+        f"ρ(l, g_l) = {shortly(found.final)} at the end"
+    )
+
+
+def _grokking(
+    table: pd.DataFrame, test: str, row: Claim, wanted: str
+) -> tuple[list[str], list[str]]:
+    """Return, per training, the verdict on grokking, and in words the test accuracy it hangs on."""
+    verdict_on = {wanted: REPRODUCED, "partly": PARTLY}  # and what is not wanted, not reproduced
+    verdicts, told = [], []
+    for _, rows in each_run(table):
+        name = _name(rows, table)
+        try:
+            found = grokking(rows["train_accuracy"], rows[test], row.thresholds)
+        except NotTested as error:
+            raise NotTested(f"Fig. 3{name}: {error}") from error
+        verdicts.append(verdict_on.get(found, NOT_REPRODUCED))
+        bound = row.thresholds["train_accuracy"]
+        first = rows[[at_least(value, bound) for value in rows["train_accuracy"]]].iloc[0]
+        told.append(f"{name} {100 * first[test]:.1f} % at step {first['step']:,}")
+    return verdicts, told
+
+
+def _percent(row: Claim) -> str:
+    return f"{100 * row.thresholds['train_accuracy']:g} %"
+
+
+CLAIMS = {"C14": c14, "C15": c15, "C20": c20, "C22": c22, "C23": c23}

@@ -1,0 +1,86 @@
+"""The scorecard as a page to read, Markdown: how many claims hold, then each, by section."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from netdyn.claims.verdicts import DIVERGED, NOT_REPRODUCED, NOT_TESTED, PARTLY, REPRODUCED
+
+__all__ = ["markdown"]
+
+SECTIONS = {
+    "II": "Basic concepts and methods",
+    "III": "Shallow networks",
+    "IV.A": "RPD analysis of deep networks",
+    "IV.B": "Attraction basins",
+    "V.A": "Grokking in deep networks",
+    "V.B": "Grokking in shallow networks",
+    "SM": "Supplementary material",
+}
+MEANINGS = {
+    REPRODUCED: "the claim passes its test",
+    PARTLY: "it passes weaker thresholds, in a part of the networks, or in the only seed",
+    NOT_REPRODUCED: "it fails its test",
+    DIVERGED: "the training of a network that it needs diverged",
+    NOT_TESTED: "what it needs is not there at this scale; measured all the same where it can be",
+}
+
+
+def markdown(scorecard: pd.DataFrame, dataset: str) -> str:
+    """Return the page of a scorecard (see `netdyn.claims.scorecard.evaluate`).
+
+    Args:
+        dataset: whose samples the networks were trained on.
+    """
+    scale = scorecard["scale"].iloc[0]
+    parts = [
+        f"# Scorecard: {len(scorecard)} claims of the paper, scale {scale}, {dataset}",
+        "Each claim is judged by the test and the thresholds of `workflow/claims.yaml`, written "
+        "down before the runs. Values are means ± the standard deviation over seeds, where there "
+        "are several. *n* is the number of training samples.",
+        _counts(scorecard),
+    ]
+    unknown = [section for section in scorecard["section"].unique() if section not in SECTIONS]
+    for section in [*SECTIONS, *unknown]:
+        rows = scorecard[scorecard["section"] == section]
+        if not rows.empty:
+            title = ": ".join(filter(None, [section, SECTIONS.get(section, "")]))
+            parts += [f"## {title}", _claims(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _counts(scorecard: pd.DataFrame) -> str:
+    """Return how many claims have each verdict; those judged in two modes stand by the first."""
+    found = scorecard["verdict"].value_counts()
+    rows = [[verdict, str(found.get(verdict, 0)), meaning] for verdict, meaning in MEANINGS.items()]
+    return _table(["verdict", "claims", "which says that"], rows)
+
+
+def _claims(rows: pd.DataFrame) -> str:
+    header = ["id", "where", "the paper says", "paper", "measured", "n", "seeds", "verdict", "seen"]
+    return _table(header, [_cells(row) for _, row in rows.iterrows()])
+
+
+def _cells(row: Mapping) -> list[str]:
+    verdict = f"**{row['verdict']}**"
+    if row["verdict_training"]:
+        verdict = f"{verdict}; in training mode **{row['verdict_training']}**"
+    paper = "" if pd.isna(row["paper_value"]) else f"{row['paper_value']:g}"
+    around = ""
+    # Most numbers bring their spread with them.
+    if not pd.isna(row["spread"]) and "±" not in row["measured"]:
+        around = f" (seed spread {row['spread']:.2g})"
+    measured = row["measured"] + around if row["measured"] else ""
+    plain = [row["id"], row["figure"], row["claim"], paper, measured, row["n"], row["seeds"]]
+    return [*map(_plain, plain), verdict, _plain(row["seen"])]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _plain(text: object) -> str:
+    """Return text of which Markdown makes nothing, on one line."""
+    return re.sub(r"([|*<])", r"\\\1", " ".join(str(text).split()))

@@ -1,0 +1,174 @@
+"""The scorecard: a verdict on each of the paper's claims, from tables."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from netdyn.claims import (
+    basins,
+    concepts,
+    deep_grokking,
+    page,
+    rank_gradients,
+    shallow,
+    shallow_grokking,
+    supplement,
+)
+from netdyn.claims.kinds import DIVERGED, NOT_TESTED, Claim, Diverged, NotTested, Outcome
+from netdyn.claims.rows import load_claims
+from netdyn.claims.tables import Tables
+from netdyn.files import written_whole
+from netdyn.tables import read_table, write_table
+
+__all__ = ["COLUMNS", "evaluate", "load_claims", "write"]
+
+JUDGES: Mapping[str, Callable[[Tables, Claim, str], Outcome]] = {
+    **concepts.CLAIMS,
+    **shallow.CLAIMS,
+    **rank_gradients.CLAIMS,
+    **basins.CLAIMS,
+    **deep_grokking.CLAIMS,
+    **shallow_grokking.CLAIMS,
+    **supplement.CLAIMS,
+}
+COLUMNS = [
+    "id",
+    "figure",
+    "section",
+    "claim",
+    "paper_value",
+    "measured",
+    "spread",
+    "n",
+    "seeds",
+    "mode",
+    "scale",
+    "verdict",
+    "verdict_training",
+    "seen",
+    "test",
+]
+PAPERS_DATA = "mnist"
+IN_WORDS = {"digits": "the digits"}
+
+
+def write(
+    settings: Mapping,
+    claims_file: Path,
+    table_folder: Path,
+    csv_path: Path,
+    markdown_path: Path,
+) -> None:
+    """Judge all claims from the tables of a folder and write the scorecard, as table and as page.
+
+    Args:
+        settings: scale; dataset; tables, name → {runs: [{run, swept values, seed, samples: number
+            of training samples}], file: its path, <name>.csv in the folder where it is left out}. A
+            table whose file is missing leaves its claims untested.
+        claims_file: workflow/claims.yaml.
+
+    Raises:
+        NetdynError: the claims are not C01 … C54, or a table is damaged.
+    """
+    claims = load_claims(claims_file)
+    found, expected = {}, {}
+    for name, told in settings["tables"].items():
+        file = Path(told.get("file", Path(table_folder) / f"{name}.csv"))
+        if file.is_file():
+            found[name] = read_table(file)
+        if told["runs"]:
+            expected[name] = told["runs"]
+    tables = Tables(found, expected)
+    scorecard = evaluate(claims, tables, settings["dataset"], settings["scale"])
+    write_table(csv_path, scorecard)
+    with written_whole(markdown_path) as temporary:
+        temporary.write_text(page.markdown(scorecard, settings["dataset"]))
+
+
+def evaluate(rows: Sequence[Claim], tables: Tables, dataset: str, scale: str) -> pd.DataFrame:
+    """Return the scorecard: a row per claim, in the order of `rows`.
+
+    A claim whose tables are not whole is not tested, one whose run diverged has diverged: `seen`
+    says why. The claims are on MNIST: on other data none is tested, but all are measured.
+
+    Returns:
+        id; figure (or section of the paper); section; claim; paper_value; measured; spread, the
+        sample standard deviation over seeds of the main number, empty for one seed; n, training
+        samples of the networks behind the claim's tables, and seeds, how many: a range where they
+        differ; mode, in which it is judged; scale; verdict; verdict_training, with the batch's own
+        statistics, where it is judged in both; seen; test, with its thresholds in the claims' file.
+    """
+    return pd.DataFrame(
+        [_scored(row, tables, dataset, scale) for row in rows], columns=COLUMNS
+    ).astype({"paper_value": float, "spread": float})
+
+
+def _scored(row: Claim, tables: Tables, dataset: str, scale: str) -> dict:
+    told = [run for name in row.tables for run in tables.expected(name)]
+    here = dataset == PAPERS_DATA
+    judged = row if here else _at_most_present(row, told)
+    outcomes = [_judged(judged, tables, mode) for mode in row.modes]
+    verdicts = [outcome.verdict if here else NOT_TESTED for outcome in outcomes]
+    seen = _both_modes([_sentence(outcome.seen) for outcome in outcomes], " In training mode: ")
+    return {
+        "id": row.id,
+        "figure": row.where,
+        "section": row.section,
+        "claim": row.claim,
+        "paper_value": row.paper_value,
+        "measured": _both_modes([o.measured for o in outcomes], "; in training mode: "),
+        "spread": outcomes[0].spread,
+        "n": _reach(run["samples"] for run in told if "samples" in run),
+        "seeds": _reach(_seed_counts(told)),
+        "mode": ", ".join(row.modes),
+        "scale": scale,
+        "verdict": verdicts[0],
+        "verdict_training": verdicts[1] if len(verdicts) > 1 else "",
+        "seen": seen if here else f"On {IN_WORDS.get(dataset, dataset)}: {seen}",
+        "test": row.test,
+    }
+
+
+def _judged(row: Claim, tables: Tables, mode: str) -> Outcome:
+    try:
+        return JUDGES[row.id](tables, row, mode)
+    except NotTested as missing:
+        return Outcome(NOT_TESTED, "", None, str(missing))
+    except Diverged as lost:
+        return Outcome(DIVERGED, "", None, str(lost))
+
+
+def _at_most_present(row: Claim, told: Sequence[Mapping]) -> Claim:
+    """Return the claim at the largest training set there is, where its own is larger."""
+    counts = [run["samples"] for run in told if "samples" in run]
+    wanted = row.thresholds.get("samples")
+    if wanted is None or not counts or max(counts) >= wanted:
+        return row
+    return row._replace(thresholds={**row.thresholds, "samples": max(counts)})
+
+
+def _both_modes(parts: Sequence[str], between: str) -> str:
+    """Return what is said in evaluation and in training mode, once where it is the same."""
+    return between.join(dict.fromkeys(part for part in parts if part))
+
+
+def _sentence(text: str) -> str:
+    """Return the text with a full stop, and a capital unless it begins with a symbol (g, ρ)."""
+    first = text.split(" ", 1)[0]
+    if len(first) > 1 and first.isalpha() and first.isascii():
+        text = text[0].upper() + text[1:]
+    return text if text.endswith(".") else f"{text}."
+
+
+def _seed_counts(told: Sequence[Mapping]) -> list[int]:
+    seeds: dict[str, set] = {}
+    for run in told:
+        seeds.setdefault(run["run"], set()).add(run["seed"])
+    return [len(found) for found in seeds.values()]
+
+
+def _reach(counts: Iterable[int]) -> str:
+    """Return the lowest and the highest count: "600–60000"; nothing where there is none."""
+    counts = list(counts)
+    return "–".join(dict.fromkeys(f"{f(counts)}" for f in (min, max))) if counts else ""

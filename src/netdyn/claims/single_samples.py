@@ -1,0 +1,144 @@
+"""Sec. IV.B, claims C34 to C36: cones, effective basins and slight perturbations of single samples.
+
+All in the 23-layer network at the step of best test accuracy. Noisy samples return to the data's
+range as in the paper's picture.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from netdyn.claims.curves import trends
+from netdyn.claims.kinds import (
+    Claim,
+    NotTested,
+    Outcome,
+    at_least,
+    at_most,
+    each,
+    mean_spread,
+    rank_correlation,
+    said,
+    shortly,
+    verdict,
+    worst,
+)
+from netdyn.claims.tables import Tables, each_run, matching, raise_if_diverged
+from netdyn.claims.values import measured
+
+__all__ = ["CLAIMS"]
+
+# Of the returns of noisy samples to the data's range (netdyn.noise) the one that makes cones.
+PICTURE = {"noise_return": "range"}
+PAIR = ["sample_a", "sample_b", "shift_a", "shift_b", "amplitude", "overlap"]
+
+
+def c34(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """A sample and its shifted copy are apexes of cones with distinct effective basins.
+
+    In each seed: the overlap of the two basins, all amplitudes pooled, is at most `overlap`; and
+    for both the spread of the perturbed points is smallest at the smallest noise and the drift of
+    their centre from the sample rises with noise, ρ at least `drift_rho`.
+    """
+    raise_if_diverged(tables.history("deep23_history"))
+    pairs, shapes = _cones(tables, "deep23_shift", ["sample", "shift", "spread", "drift"])
+    of_copies = (pairs["sample_a"] == pairs["sample_b"]) & (pairs["shift_a"] != pairs["shift_b"])
+    pooled = pairs[of_copies & pairs["amplitude"].isna()]
+    if pooled.empty or pooled["overlap"].isna().any():
+        raise NotTested("too few points of a sample's basin lie within the data's region")
+    verdicts, overlaps, rhos, narrowest = [], [], [], []
+    for identity, cones in each_run(shapes):
+        overlaps.append(matching(pooled, **identity)["overlap"].max())
+        apexes = [_apex(cone) for _, cone in cones.groupby(["sample", "shift"])]
+        cone_like = [narrow and at_least(r, row.thresholds["drift_rho"]) for narrow, r in apexes]
+        distinct = at_most(overlaps[-1], row.thresholds["overlap"])
+        verdicts.append(verdict(distinct and all(cone_like)))
+        narrowest += [narrow for narrow, _ in apexes]
+        rhos += [rho for _, rho in apexes]
+    return Outcome(
+        each(*verdicts),
+        f"overlap {said(overlaps)}; ρ(noise, drift) = {_reach(rhos)}",
+        mean_spread(overlaps)[1],
+        f"The effective basins overlap by {said(overlaps)}; the spread is smallest at the smallest "
+        f"noise in {sum(narrowest)} of {len(narrowest)} cones, and the drift of their centre has "
+        f"ρ = {_reach(rhos)} with the noise.",
+    )
+
+
+def c35(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """Most samples have distinct effective basins, whose bases converge as noise grows.
+
+    In each seed at least a share `pairs` of all pairs overlap, all amplitudes pooled, by at most
+    `overlap`; and the mean overlap over pairs at one amplitude rises with the amplitude, ρ at least
+    `rho` (partly `partly_rho`). Pairs of which too few points lie within the data's region have no
+    overlap and do not count.
+    """
+    raise_if_diverged(tables.history("deep23_history"))
+    pairs, shapes = _cones(tables, "deep23_cone", ["distance_to_common"])
+    counted = pairs.dropna(subset=["overlap"])
+    pooled, of_amplitude = counted[counted["amplitude"].isna()], counted.dropna(subset="amplitude")
+    verdicts, distinct, rhos = [], [], []
+    for identity, _ in each_run(pairs):
+        overlaps = matching(pooled, **identity)["overlap"]
+        share = overlaps.map(lambda overlap: at_most(overlap, row.thresholds["overlap"])).mean()
+        means = matching(of_amplitude, **identity).groupby("amplitude")["overlap"].mean()
+        rho = rank_correlation(means.index, means)
+        converges = (at_least(rho, row.thresholds[bound]) for bound in ("rho", "partly_rho"))
+        is_distinct = verdict(at_least(share, row.thresholds["pairs"]))
+        verdicts.append(worst(is_distinct, verdict(*converges)))
+        distinct.append(100 * share)
+        rhos.append(rho)
+    percent, every = said(distinct, " %", 0), pairs["amplitude"].isna().sum()
+    apart = shapes.groupby("amplitude")["distance_to_common"].mean().iloc[[0, -1]]
+    return Outcome(
+        each(*verdicts),
+        f"{percent} of the pairs distinct; ρ(noise, overlap) = {_reach(rhos)}",
+        mean_spread(distinct)[1],
+        f"{percent} of {len(pooled)} pairs overlap by at most {row.thresholds['overlap']:g} "
+        f"({every - len(pooled)} more have too few points); the mean overlap has ρ = "
+        f"{_reach(rhos)} with the noise, and the bases' mean distance from their common centre "
+        f"goes from {shortly(apart.iloc[0])} to {shortly(apart.iloc[1])}.",
+    )
+
+
+def c36(tables: Tables, row: Claim, mode: str) -> Outcome:
+    """The smaller a sample's basin, the slighter the perturbation (L2) that flips it.
+
+    Spearman's ρ over the samples of each seed that DeepFool flips. The sample shown beside it is
+    the one of smallest basin, chosen by nothing else.
+    """
+    raise_if_diverged(tables.history("deep23_history"))
+    every = tables.get("deep23_adversarial", ["basin", "flip_distance"])
+    flipped = every.dropna(subset=["flip_distance"])
+    if set(flipped["seed"]) != set(every["seed"]):
+        raise NotTested("in one of the networks no sample was flipped")
+    found = trends(flipped, "basin", "flip_distance", 1, row.thresholds)
+    fragile = matching(tables.get("deep23_fragile", ["kind", "name", "value"]), kind="summary")
+    _, summary = next(each_run(fragile))
+    shown = summary.set_index("name")["value"].reindex(["basin", "digit", "flip_distance"])
+    return found._replace(
+        seen=f"The flipping distance of a sample with its basin {found.seen[:-1]}; "
+        f"{len(every) - len(flipped)} of {len(every)} samples were not flipped; that of the "
+        f"smallest basin, {shown['basin']:.3f}, is a {shown['digit']:.0f} that flips at distance "
+        f"{shown['flip_distance']:.3f}."
+    )
+
+
+def _cones(tables: Tables, name: str, shape: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return overlaps of pairs and shapes of cones, by amplitude, in the picture's noise."""
+    pairs = matching(tables.get(f"{name}_overlap", ["noise_return", *PAIR]), **PICTURE)
+    shapes = tables.get(f"{name}_shape", ["noise_return", "amplitude", *shape])
+    return pairs, matching(shapes, **PICTURE).sort_values("amplitude", kind="stable")
+
+
+def _apex(cone: pd.DataFrame) -> tuple[bool, float]:
+    """Return whether a cone is narrowest at its apex, and ρ of its centre's drift with noise."""
+    narrowest = measured(cone["spread"]).argmin() == 0
+    return bool(narrowest), rank_correlation(cone["amplitude"], cone["drift"])
+
+
+def _reach(numbers: Sequence[float]) -> str:
+    return " … ".join(dict.fromkeys([shortly(min(numbers)), shortly(max(numbers))]))
+
+
+CLAIMS = {"C34": c34, "C35": c35, "C36": c36}

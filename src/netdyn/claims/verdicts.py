@@ -1,0 +1,82 @@
+"""What a claim is, what a test of it says, and how the verdicts of its parts make one."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+__all__ = [
+    "DIVERGED",
+    "NOT_REPRODUCED",
+    "NOT_TESTED",
+    "PARTLY",
+    "REPRODUCED",
+    "VERDICTS",
+    "Claim",
+    "Diverged",
+    "NotTested",
+    "Outcome",
+    "Thresholds",
+    "each",
+    "verdict",
+    "worst",
+]
+
+REPRODUCED = "reproduced"
+PARTLY = "partly"
+NOT_REPRODUCED = "not reproduced"
+DIVERGED = "diverged"
+NOT_TESTED = "not tested at this scale"
+VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, DIVERGED, NOT_TESTED)  # best first
+
+Thresholds = Mapping[str, float]
+
+
+class NotTested(Exception):
+    """What a claim needs is not there; the message says what is missing."""
+
+
+class Diverged(Exception):
+    """A run that a claim needs diverged; the message says which and when."""
+
+
+class Claim(NamedTuple):
+    """A row of workflow/claims.yaml, with its kind's thresholds among its own."""
+
+    id: str
+    where: str  # figure or section of the paper
+    section: str
+    claim: str
+    paper_value: float | None
+    kind: str
+    thresholds: Thresholds
+    modes: tuple[str, ...]
+    test: str
+    tables: tuple[str, ...]
+
+
+class Outcome(NamedTuple):
+    """What a test of a claim found."""
+
+    verdict: str
+    measured: str  # its numbers with units
+    spread: float | None  # sample standard deviation over seeds of the main number; None for one
+    seen: str  # one sentence
+
+
+def verdict(reproduced: bool, partly: bool = False) -> str:
+    """Return the verdict of a test that holds, holds in part, or fails."""
+    return REPRODUCED if reproduced else PARTLY if partly else NOT_REPRODUCED
+
+
+def worst(*verdicts: str) -> str:
+    """Return the verdict of a claim that is no better than its weakest part."""
+    return max(verdicts, key=VERDICTS.index)
+
+
+def each(*verdicts: str) -> str:
+    """Return the verdict of a claim on several networks that has to hold for each of them.
+
+    Reproduced or not where all agree, else partly: it holds for a part of them.
+    """
+    if not verdicts:
+        raise NotTested("no network to judge")
+    return verdicts[0] if len(set(verdicts)) == 1 else PARTLY

@@ -1,0 +1,377 @@
+"""Claims C28 to C36, from tables made to show what the paper says, and tables made not to."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from claim_judging import (
+    INF,
+    NAN,
+    SEEDS,
+    assert_diverges,
+    assert_reads_its_tables,
+    crossed,
+    diverge,
+    history_of,
+    outcome,
+    verdict_of,
+)
+
+from netdyn.claims.basins import CLAIMS
+from netdyn.claims.verdicts import DIVERGED, NOT_REPRODUCED, NOT_TESTED, PARTLY, REPRODUCED
+
+WIDTHS, DEPTHS = [128, 256, 512, 1024], [2, 4, 8, 12]
+RATES = [0.03, 0.1, 0.3, 1.0]
+
+
+def basins(settings, size, run="architecture"):
+    """Return average basins of size(row), and of everything else ones that no claim may read."""
+    table = crossed(run, settings=settings, of=["average", "class"]).assign(index=-1)
+    sizes = [size(row) if row.of == "average" else NAN for row in table.itertuples()]
+    return table.assign(size=sizes, size_error=0.01)
+
+
+def levelling(row):
+    """Grow with width, and with depth to a level; a little different in each seed."""
+    return (1 - np.exp(-row.depth / 2)) * np.log(row.width) + 0.001 * row.seed
+
+
+def shrinking(row):
+    return (0.3 + np.exp(-row.depth / 2)) * np.log(row.width) + 0.001 * row.seed
+
+
+def architecture(sample=levelling, weight=shrinking, cone=levelling):
+    settings = {"width": WIDTHS, "depth": DEPTHS}
+    return {
+        "architecture_history": history_of("architecture", settings=settings),
+        "architecture_sample_basin": basins(settings, sample),
+        "architecture_sample_basin_cone": basins(settings, cone),
+        "architecture_weight_basin": basins(settings, weight),
+    }
+
+
+def sweep(name, setting, values, accuracies, sample, weight):
+    """Return the tables of a sweep whose value i has accuracy i, sample basin i, weight basin i."""
+    place = {value: i for i, value in enumerate(values)}
+
+    def of(numbers):
+        return lambda row: numbers[place[getattr(row, setting)]] * (1 + 0.001 * row.seed)
+
+    settings = {setting: values}
+    return {
+        f"{name}_history": history_of(name, settings=settings, test_accuracy=of(accuracies)),
+        f"{name}_sample_basin": basins(settings, of(sample), name),
+        f"{name}_weight_basin": basins(settings, of(weight), name),
+    }
+
+
+def rates(accuracies=(0.8, 0.9, 0.95, 0.9), sample=(1, 2, 5, 3), weight=(4, 5, 4.5, 1)):
+    return sweep("learning_rates", "learning_rate", RATES, accuracies, sample, weight)
+
+
+def batches(accuracies=(0.8, 0.9, 0.95, 0.9), sample=(1, 2, 5, 3), weight=(4, 5, 4.5, 1)):
+    sizes = [60000, 6000, 600, 60]
+    return sweep("batch_sizes", "batch_size", sizes, accuracies, sample, weight)
+
+
+def classes(sizes=(0.5, 0.6, 0.8), errors=(0.01, 0.02, 0.01), affine=None):
+    def table(numbers):
+        rows = crossed("deep23", of=["average", "class"], index=range(len(numbers)))
+        of_class = rows["of"] == "class"
+        rows["size"] = np.where(of_class, np.array(numbers)[rows["index"]], 9.0)
+        return rows.assign(size_error=np.array(errors)[rows["index"]])
+
+    return {
+        "deep23_history": history_of("deep23"),
+        "deep23_class_basin": table(sizes),
+        "deep23_class_basin_affine": table(affine or sizes),
+    }
+
+
+AMPLITUDES = [0.1, 0.2, 0.4, 0.8]
+RETURNS = ["range", "affine"]  # what holds for the first must not hold for the other
+
+
+def cones(prefix, pairs, overlap, shape):
+    """Return overlaps of pairs of (sample, shift), all amplitudes and pooled, and their shapes.
+
+    overlap(amplitude, pair) and shape(amplitude) hold with noise returned by range; by affine there
+    is nothing of what the paper says.
+    """
+    rows = []
+    for seed in SEEDS:
+        for noise_return in RETURNS:
+            for pair, ((a, shift_a), (b, shift_b)) in enumerate(pairs):
+                for amplitude in (*AMPLITUDES, NAN):
+                    found = overlap(amplitude, pair) if noise_return == "range" else 0.99
+                    rows.append(
+                        ("deep23", seed, noise_return, a, b, shift_a, shift_b, amplitude, found)
+                    )
+    columns = ["run", "seed", "noise_return", "sample_a", "sample_b", "shift_a", "shift_b"]
+    overlaps = pd.DataFrame(rows, columns=[*columns, "amplitude", "overlap"])
+    samples = sorted({sample for pair in pairs for sample in pair})
+    shapes = crossed("deep23", noise_return=RETURNS, of=samples, amplitude=AMPLITUDES)
+    shapes["sample"], shapes["shift"] = zip(*shapes.pop("of"), strict=True)
+    numbers = [
+        shape(row.amplitude) if row.noise_return == "range" else (1 - row.amplitude, 0.0)
+        for row in shapes.itertuples()
+    ]
+    shapes["spread"], shapes["drift"] = zip(*numbers, strict=True)
+    return {
+        "deep23_history": history_of("deep23"),
+        f"deep23_{prefix}_overlap": overlaps,
+        f"deep23_{prefix}_shape": shapes.assign(distance_to_common=1 - shapes["amplitude"]),
+    }
+
+
+def shifted(overlap=0.05, shape=lambda a: (a, 2 * a)):
+    """A sample and its copy, and beside them a pair of other samples, which overlap wholly."""
+
+    def found(amplitude, pair):
+        return 1.0 if pair == 1 else overlap if np.isnan(amplitude) else 0.9
+
+    return cones("shift", [((3, 0), (3, 3)), ((3, 0), (4, 0))], found, shape)
+
+
+def twenty(distinct=4, growing=True):
+    """Five pairs of which so many are distinct when all amplitudes are pooled."""
+
+    def found(amplitude, pair):
+        if np.isnan(amplitude):
+            return 0.05 if pair < distinct else 0.6
+        return amplitude if growing else 0.5
+
+    pairs = [((i, 0), (i + 1, 0)) for i in range(5)]
+    return cones("cone", pairs, found, lambda a: (a, a))
+
+
+def adversarial(flip=lambda basin: 2 * basin):
+    basin = [0.1, 0.3, 0.2, 0.5, INF]
+    flips = crossed("deep23", sample=range(6))
+    flips["basin"] = flips["sample"].map(dict(enumerate([*basin, 0.7])))
+    flips["flip_distance"] = [
+        # The last one was never flipped.
+        NAN if row.sample == 5 else flip(9.0 if row.basin == INF else row.basin)
+        for row in flips.itertuples()
+    ]
+    fragile = crossed("deep23", name=["sample", "digit", "basin", "flip_distance"])
+    values = {"sample": 0, "digit": 2, "basin": 0.1, "flip_distance": 0.2}
+    return {
+        "deep23_history": history_of("deep23"),
+        "deep23_adversarial": flips,
+        "deep23_fragile": fragile.assign(kind="summary", value=fragile["name"].map(values)),
+    }
+
+
+def passing():
+    """Return tables that show all that the paper says, by claim."""
+    return {
+        "C28": architecture(),
+        "C29": architecture(),
+        "C30": architecture(),
+        "C31": rates(),
+        "C32": batches(),
+        "C33": classes(),
+        "C34": shifted(),
+        "C35": twenty(),
+        "C36": adversarial(),
+    }
+
+
+def flat(row):
+    return 1.0
+
+
+def growing(row):
+    return row.depth
+
+
+def falling(row):
+    return shrinking(row) / np.log(row.width) ** 2
+
+
+def in_all_but(chosen, size, other):
+    """Return sizes by `size`, and by `other` in networks whose setting is one of `chosen`."""
+    return lambda row: (other if {row.width, -row.depth} & chosen else size)(row)
+
+
+FAILING = [
+    ("C28", architecture(cone=flat)),
+    ("C28", architecture(cone=shrinking)),
+    ("C28", architecture(cone=growing)),  # rises, and goes on rising
+    ("C28", architecture(cone=lambda row: INF if row.depth == 12 else levelling(row))),
+    ("C29", architecture(weight=flat)),
+    ("C29", architecture(weight=levelling)),
+    ("C29", architecture(weight=lambda row: 20 - row.depth)),
+    ("C29", architecture(weight=lambda row: INF if row.depth == 2 else shrinking(row))),
+    ("C30", architecture(sample=falling)),
+    ("C30", architecture(weight=falling)),
+    ("C30", architecture(weight=flat)),
+    ("C31", rates(sample=(1, 2, 3.9, 5))),
+    ("C31", rates(weight=(5, 5, 3.9, 1))),
+    ("C31", rates(accuracies=(0.8, 0.9, 0.95, 0.96))),
+    ("C31", rates(sample=(1, 2, 5, INF))),  # never crosses 50 %: the largest of all
+    ("C32", batches(weight=(5, 5, 3.9, 1))),
+    ("C32", batches(accuracies=(0.96, 0.9, 0.95, 0.9))),
+    ("C33", classes(sizes=(0.5, 0.54, 0.52))),  # within 10 % of the mean
+    ("C33", classes(errors=(0.01, 0.08, 0.01))),  # within 4 errors
+    ("C33", classes(sizes=(INF, INF, INF), errors=(NAN, NAN, NAN))),
+    ("C34", shifted(overlap=0.2)),
+    ("C34", shifted(shape=lambda a: (1.0 if a == 0.1 else 0.5, a))),  # wide at the apex
+    ("C34", shifted(shape=lambda a: (a, 0.0))),  # a disc: the centre stays
+    ("C35", twenty(distinct=3)),
+    ("C35", twenty(growing=False)),
+    ("C36", adversarial(flip=lambda basin: 1 / basin)),
+    ("C36", adversarial(flip=lambda basin: 1.0)),
+]
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_reproduced_where_tables_show_what_the_paper_says(name):
+    found = outcome(CLAIMS, name, passing()[name])
+    assert found.verdict == REPRODUCED
+    assert found.measured
+    assert found.seen.endswith(".")
+    assert "nan" not in found.measured + found.seen
+    assert found.spread is not None  # two seeds
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_one_seed_has_no_spread(name):
+    one = {key: table[table["seed"] == 0] for key, table in passing()[name].items()}
+    found = outcome(CLAIMS, name, one)
+    assert found.spread is None
+    assert found.verdict == REPRODUCED
+
+
+@pytest.mark.parametrize(("name", "tables"), FAILING)
+def test_not_reproduced_where_they_do_not(name, tables):
+    assert outcome(CLAIMS, name, tables).verdict == NOT_REPRODUCED
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_not_tested_unless_all_tables_are_whole(name):
+    assert_reads_its_tables(CLAIMS, name, passing()[name])
+
+
+@pytest.mark.parametrize("name", [name for name in CLAIMS if name not in ("C31", "C32")])
+def test_a_diverged_run_is_told_as_such(name):
+    assert_diverges(CLAIMS, name, passing()[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "tables"),
+    [
+        ("C28", architecture(cone=in_all_but({128}, levelling, flat))),
+        ("C28", architecture(cone=in_all_but({128}, levelling, growing))),
+        ("C29", architecture(weight=in_all_but({1024}, shrinking, flat))),
+        ("C30", architecture(sample=in_all_but({-2}, levelling, flat))),
+    ],
+)
+def test_partly_where_most_networks_show_it(name, tables):
+    assert outcome(CLAIMS, name, tables).verdict == PARTLY
+
+
+def test_basins_that_never_cross_half_rank_as_the_largest():
+    widest = architecture(
+        sample=lambda row: INF if row.width == 1024 else levelling(row),
+        weight=lambda row: INF if row.width >= 512 else shrinking(row),
+    )
+    assert outcome(CLAIMS, "C30", widest).verdict == REPRODUCED
+    narrowest = architecture(sample=lambda row: INF if row.width == 128 else levelling(row))
+    assert outcome(CLAIMS, "C30", narrowest).verdict == NOT_REPRODUCED
+    assert outcome(CLAIMS, "C31", rates(sample=(1, 2, INF, 3))).verdict == REPRODUCED
+    assert outcome(CLAIMS, "C31", rates(weight=(INF, 5, INF, 1))).verdict == REPRODUCED
+    one_class = classes(sizes=(0.5, 0.51, INF), errors=(0.01, 0.01, NAN))
+    assert outcome(CLAIMS, "C33", one_class).verdict == REPRODUCED
+    assert "∞" in outcome(CLAIMS, "C33", one_class).seen
+
+
+def test_no_basin_at_all_is_no_maximum():
+    assert outcome(CLAIMS, "C31", rates(sample=(0, 0, 0, 0))).verdict == NOT_REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("C28", {"cone": levelling, "sample": flat}, {"cone": flat, "sample": levelling}),
+        (
+            "C33",
+            {"sizes": (0.5, 0.6, 0.8), "affine": (0.5, 0.5, 0.5)},
+            {"sizes": (0.5, 0.5, 0.5), "affine": (0.5, 0.6, 0.8)},
+        ),
+    ],
+)
+def test_the_pictures_noise_decides_and_affine_is_told(name, good, bad):
+    make = architecture if name == "C28" else classes
+    found = outcome(CLAIMS, name, make(**good))
+    assert found.verdict == REPRODUCED
+    assert f"affine: {NOT_REPRODUCED}" in found.seen
+    found = outcome(CLAIMS, name, make(**bad))
+    assert found.verdict == NOT_REPRODUCED
+    assert f"affine: {REPRODUCED}" in found.seen
+
+
+def test_a_diverged_rate_is_left_out_and_named():
+    tables = rates(accuracies=(0.8, 0.9, 0.95, 0.99), sample=(1, 2, 5, 50))
+    assert outcome(CLAIMS, "C31", tables).verdict == NOT_REPRODUCED
+    # In one seed only: the other alone is no mean over seeds.
+    history = diverge(tables["learning_rates_history"], learning_rate=1.0, seed=1)
+    found = outcome(CLAIMS, "C31", {**tables, "learning_rates_history": history})
+    assert found.verdict == REPRODUCED
+    assert "diverged: 1." in found.seen
+    assert "learning rate 0.3" in found.seen
+    for rate in RATES[:-2]:
+        history = diverge(history, learning_rate=rate)
+    assert verdict_of(CLAIMS, "C31", {**tables, "learning_rates_history": history}) == DIVERGED
+
+
+def test_the_best_rate_is_that_of_the_mean_over_seeds():
+    tables = rates()
+    history = tables["learning_rates_history"]
+    lucky = (history["learning_rate"] == 1.0) & (history["seed"] == 0)
+    history.loc[lucky, "test_accuracy"] = 0.96  # above 0.95, but 0.9 in the other seed
+    assert outcome(CLAIMS, "C31", tables).verdict == REPRODUCED
+
+
+def test_the_best_step_counts_not_the_last():
+    tables = rates()
+    history = tables["learning_rates_history"]
+    late = (history["learning_rate"] == 0.3) & (history["step"] == 10)
+    history.loc[late, "test_accuracy"] = 0.1
+    assert outcome(CLAIMS, "C31", tables).verdict == REPRODUCED
+
+
+def test_seeds_that_disagree_make_a_claim_partly_reproduced():
+    tables = classes()
+    table = tables["deep23_class_basin"]
+    table.loc[table["seed"] == 1, "size"] = 0.5
+    assert outcome(CLAIMS, "C33", tables).verdict == PARTLY
+    tables = shifted()
+    overlaps = tables["deep23_shift_overlap"]
+    overlaps.loc[(overlaps["seed"] == 1) & (overlaps["sample_b"] == 3), "overlap"] = 0.9
+    assert outcome(CLAIMS, "C34", tables).verdict == PARTLY
+
+
+def test_basins_outside_the_data_cannot_be_compared():
+    empty = shifted(overlap=NAN)
+    assert verdict_of(CLAIMS, "C34", empty) == NOT_TESTED
+    tables = twenty(distinct=4)
+    overlaps = tables["deep23_cone_overlap"]
+    # Of the pair that overlaps too few points count: four of four pairs are distinct.
+    overlaps.loc[overlaps["overlap"] == 0.6, "overlap"] = NAN
+    found = outcome(CLAIMS, "C35", tables)
+    assert found.measured.startswith("100 ± 0 %")
+    assert "2 more have too few points" in found.seen  # one per seed
+    overlaps["overlap"] = NAN
+    assert verdict_of(CLAIMS, "C35", tables) == NOT_TESTED
+
+
+def test_samples_that_nothing_flips_are_left_out_and_counted():
+    found = outcome(CLAIMS, "C36", adversarial())
+    assert "2 of 12 samples were not flipped" in found.seen
+    assert verdict_of(CLAIMS, "C36", adversarial(flip=lambda basin: NAN)) == NOT_TESTED
+
+
+def test_single_basins_are_judged_by_rank():
+    tables = adversarial(flip=lambda basin: basin**3)  # far from a line
+    assert outcome(CLAIMS, "C36", tables).verdict == REPRODUCED

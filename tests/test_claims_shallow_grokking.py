@@ -1,0 +1,390 @@
+"""Claims C41 to C47, from tables made to show what the paper says, and tables made not to."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from claim_judging import (
+    INF,
+    NAN,
+    assert_diverges,
+    assert_reads_its_tables,
+    crossed,
+    history_of,
+    outcome,
+    verdict_of,
+)
+
+from netdyn.claims.curves import first_reaching, fluctuation, steepest_rise, within_factor
+from netdyn.claims.shallow_grokking import CLAIMS
+from netdyn.claims.verdicts import NOT_REPRODUCED, NOT_TESTED, PARTLY, REPRODUCED, NotTested
+
+EVALUATED = sorted({0, *(round(10 ** (i / 10)) for i in range(61))})  # 0, 1 … 1,000,000
+KEPT = [0, *(round(10 ** (i / 5)) for i in range(10, 31))]  # 0, 100 … 1,000,000
+BEST = 100_000  # where the test accuracy is highest: it rises around 20,000 and then declines
+AMPLITUDES = [0.0, 0.05, 0.1, 0.3]
+
+
+def sigmoid(step, middle, steepness=6.0):
+    """Rise from 0 to 1 over the logarithm of the step, steepest at `middle`."""
+    return 1 / (1 + np.exp(-steepness * (np.log10(max(step, 0.1)) - np.log10(middle))))
+
+
+def train(step):
+    return 0.1 if step == 0 else min(1.0, 0.1 + 0.9 * np.log10(step) / 3)  # 100 % at 1,000
+
+
+def test(step):
+    late = max(0.0, np.log10(max(step, 1) / BEST))
+    return 0.1 + 0.8 * sigmoid(step, 20_000, 12) - 0.05 * late
+
+
+test.__test__ = False  # an accuracy, no test
+
+
+def noisy(step, amplitude):
+    """Learn what is a little noisy, lose again what is more so."""
+    late = max(0.0, np.log10(max(step, 1) / BEST))
+    highest = {0.0: 1.0, 0.05: 0.995, 0.1: 0.97, 0.3: 0.96}[amplitude]
+    return highest * sigmoid(step, 5000, 20) - (late * amplitude if amplitude > 0.05 else 0)
+
+
+def sample_size(step):
+    late = max(0.0, np.log10(max(step, 1) / BEST))
+    return (0.0 if step < 500 else 0.01) + 0.5 * sigmoid(step, 20_000) + 0.2 * late
+
+
+def weight_size(step):
+    """Grow at the onset; from 200,000 on shrink, to and fro."""
+    if step <= 150_000:
+        return 0.05 + sigmoid(step, 20_000)
+    place = KEPT.index(step)
+    return 1.2 - 0.4 * np.log10(step / 150_000) + 0.05 * (-1) ** place
+
+
+def g(step, layer):
+    """Peak around 20,000 and fall again, the second layer twice as high."""
+    return layer * (0.01 + np.exp(-(np.log10(max(step, 1) / 20_000) ** 2) / 0.1))
+
+
+def history(train=train, test=test):
+    return history_of(
+        "grokking",
+        steps=EVALUATED,
+        train_accuracy=[train(step) for step in EVALUATED],
+        test_accuracy=[test(step) for step in EVALUATED],
+    )
+
+
+def over_steps(size):
+    table = crossed("grokking", step=KEPT, of=["average", "class"])
+    own = table["of"] == "average"
+    table["size"] = np.where(own, table["step"].map({step: size(step) for step in KEPT}), 9.0)
+    return table
+
+
+def tables(
+    train=train,
+    test=test,
+    noisy=noisy,
+    cone=sample_size,
+    affine=sample_size,
+    weight=weight_size,
+    deviation=0.15,
+    g=g,
+):
+    noise = crossed("grokking", step=KEPT, of=["average", "class"], amplitude=AMPLITUDES)
+    noise["accuracy"] = [
+        noisy(row.step, row.amplitude) if row.of == "average" else 0.5 for row in noise.itertuples()
+    ]
+    gradient = crossed("grokking", step=KEPT, mode=["evaluation"], layer=[1, 2])
+    gradient = gradient.merge(pd.DataFrame({"class": [-1, 0, 1]}), how="cross")
+    gradient["gradient"] = [
+        g(row.step, row.layer) if row[-1] == -1 else 99.0
+        for row in gradient.rename(columns={"class": "k"}).itertuples()
+    ]
+    distance = crossed("grokking", digit=[-1, 0, 1])
+    distance["distance"] = np.where(distance["digit"] == -1, deviation, 9.0)
+    return {
+        "grokking_history": history(train, test),
+        "grokking_noise": noise,
+        "grokking_sample_basin_cone": over_steps(cone),
+        "grokking_sample_basin": over_steps(affine),
+        "grokking_weight_basin": over_steps(weight),
+        "grokking_test_distance": distance,
+        "grokking_gradient": gradient,
+        **projections(0.3, 0.9),
+    }
+
+
+def projections(before, after):
+    """Return such shares of test points inside; training points and training mode say otherwise."""
+    points = crossed(
+        "grokking",
+        moment=["before", "after"],
+        split=["train", "test"],
+        mode=["evaluation"],
+        digit=[1, 5, 9],
+        place=range(10),
+    )
+    share = points["moment"].map({"before": before, "after": after})
+    inside = (points["place"] < 10 * share) == (points["split"] == "test")
+    points = points.assign(step=10, h1=np.where(inside, 0.9, 1.1), h2=10.0 * points["digit"])
+    regions = crossed(
+        "grokking", moment=["before", "after"], mode=["evaluation", "training"], digit=[1, 5, 9]
+    )
+    own = regions["mode"] == "evaluation"
+    regions = regions.assign(
+        step=10, split="train", mean_h1=np.where(own, 0.0, 50.0), mean_h2=10.0 * regions["digit"],
+        cov_11=1.0, cov_12=0.0, cov_22=1.0, radius=1.0,
+    )  # fmt: skip
+    return {"grokking_projection": points, "grokking_regions": regions}
+
+
+def of_claim(name, made):
+    from claim_judging import ROWS
+
+    return {key: made[key] for key in ROWS[name].tables}
+
+
+def not_noisy(step, amplitude):
+    return sigmoid(step, 5000, 20)
+
+
+FAILING = [
+    # Both accuracies rise together: no delay.
+    ("C41", {"test": train}),
+    ("C41", {"test": lambda step: min(0.79, test(step))}),  # never 80 %
+    ("C42", {"noisy": not_noisy}),  # no threshold of the noise
+    ("C42", {"noisy": lambda step, a: 0.98 * not_noisy(step, a)}),  # nothing learned well
+    ("C42", {"noisy": lambda step, a: noisy(step, a) if a == 0 else 0.5}),  # only without noise
+    # Learned before grokking, lost after.
+    ("C42", {"noisy": lambda step, a: noisy(step, a) if step < 15_000 else 0.5}),
+    # What is lost is less noisy than what is learned.
+    ("C42", {"noisy": lambda step, a: noisy(step, {0.05: 0.3, 0.3: 0.05}.get(a, 0.0))}),
+    ("C43", {"cone": lambda step: 0.1 + sample_size(step)}),  # large before
+    ("C43", {"cone": lambda step: sample_size(step) - 0.008}),  # too small before
+    ("C43", {"cone": lambda step: 0.01 + 0.05 * sigmoid(step, 20_000)}),  # small after
+    ("C43", {"deviation": 0.04}),
+    ("C43", {"deviation": 0.31}),
+    ("C43", {"cone": lambda step: 0.01 + sigmoid(step, 90_000)}),  # grows late
+    ("C43", {"weight": lambda step: 0.01 + sigmoid(step, 4000)}),  # grows early
+    ("C43", {"weight": lambda step: 1.0}),  # never grows
+    ("C43", {"weight": lambda step: INF if step > 200_000 else weight_size(step)}),
+    # Memorised only after the onset, though the basin grows later still.
+    (
+        "C43",
+        {
+            "train": lambda step: train(step / 25),
+            "cone": lambda step: 0.5 if step > 30_000 else 0.01,
+        },
+    ),
+    ("C44", {"g": lambda step, layer: 0.5 + g(step, layer)}),  # never small
+    ("C44", {"g": lambda step, layer: g(step, layer) if layer == 1 else 0.5 + g(step, layer)}),
+    ("C44", {"g": lambda step, layer: g(step / 8, layer)}),  # peaks late
+    ("C44", {"g": lambda step, layer: g(step if layer == 1 else step / 8, layer)}),
+    ("C44", {"g": lambda step, layer: g(step, layer) - (step == 251)}),  # −1 is not small
+    (
+        "C44",
+        {
+            "train": lambda step: train(step / 25),
+            "g": lambda step, layer: 1.0 if step == 39_811 else 0.01,
+        },
+    ),
+    ("C45", {"g": lambda step, layer: sigmoid(step, 20_000)}),  # never falls
+    ("C45", {"g": lambda step, layer: g(step, layer) if layer == 1 else sigmoid(step, 20_000)}),
+    ("C45", {"test": lambda step: test(min(step, 20_000))}),  # gains nothing
+    # Test accuracy gains before g has fallen, and loses it again by then.
+    ("C45", {"g": lambda step, layer: 2.0 + 0.1 * (step == 39_811) if step < 500_000 else 1.0}),
+    ("C45", {"g": lambda step, layer: g(step / 4, layer)}),  # peaks when there is nothing to gain
+    # One layer peaks early, the other when there is nothing to gain.
+    ("C45", {"g": lambda step, layer: g(2 * step if layer == 1 else step / 4, layer)}),
+    ("C46", {"affine": lambda step: 1 - sample_size(step)}),
+    ("C46", {"weight": lambda step: 0.05 + sigmoid(step, 20_000)}),
+    ("C46", {"test": lambda step: 0.1 + 0.8 * sigmoid(step, 20_000)}),
+    # Shrinks, but smoothly.
+    ("C46", {"weight": lambda step: 2 - 0.2 * np.log10(max(step, 1)) + 0.1 * (step == 39_811)}),
+]
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_reproduced_where_tables_show_what_the_paper_says(name):
+    found = outcome(CLAIMS, name, of_claim(name, tables()))
+    assert found.verdict == REPRODUCED
+    assert found.measured
+    assert found.seen.endswith(".")
+    assert "nan" not in found.measured + found.seen
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_one_seed_has_no_spread(name):
+    one = {key: table[table["seed"] == 0] for key, table in tables().items()}
+    found = outcome(CLAIMS, name, of_claim(name, one))
+    assert found.spread is None
+    assert found.verdict == REPRODUCED
+
+
+@pytest.mark.parametrize(("name", "changed"), FAILING)
+def test_not_reproduced_where_they_do_not(name, changed):
+    assert outcome(CLAIMS, name, of_claim(name, tables(**changed))).verdict == NOT_REPRODUCED
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_not_tested_unless_all_tables_are_whole(name):
+    assert_reads_its_tables(CLAIMS, name, tables())
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_diverged_run_is_told_as_such(name):
+    assert_diverges(CLAIMS, name, tables())
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "column", "value"),
+    [
+        ("C41", "grokking_history", "test_accuracy", 0.7),
+        ("C42", "grokking_noise", "accuracy", 0.5),
+        ("C43", "grokking_sample_basin_cone", "size", 0.5),
+        ("C44", "grokking_gradient", "gradient", 0.5),
+        ("C45", "grokking_gradient", "gradient", 0.5),
+        ("C46", "grokking_weight_basin", "size", 0.5),
+        ("C47", "grokking_projection", "h1", 0.0),
+    ],
+)
+def test_seeds_that_disagree_make_a_claim_partly_reproduced(name, table, column, value):
+    made = tables()
+    chosen = made[table]["seed"] == 1
+    if name == "C41":  # rise it must, but not so far
+        chosen &= made[table]["step"] > 20_000
+    made[table].loc[chosen, column] = value
+    if name == "C46":  # one of two seeds is no majority of trends
+        assert outcome(CLAIMS, name, of_claim(name, made)).verdict == NOT_REPRODUCED
+    else:
+        assert outcome(CLAIMS, name, of_claim(name, made)).verdict == PARTLY
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        (0.9, 0.9, NOT_REPRODUCED),
+        (0.3, 0.3, NOT_REPRODUCED),
+        (0.6, 0.9, PARTLY),
+        (0.3, 0.7, PARTLY),
+        (0.5, 0.8, REPRODUCED),
+    ],
+)
+def test_projections_lie_outside_then_inside(before, after, verdict):
+    made = {**tables(), **projections(before, after)}
+    assert outcome(CLAIMS, "C47", of_claim("C47", made)).verdict == verdict
+
+
+def test_the_delay_is_told_with_its_steps():
+    found = outcome(CLAIMS, "C41", of_claim("C41", tables()))
+    assert "501 and 31,623" in found.seen  # the first evaluated steps with 90 % and with 80 %
+    assert found.measured == "delay 63.1 ± 0.0 ×"
+
+
+def test_a_network_that_never_memorises_leaves_the_delay_untested():
+    made = of_claim("C41", tables(train=lambda step: 0.8 * train(step)))
+    assert verdict_of(CLAIMS, "C41", made) == NOT_TESTED
+
+
+@pytest.mark.parametrize("name", [name for name in CLAIMS if name != "C47"])
+def test_a_test_accuracy_that_never_rises_has_no_onset(name):
+    made = of_claim(name, tables(test=lambda step: 0.1))
+    assert verdict_of(CLAIMS, name, made) == NOT_TESTED
+
+
+def test_noise_that_is_never_learned_is_above_the_threshold():
+    def learned(step, amplitude):
+        return {0.0: 1.0, 0.05: 0.99, 0.1: 0.97, 0.3: 0.95}[amplitude] * sigmoid(step, 5000, 20)
+
+    made = of_claim("C42", tables(noisy=learned))
+    found = outcome(CLAIMS, "C42", made)
+    assert found.verdict == REPRODUCED
+    assert "learned at amplitudes 0.05, lost or not at 0.3" in found.measured
+
+
+def test_the_pictures_noise_decides_and_affine_is_told():
+    good = outcome(CLAIMS, "C43", of_claim("C43", tables(affine=lambda step: 0.2)))
+    assert good.verdict == REPRODUCED
+    assert f"affine: {NOT_REPRODUCED}" in good.seen
+    bad = outcome(CLAIMS, "C43", of_claim("C43", tables(cone=lambda step: 0.2)))
+    assert bad.verdict == NOT_REPRODUCED
+    assert f"affine: {REPRODUCED}" in bad.seen
+
+
+def test_a_basin_that_becomes_infinite_grows_steepest_there():
+    made = tables(weight=lambda step: INF if step > 15_000 else 0.05)
+    found = outcome(CLAIMS, "C43", of_claim("C43", made))
+    assert found.verdict == REPRODUCED
+    made = tables(cone=lambda step: INF if step > 15_000 else sample_size(step))
+    found = outcome(CLAIMS, "C43", of_claim("C43", made))
+    assert found.verdict == REPRODUCED
+    assert "∞" in found.measured
+
+
+def test_an_infinite_basin_has_no_fluctuation():
+    made = tables(weight=lambda step: INF if step > 200_000 else weight_size(step))
+    assert verdict_of(CLAIMS, "C46", of_claim("C46", made)) == NOT_TESTED
+    made = tables(affine=lambda step: INF if step > 500_000 else sample_size(step))
+    assert verdict_of(CLAIMS, "C46", of_claim("C46", made)) == REPRODUCED
+
+
+def test_the_gain_is_from_the_later_peak_to_where_both_have_fallen():
+    made = of_claim("C45", tables())
+    found = outcome(CLAIMS, "C45", made)
+    peak, best = 25_119, BEST  # kept steps: of the largest g, and of the best test accuracy
+    gain = 100 * (test(best) - test(peak))
+    assert f"(step {peak:,})" in found.seen
+    assert f"gain {gain:.2f}" in found.measured
+
+
+def test_first_reaching_counts_the_bound_itself():
+    assert first_reaching([0, 5, 7], [0.1, 0.9, 1.0], 0.9) == 5
+    assert first_reaching([0, 5, 7], [0.1, 0.8999999, 1.0], 0.9) == 5  # float32's 0.9
+    assert first_reaching([0, 5], [0.1, 0.5], 0.9) is None
+    with pytest.raises(NotTested):
+        first_reaching([0, 5], [NAN, 0.5], 0.9)
+
+
+def test_steepest_rise_is_against_the_logarithm_of_the_step():
+    # Equal rises: the one over the smaller factor of steps is the steeper.
+    assert steepest_rise([1, 10, 20], [0.0, 0.1, 0.2]) == pytest.approx(np.sqrt(200))
+    assert steepest_rise([1, 2, 20], [0.0, 0.1, 0.2]) == pytest.approx(np.sqrt(2))
+    # A function of log step alone: stretching the axis moves the step with it.
+    steps = np.round(np.geomspace(100, 1e6, 50))
+    values = [sigmoid(step, 20_000) for step in steps]
+    assert steepest_rise(steps, values) == pytest.approx(20_000, rel=0.1)
+    assert steepest_rise(7 * steps, values) == pytest.approx(7 * steepest_rise(steps, values))
+
+
+def test_steepest_rise_leaves_step_0_out_and_falls_alone():
+    assert steepest_rise([0, 1, 2], [0.0, 0.9, 1.0]) == pytest.approx(np.sqrt(2))
+    assert np.isnan(steepest_rise([0, 1, 2], [0.0, 0.9, 0.1]))
+    assert np.isnan(steepest_rise([1, 2, 3], [0.5, 0.5, 0.5]))
+    assert np.isnan(steepest_rise([5], [0.5]))
+    assert np.isnan(steepest_rise([1, 2, 3], [INF, INF, 0.5]))
+    assert steepest_rise([1, 2, 3], [0.1, INF, INF]) == pytest.approx(np.sqrt(2))
+    with pytest.raises(NotTested):
+        steepest_rise([1, 2], [0.1, NAN])
+
+
+def test_within_factor_is_symmetric():
+    assert within_factor(100, 200, 2)
+    assert within_factor(200, 100, 2)
+    assert not within_factor(100, 201, 2)
+    assert not within_factor(201, 100, 2)
+    assert not within_factor(NAN, 100, 2)
+
+
+def test_fluctuation_is_none_of_a_straight_course_however_spaced():
+    steps = np.array([10, 11, 100, 5000, 5100, 100_000])
+    straight = pd.DataFrame({"step": steps, "size": 3 - 0.2 * np.log(steps)})
+    assert fluctuation(straight) == pytest.approx(0, abs=1e-12)
+    even = pd.DataFrame({"step": [1, 10, 100, 1000], "size": [0.0, 1.0, 0.0, 1.0]})
+    assert fluctuation(even) == pytest.approx(1)
+    assert fluctuation(even.assign(size=[0, 3, 0, 3])) == pytest.approx(3)
+    with pytest.raises(NotTested):
+        fluctuation(even[:2])
+    with pytest.raises(NotTested):
+        fluctuation(even.assign(size=INF))
