@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from netdyn.errors import NetdynError
+from netdyn.figures.layout import SteadyLayout
 
 __all__ = [
     "CLASS_COLOURS",
@@ -94,9 +95,9 @@ def new_figure(settings: Mapping, height: float) -> Iterator[Figure]:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(RC)
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        layout = SteadyLayout(w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.04)
+        figure = Figure(figsize=(WIDTH, height), layout=layout)
         FigureCanvasAgg(figure)
-        figure.get_layout_engine().set(w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.04)
         if settings.get("title"):
             figure.suptitle(settings["title"], fontsize=9)
         if settings.get("note"):

@@ -1,0 +1,211 @@
+"""Attraction basins on axes, Fig. 4(a)–(g): accuracy under noise, and sizes with their errors."""
+
+from collections.abc import Iterable, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.transforms import offset_copy
+
+from netdyn.figures.marks import WHITE, best_accuracy
+from netdyn.figures.style import COLOURS, over_seeds, plot_line, zero_log_axis
+
+__all__ = [
+    "SPACES",
+    "depth_looks",
+    "draw_basins",
+    "draw_best_accuracy",
+    "mark_diverged",
+    "name_curves",
+    "noise_axes",
+    "sizes_over_seeds",
+    "sweep_axis",
+]
+
+SPACES = {
+    "sample": {"color": COLOURS["blue"], "marker": "o"},
+    "weight": {"color": COLOURS["orange"], "marker": "s"},
+}
+DEPTH_MAP = matplotlib.colormaps["viridis"]
+DEPTH_MARKERS = "os^Dv<>pPX"
+TOP = 0.96  # where arrows stand, in parts of a panel's height
+APART = 4.0  # points between the arrows of lines at the same place
+NAME_PARTS = (0.88, 0.74, 0.6, 0.44, 0.3)  # neighbouring curves are named at different ones
+NOISE_TICKS = [digit * 10.0**power for power in range(-4, 3) for digit in (1, 3)]
+
+
+def depth_looks(depths: Sequence[int]) -> dict[int, dict]:
+    """Return colour and marker of the line of each depth, from the shallowest, dark, on."""
+    shades = DEPTH_MAP(np.linspace(0, 0.88, len(depths)))
+    return {
+        depth: {"color": shade, "marker": DEPTH_MARKERS[i % len(DEPTH_MARKERS)]}
+        for i, (depth, shade) in enumerate(zip(depths, shades, strict=True))
+    }
+
+
+def noise_axes(axes: Axes, amplitudes: Iterable[float], label: str) -> None:
+    """Give a panel of accuracies the axis of noise amplitudes, and the 50 % that end a basin."""
+    axes.axhline(0.5, color=COLOURS["grey"], linewidth=0.6, linestyle=":", zorder=1)
+    amplitudes = np.unique(list(amplitudes))
+    zero_log_axis(axes, amplitudes, label)
+    smallest, largest = amplitudes[amplitudes > 0][[0, -1]] * (1 - 1e-6, 1 + 1e-6)
+    ticks = [0.0, *(tick for tick in NOISE_TICKS if smallest <= tick <= largest)]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_ylim(0, 1.04)
+
+
+def name_curves(axes: Axes, lines: Sequence[Line2D]) -> None:
+    """Write every line's label on it, where it has fallen to one of a few parts of its start."""
+    halves = [_fallen(line, 0.5) for line in lines]
+    for rank, index in enumerate(np.argsort(halves, kind="stable")):
+        line = lines[index]
+        place = _fallen(line, NAME_PARTS[rank % len(NAME_PARTS)])
+        axes.text(
+            line.get_xdata()[place],
+            line.get_ydata()[place],
+            line.get_label(),
+            color=line.get_color(),
+            fontsize=7,
+            fontweight="bold",
+            ha="center",
+            va="center",
+            bbox={**WHITE, "alpha": 0.9, "pad": 0.6},
+            zorder=5,
+        )
+
+
+def _fallen(line: Line2D, part: float) -> int:
+    """Return the index of a line's first point below a part of its first height, or of its last."""
+    heights = np.asarray(line.get_ydata())
+    below = np.flatnonzero(heights < part * heights[0])
+    return int(below[0]) if len(below) else len(heights) - 1
+
+
+def sizes_over_seeds(table: pd.DataFrame, x: str) -> pd.DataFrame:
+    """Return mean size and the ends of its bar, low and high, at every x.
+
+    The bar reaches to the extremes over seeds; where there is one seed, over its resampling error.
+    Every x is kept, however many seeds have it. An infinite size makes mean and high infinite, an
+    infinite error high alone; low is at least 0.
+    """
+    groups = table.dropna(subset=["size"]).groupby(x)
+    spread = groups["size"].agg(mean="mean", low="min", high="max", count="count").reset_index()
+    error = groups["size_error"].first().fillna(0).to_numpy()
+    single = (spread["count"] == 1) & np.isfinite(spread["mean"])
+    spread["low"] = spread["low"].where(~single, spread["mean"] - error)
+    spread.loc[~np.isfinite(spread["low"]) & single, "low"] = 0.0
+    spread["high"] = spread["high"].where(~single, spread["mean"] + error)
+    return spread.assign(low=spread["low"].clip(lower=0))
+
+
+def draw_basins(
+    axes: Axes, table: pd.DataFrame, x: str, label: str, place: float = 0.0, **look: object
+) -> Line2D:
+    """Draw basin sizes as a line with bars (see `sizes_over_seeds`).
+
+    An infinite mean, a basin that noise never takes below 50 %, is an arrow at the upper edge; a
+    bar without an upper end is a thin arrow to there.
+
+    Args:
+        table: seed, `x`, size and size_error, one row per x and seed.
+        label: of the line; its arrows are labelled "…, infinite".
+        place: shifts the arrows sideways, in arrows' widths: those of several lines meet.
+    """
+    spread = sizes_over_seeds(table, x)
+    mean = spread["mean"].where(np.isfinite(spread["mean"]))
+    (line,) = axes.plot(spread[x], mean, label=label, **look)
+    colour = line.get_color()
+    closed = spread[np.isfinite(spread["high"]) & (spread["high"] > spread["low"])]
+    if len(closed):
+        axes.errorbar(
+            closed[x],
+            closed["mean"],
+            [closed["mean"] - closed["low"], closed["high"] - closed["mean"]],
+            fmt="none",
+            ecolor=colour,
+            elinewidth=0.8,
+            capsize=1.6,
+            capthick=0.8,
+            zorder=line.get_zorder(),
+        )
+    upper = axes.get_xaxis_transform()  # y in parts of the panel's height
+    for row in spread[np.isinf(spread["high"]) & np.isfinite(spread["low"])].itertuples():
+        start = row.low if np.isinf(row.mean) else row.mean
+        arrow = {"arrowstyle": "->", "color": colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0}
+        at = getattr(row, x)
+        axes.annotate("", (at, TOP), (at, start), upper, "data", arrowprops=arrow)
+    infinite = spread.loc[np.isinf(spread["mean"]), x]
+    if len(infinite):
+        axes.plot(
+            infinite,
+            np.full(len(infinite), TOP),
+            marker="^",
+            linestyle="none",
+            markersize=4.5,
+            color=colour,
+            transform=offset_copy(upper, axes.get_figure(root=True), APART * place, units="points"),
+            clip_on=False,
+            zorder=4,
+            label=f"{label}, infinite",
+        )
+    return line
+
+
+def draw_best_accuracy(axes: Axes, history: pd.DataFrame, x: str) -> float:
+    """Draw the best test accuracy of every run against x; return the x where its mean is highest.
+
+    A run that diverged counts with what it reached before.
+    """
+    best = best_accuracy(history, [x, "seed"], "test_accuracy").dropna()
+    look = {"color": COLOURS["black"], "marker": "D", "label": "test accuracy"}
+    plot_line(axes, best, x, "test_accuracy", **look)
+    means = over_seeds(best, x, "test_accuracy")
+    return float(means.loc[means["mean"].idxmax(), x])
+
+
+def mark_diverged(panels: Sequence[Axes], history: pd.DataFrame, x: str) -> None:
+    """Mark where runs diverged: a dotted line through panels that share x, and the word beside it.
+
+    Args:
+        panels: one above the other.
+        history: with a row of missing `train_loss` at the step where a run diverged.
+
+    Where not all seeds diverged the text says how many. Nothing is drawn where none did.
+    """
+    diverged = history[history["train_loss"].isna()]
+    seeds = history.groupby(x)["seed"].nunique()
+    for place, count in diverged.groupby(x)["seed"].nunique().items():
+        for axes in panels:
+            axes.axvline(
+                place, color=COLOURS["grey"], linewidth=0.8, linestyle=":", label="_diverged"
+            )
+        middle = panels[len(panels) // 2]
+        note = middle.annotate(
+            "diverged" if count == seeds[place] else f"{count} of {seeds[place]} diverged",
+            (place, 0.5),
+            (3, 0),
+            xycoords=middle.get_xaxis_transform(),  # y in parts of the panel's height
+            textcoords="offset points",
+            rotation=90,
+            va="center",
+            fontsize=7,
+            color="0.3",
+            bbox=WHITE,
+            zorder=5,
+        )
+        note.set_in_layout(False)
+
+
+def sweep_axis(axes: Axes, values: Iterable[float], label: str) -> None:
+    """Make the x axis logarithmic, with the swept values as its ticks, all of them inside."""
+    values = sorted(set(values))
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(values))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(values, [f"{value:,g}" for value in values])
+    margin = (values[-1] / values[0]) ** 0.06 if len(values) > 1 else 2.0
+    axes.set_xlim(values[0] / margin, values[-1] * margin)
+    axes.set_xlabel(label)

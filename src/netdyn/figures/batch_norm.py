@@ -1,0 +1,182 @@
+"""Panels of the supplement on the deep networks: their running statistics and their L-maps' signs.
+
+Colours tell optimizers and depths apart, line styles what else is changed.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, MaxNLocator
+
+from netdyn.figures.marks import before_divergence, diverged_note, plain_log_axis
+from netdyn.figures.phases import PANELS
+from netdyn.figures.style import (
+    COLOURS,
+    only,
+    over_seeds,
+    panel,
+    percent_axis,
+    plot_line,
+    read,
+    zero_log_axis,
+)
+
+__all__ = ["draw_first_batch", "draw_statistics_and_signs"]
+
+REACHED = 0.9  # the accuracy whose first step is marked
+LOOK = {
+    "a": {"color": COLOURS["blue"], "linestyle": "-"},
+    "b": {"color": COLOURS["blue"], "linestyle": "--"},
+    "c": {"color": COLOURS["blue"], "linestyle": ":"},
+    "d": {"color": COLOURS["red"], "linestyle": "-"},
+    "e": {"color": COLOURS["red"], "linestyle": "--"},
+    "f": {"color": COLOURS["red"], "linestyle": ":"},
+    "g": {"color": COLOURS["black"], "linestyle": "-"},
+}
+MARKS = {
+    "train_accuracy": {"marker": "o", "label": f"training accuracy first {100 * REACHED:.0f} %"},
+    "test_accuracy": {
+        "marker": "D",
+        "markerfacecolor": "white",
+        "label": f"test accuracy first {100 * REACHED:.0f} %",
+    },
+}
+MOMENTS = {"best": 1.6, "last": 0.6}  # line widths
+ACCURACIES = {
+    "train_accuracy": {
+        "color": COLOURS["black"],
+        "linestyle": "--",
+        "linewidth": 1.0,
+        "label": "training",
+    },
+    "test_accuracy": {"color": COLOURS["red"], "label": "test, running statistics from 0 and 1"},
+    "test_accuracy_first_batch": {
+        "color": COLOURS["blue"],
+        "linestyle": "-.",
+        "label": "test, from the first batch's",
+    },
+}
+
+
+def draw_statistics_and_signs(
+    figure: FigureBase, tables: Mapping[str, pd.DataFrame], letters: str
+) -> None:
+    """Draw two panels on the runs of Fig. 3(a)–(g), with one legend of the runs.
+
+    Left, how far the running statistics are from the current ones over steps, mean over layers; the
+    first steps at which training and test accuracy reach 90 % are marked on each line. Right, by
+    layer, the share of signs that the L-map and the mean Jacobian have in common, thick at each
+    run's best step, thin at its last.
+
+    Args:
+        figure: for both panels and their legends.
+        tables: `deep10_history`, `deep23_history`, and `sign_agreement` of two steps of each run,
+            or of one where they are the same.
+        letters: of the panels.
+    """
+    left, right = figure.subplots(1, 2)
+    marks = _distances(left, tables, letters[0])
+    _agreement(right, tables, letters[1])
+    figure.legend(handles=marks, loc="outside lower left", ncols=4, handlelength=1)
+    runs = [
+        Line2D([], [], label=f"3{letter} {PANELS[letter][2]}", **look)
+        for letter, look in LOOK.items()
+    ]
+    for moment, width in MOMENTS.items():
+        runs.append(Line2D([], [], color="0.4", linewidth=width, label=f"{moment} step"))
+    right.legend(handles=runs, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _distances(axes: Axes, tables: Mapping[str, pd.DataFrame], letter: str) -> list[Line2D]:
+    """Draw distances over steps; return what a legend needs of the marks on the lines."""
+    panel(axes, letter, "running against current statistics")
+    steps = []
+    handles = [Line2D([], [], color="0.4", linestyle="none", **mark) for mark in MARKS.values()]
+    for run_letter, look in LOOK.items():
+        prefix, run, _ = PANELS[run_letter]
+        name = f"{prefix}_history"
+        columns = ["run", "seed", "step", "train_loss", *MARKS, "statistics_distance_1"]
+        history = only(read(tables, name, columns), name, run=run)
+        steps.append(history["step"])
+        finite = before_divergence(history)
+        distances = finite.filter(regex=r"^statistics_distance_\d+$")
+        finite = finite.assign(distance=distances.mean(axis=1))
+        line = plot_line(axes, finite, "step", "distance", label=f"3{run_letter}", **look)
+        for column, mark in MARKS.items():
+            spread = over_seeds(finite, "step", column)
+            reached = spread.loc[spread["mean"] >= REACHED, "step"]
+            if len(reached):
+                height = np.interp(reached.iloc[0], line.get_xdata(), line.get_ydata())
+                look_of_mark = {**mark, "label": f"_{mark['label']} 3{run_letter}"}
+                axes.plot(reached.iloc[0], height, color=look["color"], zorder=5, **look_of_mark)
+        diverged = history.loc[history["train_loss"].isna(), "step"]
+        if len(diverged):
+            label = f"3{run_letter} diverged at step {diverged.min():,}"
+            cross = {"color": look["color"], "marker": "X", "linestyle": "none", "label": label}
+            handles += axes.plot(line.get_xdata()[-1:], line.get_ydata()[-1:], zorder=5, **cross)
+    zero_log_axis(axes, pd.concat(steps), "step")
+    axes.set_ylabel("mean distance")
+    plain_log_axis(axes)
+    return handles
+
+
+def _agreement(axes: Axes, tables: Mapping[str, pd.DataFrame], letter: str) -> None:
+    name = "sign_agreement"
+    panel(axes, letter, "signs of L-map and Jacobian")
+    table = read(tables, name, ["run", "seed", "step", "layer", "agreement"])
+    of_run = table.groupby(["run", "seed"])["step"]
+    steps = {"best": of_run.transform("min"), "last": of_run.transform("max")}
+    for run_letter, look in LOOK.items():
+        for moment, width in MOMENTS.items():
+            rows = table[(table["run"] == PANELS[run_letter][1]) & (table["step"] == steps[moment])]
+            if len(rows):
+                label = f"3{run_letter}, {moment}"
+                plot_line(axes, rows, "layer", "agreement", label=label, linewidth=width, **look)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("layer")
+    axes.set_ylim(None, 1.01)
+    percent_axis(axes, "equal signs")
+
+
+def draw_first_batch(figure: FigureBase, tables: Mapping[str, pd.DataFrame], letter: str) -> None:
+    """Draw the test accuracy had the running statistics started from the first batch's.
+
+    Args:
+        figure: for six panels, one for each run of Fig. 3(a)–(f), and their legend.
+        tables: `deep10_history` for the training accuracy and `deep10_first_batch`.
+    """
+    columns = ["run", "seed", "step"]
+    history = read(tables, "deep10_history", [*columns, "train_loss", "train_accuracy"])
+    name = "deep10_first_batch"
+    tests = [column for column in ACCURACIES if column != "train_accuracy"]
+    kept = read(tables, name, [*columns, *tests])
+    steps = {
+        row: history.loc[history["run"].isin([PANELS[part][1] for part in row]), "step"]
+        for row in ("abc", "def")
+    }
+    grid = figure.subplots(2, 3, sharey=True)
+    for axes, run_letter in zip(grid.flat, "abcdef", strict=True):
+        _, run, text = PANELS[run_letter]
+        text = f"3{run_letter}, {text}"
+        if run_letter == "a":
+            panel(axes, letter, text)
+        else:
+            axes.set_title(text)
+        own = only(history, "deep10_history", run=run)
+        accuracies = dict.fromkeys(tests, only(kept, name, run=run))
+        accuracies["train_accuracy"] = before_divergence(own)
+        for column, look in ACCURACIES.items():
+            plot_line(axes, accuracies[column], "step", column, **look)
+        zero_log_axis(axes, steps["abc" if run_letter in "abc" else "def"], "step")
+        axes.set_ylim(0, 1.04)
+        axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
+        diverged_note(axes, own)
+    for axes in grid[:, 0]:
+        percent_axis(axes, "accuracy")
+    for axes in grid[0]:
+        axes.set_xlabel("")
+    figure.legend(handles=grid[0, 0].get_lines()[:3], loc="outside lower center", ncols=3)

@@ -1,0 +1,109 @@
+"""Perturbed points of single samples in a projection, Fig. 4(h) and 5(a)."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from netdyn.figures.fig6 import first_seed
+from netdyn.figures.style import COLOURS, only, read
+
+__all__ = ["amplitude_colours", "amplitudes_of", "draw_plane", "plane_key", "read_cones"]
+
+COLUMNS = ["seed", "kind", "sample", "digit", "shift", "amplitude", "kept"]
+AMPLITUDE_MAP = matplotlib.colormaps["plasma"]
+DATA = {
+    "train": {"color": "0.78", "marker": "o", "label": "training samples"},
+    "test": {"color": COLOURS["sky"], "marker": ".", "label": "test samples"},
+}
+# Of the sample and its shifted copy: prediction kept, filled; lost, hollow.
+SHAPES = "o^"
+
+
+def read_cones(
+    tables: Mapping[str, pd.DataFrame], name: str, coordinates: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the perturbed points and the data's points of a table of cones, of its first seed."""
+    table = first_seed(read(tables, name, [*COLUMNS, *coordinates]))
+    return only(table, name, kind="point"), table[table["kind"] != "point"]
+
+
+def amplitude_colours(amplitudes: Sequence[float]) -> dict[float, np.ndarray]:
+    """Return a colour for each noise amplitude, from the smallest, dark, on."""
+    shades = AMPLITUDE_MAP(np.linspace(0, 0.88, len(amplitudes)))
+    return dict(zip(amplitudes, shades, strict=True))
+
+
+def draw_plane(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
+    """Draw the data of a digit and the cones of a sample and of its shifted copy, Fig. 4(h)."""
+    for kind, look in DATA.items():
+        rows = data[data["kind"] == kind]
+        own = {**look, "markersize": 2.4 if kind == "train" else 2.0, "markeredgewidth": 0}
+        axes.plot(rows["c1"], rows["c2"], linestyle="none", rasterized=True, zorder=1, **own)
+    colours = amplitude_colours(amplitudes_of(points))
+    for shift, marker in zip(_shifts(points), SHAPES, strict=False):
+        cone = points[points["shift"] == shift]
+        for amplitude, colour in colours.items():
+            for kept in (0, 1):
+                rows = cone[(cone["amplitude"] == amplitude) & (cone["kept"] == kept)]
+                axes.plot(
+                    rows["c1"],
+                    rows["c2"],
+                    linestyle="none",
+                    marker=marker,
+                    markersize=2.5,
+                    markeredgecolor=colour,
+                    markerfacecolor=colour if kept else "none",
+                    markeredgewidth=0.5,
+                    zorder=2 + kept,
+                    label=f"_{shift}, {amplitude:g}, {kept}",
+                )
+        apex = cone[cone["amplitude"] == 0]
+        axes.plot(
+            apex["c1"],
+            apex["c2"],
+            linestyle="none",
+            marker=marker,
+            markersize=6,
+            markerfacecolor="white",
+            markeredgecolor="black",
+            markeredgewidth=1.1,
+            zorder=5,
+            label=f"_{shift}, apex",
+        )
+    axes.set(xlabel="sum of the first 392 pixels", ylabel="sum of the last 392 pixels")
+
+
+def plane_key(axes: Axes, points: pd.DataFrame) -> None:
+    """Say beside a panel of `draw_plane` what its shapes and colours mean."""
+    entries = [_dot(label=look["label"], marker="o", color=look["color"]) for look in DATA.values()]
+    for shift, marker in zip(_shifts(points), SHAPES, strict=False):
+        text = f"shifted by {shift} px" if shift else "original sample"
+        entries.append(_dot(label=text, marker=marker, color="black", markerfacecolor="white"))
+    entries.append(_dot(label="prediction kept", marker="o", color="0.3"))
+    entries.append(_dot(label="prediction lost", marker="o", color="0.3", markerfacecolor="none"))
+    for amplitude, colour in amplitude_colours(amplitudes_of(points)).items():
+        entries.append(_dot(label=f"a = {amplitude:g}", marker="s", color=colour))
+    axes.legend(
+        handles=entries,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        handlelength=1.0,
+        labelspacing=0.3,
+    )
+
+
+def _dot(**look: object) -> Line2D:
+    return Line2D([], [], linestyle="none", markersize=4, markeredgewidth=0.8, **look)
+
+
+def amplitudes_of(points: pd.DataFrame) -> list[float]:
+    """Return the amplitudes above 0, at which a cone is its apex."""
+    return sorted(points.loc[points["amplitude"] > 0, "amplitude"].unique())
+
+
+def _shifts(points: pd.DataFrame) -> list[int]:
+    return sorted(points["shift"].astype(int).unique())

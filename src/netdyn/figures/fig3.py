@@ -1,0 +1,88 @@
+"""Fig. 3: training dynamics of deep networks, layer by layer, and the part of depth and width."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from netdyn.figures.marks import best_accuracy
+from netdyn.figures.phases import (
+    COURSES,
+    HEIGHTS,
+    PARTS,
+    draw_by_width,
+    draw_courses,
+    draw_first_layer,
+)
+from netdyn.figures.style import (
+    COLOURS,
+    new_figure,
+    only,
+    panel,
+    percent_axis,
+    plot_line,
+    read,
+)
+
+__all__ = ["draw"]
+
+SPLITS = {
+    "train": {"color": COLOURS["black"], "linestyle": "--", "marker": "s", "label": "training"},
+    "test": {"color": COLOURS["red"], "linestyle": "-", "marker": "o", "label": "test"},
+}
+
+
+def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+    """Draw Fig. 3: accuracies, RPD gradients and pruning of deep networks, in evaluation mode.
+
+    Args:
+        tables: `deep10_history`, `deep10_gradient`, `deep23_history`, `deep23_gradient`,
+            `deep23_pruning`, `architecture_history` and `architecture_gradient`.
+        settings: `title`, `note`: optional strings.
+
+    Lines are means over seeds, bands reach to the extremes. A run that diverged is drawn until it
+    did.
+
+    Raises:
+        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+    """
+    with new_figure(settings, height=9.0) as figure:
+        key, ten, deep, below = figure.subfigures(4, 1, height_ratios=[*HEIGHTS, 1.9])
+        panels = ten.subplot_mosaic(COURSES, height_ratios=PARTS * 2)
+        panels |= deep.subplot_mosaic([["g", "h"], ["g2", "h"]], height_ratios=PARTS)
+        draw_courses(panels, key, tables, "evaluation")
+        _pruning(panels["h"], tables)
+        i, j = below.subplots(1, 2)
+        _depth(i, tables)
+        draw_first_layer(j, tables, "evaluation")
+        return figure
+
+
+def _pruning(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Draw the accuracy with all layers from s on replaced by their L-map, and the network's."""
+    name = "deep23_pruning"
+    columns = ["run", "seed", "split", "start_layer", "accuracy", "full_accuracy"]
+    table = read(tables, name, columns)
+    depth = table["start_layer"].max()
+    panel(axes, "h", f"L-map pruning, {depth} layers")
+    for split, look in SPLITS.items():
+        rows = only(table, name, split=split)
+        plot_line(axes, rows, "start_layer", "accuracy", **look)
+        full = {**look, "marker": None, "linewidth": 0.7, "zorder": 1}
+        full["label"] = f"{look['label']}, full network"
+        plot_line(axes, rows, "start_layer", "full_accuracy", **full)
+    axes.set_xticks(range(1, depth + 1, 1 + depth // 12))
+    axes.set_xlabel("pruned from layer")
+    percent_axis(axes, "accuracy")
+    axes.legend(loc="best")
+
+
+def _depth(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Draw the best test accuracy of every depth and width."""
+    columns = ["run", "width", "depth", "seed", "step", "train_loss", "test_accuracy"]
+    history = read(tables, "architecture_history", columns)
+    panel(axes, "i", "best test accuracy")
+    best = best_accuracy(history, ["width", "depth", "seed"], "test_accuracy")
+    draw_by_width(axes, best, "test_accuracy", history)
+    percent_axis(axes, "test accuracy")

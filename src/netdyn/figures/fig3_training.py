@@ -1,0 +1,34 @@
+"""Fig. 3(a)–(g) and (j) with the batch's own statistics in place of the running ones."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from netdyn.figures.phases import COURSES, HEIGHTS, PARTS, draw_courses, draw_first_layer
+from netdyn.figures.style import new_figure
+
+__all__ = ["draw"]
+
+
+def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+    """Draw Fig. 3(a)–(g) and (j) in training mode: gradients and test accuracies with α = 1.
+
+    Args:
+        tables: `deep10_history`, `deep10_gradient`, `deep23_history`, `deep23_gradient`,
+            `architecture_history` and `architecture_gradient`.
+        settings: `title`, `note`: optional strings.
+
+    Lines are means over seeds, bands reach to the extremes. A run that diverged is drawn until it
+    did. Letters are those of Fig. 3.
+
+    Raises:
+        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+    """
+    with new_figure(settings, height=7.0) as figure:
+        key, ten, deep = figure.subfigures(3, 1, height_ratios=HEIGHTS)
+        panels = ten.subplot_mosaic(COURSES, height_ratios=PARTS * 2)
+        panels |= deep.subplot_mosaic([["g", "j"], ["g2", "j"]], height_ratios=PARTS)
+        draw_courses(panels, key, tables, "training")
+        draw_first_layer(panels["j"], tables, "training")
+        return figure

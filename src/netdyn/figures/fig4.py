@@ -1,0 +1,204 @@
+"""Fig. 4: attraction basins in sample and weight space, from networks down to single samples."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, MaxNLocator
+
+from netdyn.errors import NetdynError
+from netdyn.figures.basin_axes import (
+    SPACES,
+    depth_looks,
+    draw_basins,
+    draw_best_accuracy,
+    mark_diverged,
+    name_curves,
+    noise_axes,
+    sweep_axis,
+)
+from netdyn.figures.cone_axes import draw_plane, plane_key, read_cones
+from netdyn.figures.style import (
+    CLASS_COLOURS,
+    COLOURS,
+    new_figure,
+    only,
+    panel,
+    percent_axis,
+    plot_line,
+    read,
+)
+
+__all__ = ["draw"]
+
+MOSAIC = [
+    ["key", "key"],
+    ["a", "b"],
+    ["c", "d"],
+    ["e", "f"],
+    ["e_sample", "f_sample"],
+    ["e_weight", "f_weight"],
+]
+UNIT = {"sample": "noise a (pixel range 1)", "weight": "noise a (std of each weight matrix)"}
+DASHES = ("-", (0, (4, 1.2)), (0, (1.2, 1)), (0, (5, 1, 1, 1)))
+SWEEPS = {
+    "e": ("learning_rates", "learning_rate", "SGD: accuracy and basins"),
+    "f": ("batch_sizes", "batch_size", "Adam: accuracy and basins"),
+}
+NOISE = ["seed", "of", "amplitude", "accuracy"]
+BASIN = ["seed", "of", "size", "size_error"]
+HISTORY = ["seed", "step", "train_loss", "test_accuracy"]
+COLUMNS = {  # of each table but that of the cones
+    **{f"architecture_{space}_noise": ["width", "depth", *NOISE] for space in SPACES},
+    **{f"architecture_{space}_basin": ["width", "depth", *BASIN] for space in SPACES},
+    **{
+        f"{sweep}_{space}_basin": [x, *BASIN] for sweep, x, _ in SWEEPS.values() for space in SPACES
+    },
+    **{f"{sweep}_history": [x, *HISTORY] for sweep, x, _ in SWEEPS.values()},
+    "deep23_class_noise": ["index", *NOISE],
+}
+
+
+def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+    """Draw Fig. 4: accuracy under noise and basin sizes, by depth, width, rate, batch and class.
+
+    Args:
+        tables: `architecture_sample_noise` and `architecture_weight_noise`, of one width;
+            `architecture_sample_basin` and `architecture_weight_basin`; `…_history`,
+            `…_sample_basin` and `…_weight_basin` of `learning_rates` and `batch_sizes`;
+            `deep23_class_noise`; `deep23_shift_cone`, of several seeds the smallest.
+        settings: `title`, `note`: optional strings.
+
+    Lines are means over seeds, bands and bars reach to the extremes; a single seed's sizes carry
+    their resampling error. A basin that never ends is an arrow; a run that diverged is told.
+
+    Raises:
+        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+    """
+    points, data = read_cones(tables, "deep23_shift_cone", ["c1", "c2"])
+    tables = {name: read(tables, name, columns) for name, columns in COLUMNS.items()}
+    with new_figure(settings, height=9.3) as figure:
+        above, below = figure.subfigures(2, 1, height_ratios=[2.2, 1])
+        panels = above.subplot_mosaic(MOSAIC, height_ratios=[0.1, 2, 2, 0.8, 0.8, 0.8])
+        g, h = below.subplots(1, 2, width_ratios=[1, 1.25])
+        _depth_panels(panels, tables)
+        for letter in SWEEPS:
+            _sweep(panels, letter, tables)
+        _classes(g, tables)
+        panel(h, "h", f"a {points['digit'].iloc[0]:g} and its shifted copy under noise")
+        draw_plane(h, points, data)
+        plane_key(h, points)
+        return figure
+
+
+def _depth_panels(panels: Mapping[str, Axes], tables: Mapping[str, pd.DataFrame]) -> None:
+    """Draw (a)–(d), with one key of depths for all four."""
+    noise = {space: _averages(tables, f"architecture_{space}_noise") for space in SPACES}
+    basins = {space: _averages(tables, f"architecture_{space}_basin") for space in SPACES}
+    depths = sorted({*pd.concat([*noise.values(), *basins.values()])["depth"]})
+    looks = depth_looks(depths)
+    for letter, space in zip("ab", SPACES, strict=True):
+        _noise_curves(panels[letter], letter, space, noise[space], looks)
+    for letter, space in zip("cd", SPACES, strict=True):
+        _sizes_by_width(panels[letter], letter, space, basins[space], looks)
+    handles = [Line2D([], [], linestyle="none", label="depth L:")]
+    handles += [Line2D([], [], label=f"{depth}", **look) for depth, look in looks.items()]
+    panels["key"].axis("off")
+    panels["key"].legend(
+        handles=handles,
+        loc="center",
+        ncols=len(handles),
+        handlelength=1.6,
+        columnspacing=1.1,
+        handletextpad=0.4,
+    )
+
+
+def _averages(tables: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
+    """Return the rows of a table that are means over all samples."""
+    return only(tables[name], name, of="average")
+
+
+def _noise_curves(
+    axes: Axes, letter: str, space: str, table: pd.DataFrame, looks: Mapping[int, dict]
+) -> None:
+    """Draw the accuracy of training samples against the noise on them or on the weights."""
+    widths = sorted(map(int, table["width"].unique()))
+    if len(widths) > 1:
+        name = f"architecture_{space}_noise"
+        raise NetdynError(f"table {name!r} has the widths {widths}: name one under its `where`")
+    panel(axes, letter, f"noise on {space}s, width {widths[0]:,}")
+    for depth, look in looks.items():
+        rows = table[table["depth"] == depth]
+        if len(rows):
+            own = {**look, "marker": None, "linewidth": 1.1}
+            plot_line(axes, rows, "amplitude", "accuracy", label=f"{depth}", **own)
+    noise_axes(axes, table["amplitude"], UNIT[space])
+    percent_axis(axes, "training accuracy")
+
+
+def _sizes_by_width(
+    axes: Axes, letter: str, space: str, table: pd.DataFrame, looks: Mapping[int, dict]
+) -> None:
+    panel(axes, letter, f"average basin in {space} space")
+    endless = sorted(table.loc[np.isinf(table["size"]), "depth"].unique())
+    for depth, look in looks.items():
+        rows = table[table["depth"] == depth]
+        # Arrows of several depths stand side by side.
+        place = endless.index(depth) - (len(endless) - 1) / 2 if depth in endless else 0
+        own = {**look, "linewidth": 1.0, "markersize": 3}
+        draw_basins(axes, rows, "width", f"{depth}", place, **own)
+    axes.set_ylim(0, (1.2 if endless else 1.04) * axes.get_ylim()[1])
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_locator(FixedLocator(sorted(table["width"].unique())))
+    axes.set(xlabel="width", ylabel="basin size a")
+
+
+def _sweep(panels: Mapping[str, Axes], letter: str, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Draw, one above the other, test accuracy and both basins against a swept setting."""
+    name, column, text = SWEEPS[letter]
+    history = tables[f"{name}_history"]
+    above, *below = (panels[key] for key in (letter, f"{letter}_sample", f"{letter}_weight"))
+    panel(above, letter, text)
+    best = draw_best_accuracy(above, history, column)
+    percent_axis(above, "test\nacc.")
+    for axes, (space, look) in zip(below, SPACES.items(), strict=True):
+        table = _averages(tables, f"{name}_{space}_basin")
+        draw_basins(axes, table, column, f"{space} space", **look)
+        axes.set_ylim(0, 1.2 * axes.get_ylim()[1])
+        axes.set_ylabel(f"{space}\nbasin")
+    above.margins(y=0.15)
+    label = column.replace("_", " ")
+    for axes in (above, *below):
+        sweep_axis(axes, history[column], label if axes is below[-1] else "")
+        axes.tick_params(labelbottom=axes is below[-1])
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+        axes.axvline(best, color="0.88", linewidth=5, zorder=0, label="_best accuracy")
+    mark_diverged([above, *below], history, column)
+
+
+def _classes(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Draw the accuracy of each class of noisy training samples, and of all, against the noise."""
+    name = "deep23_class_noise"
+    classes = only(tables[name], name, of="class")
+    panel(axes, "g", "noise on the samples of each class")
+    for k in sorted(classes["index"].unique()):
+        look = {"color": CLASS_COLOURS[k % len(CLASS_COLOURS)], "linestyle": DASHES[k % 4]}
+        rows = classes[classes["index"] == k]
+        plot_line(axes, rows, "amplitude", "accuracy", linewidth=1.1, label=f"{k}", **look)
+    look = {"color": COLOURS["black"], "linewidth": 2.0, "zorder": 4, "label": "all"}
+    plot_line(axes, _averages(tables, name), "amplitude", "accuracy", **look)
+    noise_axes(axes, classes["amplitude"], UNIT["sample"])
+    percent_axis(axes, "training accuracy")
+    name_curves(axes, [line for line in axes.get_lines() if line.get_label().isdigit()])
+    axes.legend(
+        title="class",
+        title_fontsize=7,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        handlelength=1.8,
+        labelspacing=0.3,
+    )

@@ -1,0 +1,221 @@
+"""Fig. 5: basins of single samples, and the slight perturbations that flip the most fragile one."""
+
+import itertools
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from netdyn.errors import NetdynError
+from netdyn.figures.cone_axes import amplitudes_of, read_cones
+from netdyn.figures.fig6 import first_seed
+from netdyn.figures.style import CLASS_COLOURS, new_figure, only, panel, read
+
+__all__ = ["draw"]
+
+HEIGHTS = (3.6, 2.0)  # inches of (a) and (b)
+VIEW = {"elev": 22, "azim": -65}  # degrees: the same view of every table
+POINT_SIZES = (16.0, 4.0)  # square points, at the smallest and at the largest amplitude
+OPACITIES = (0.9, 0.3)
+# Of the samples of one digit.
+MARKERS = {"first sample": "o", "second sample": "s", "third sample": "D", "fourth sample": "h"}
+COORDINATES = ["c1", "c2", "c3"]
+MOSAIC = ["original", "noise", "noisy", ".", "perturbation", "flipped"]
+WIDTHS = [1, 1, 1, 0.3, 1, 1]
+# Each image, the sign in front of it, and what stands in its place where the table has none.
+IMAGES = {
+    "original": ("", ""),
+    "noise": ("+", ""),
+    "noisy": ("=", "no amplitude\nflips most trials"),
+    "perturbation": ("original +", ""),
+    "flipped": ("=", "no flip found"),
+}
+
+
+def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+    """Draw Fig. 5: basins of single samples among the data, and the sample of smallest basin.
+
+    Args:
+        tables: `deep23_cone` and `deep23_fragile`; of several seeds the smallest is drawn.
+        settings: `title`, `note`: optional strings.
+
+    Raises:
+        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+    """
+    points, data = read_cones(tables, "deep23_cone", COORDINATES)
+    images, numbers = _fragile(tables)
+    with new_figure(settings, height=sum(HEIGHTS)) as figure:
+        above, below = figure.subfigures(2, 1, height_ratios=HEIGHTS)
+        host = above.add_axes((0.01, 0, 0.98, 0.9))
+        host.axis("off")
+        panel(host, "a", "perturbed points that keep the prediction of their sample")
+        # By hand: a box in perspective is wider than the square that it is laid out in.
+        axes = above.add_axes((0.1, 0, 0.6, 0.93), projection="3d", computed_zorder=False)
+        _basins(axes, points, data)
+        _key(host, points)
+        _flips(below.subplot_mosaic([MOSAIC], width_ratios=WIDTHS), images, numbers)
+        return figure
+
+
+def _looks(points: pd.DataFrame) -> dict[float, dict]:
+    """Return size and opacity of the points of each amplitude: the slighter, the stronger."""
+    amplitudes = amplitudes_of(points)
+    sizes = np.geomspace(*POINT_SIZES, len(amplitudes))
+    opacities = np.linspace(*OPACITIES, len(amplitudes))
+    return {
+        amplitude: {"s": size, "alpha": opacity}
+        for amplitude, size, opacity in zip(amplitudes, sizes, opacities, strict=True)
+    }
+
+
+def _basins(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
+    """Draw each sample, the way of its perturbed points' mean, and those that keep its prediction.
+
+    Grey: training samples, the middle 98 % of each coordinate where they spread wider than the
+    cones.
+    """
+    training = data[data["kind"] == "train"]
+    low, high = _extent(points, training)
+    inside = training[COORDINATES].ge(low).all(axis=1) & training[COORDINATES].le(high).all(axis=1)
+    plain = {"depthshade": False, "linewidths": 0, "rasterized": True, "clip_on": False}
+    look = {"s": 1.5, "color": "0.7", "alpha": 0.4, "label": "_training"}
+    axes.scatter(*_places(training[inside]), **look, **plain)
+    looks = _looks(points)
+    for order, (sample, cone) in enumerate(points.groupby("sample")):
+        digit = int(cone["digit"].iloc[0])
+        siblings = sorted(points.loc[points["digit"] == digit, "sample"].unique())
+        colour = CLASS_COLOURS[digit % len(CLASS_COLOURS)]
+        marker = list(MARKERS.values())[siblings.index(sample) % len(MARKERS)]
+        way = cone.groupby("amplitude", as_index=False)[COORDINATES].mean()
+        axes.plot(
+            *_places(way),
+            color=colour,
+            linewidth=0.6,
+            label=f"_way {sample:g}",
+            zorder=2,
+            clip_on=False,
+        )
+        for amplitude, own in looks.items():
+            kept = cone[(cone["amplitude"] == amplitude) & (cone["kept"] == 1)]
+            label = f"_{sample:g}, {amplitude:g}"
+            axes.scatter(
+                *_places(kept), color=colour, marker=marker, label=label, zorder=3, **own, **plain
+            )
+        apex = cone[cone["amplitude"] == 0]
+        axes.scatter(
+            *_places(apex),
+            s=62,
+            marker=marker,
+            color="white",
+            edgecolors=colour,
+            linewidths=1.3,
+            depthshade=False,
+            clip_on=False,
+            label=f"_sample {sample:g}",
+            zorder=10 + order,
+        )
+        text = {"ha": "center", "va": "center_baseline", "fontsize": 7, "zorder": 10.5 + order}
+        axes.text(*(float(place[0]) for place in _places(apex)), f"{digit}", **text)
+    _box(axes, low, high)
+
+
+def _extent(points: pd.DataFrame, training: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return the ends of each coordinate that hold all perturbed points and most of the data."""
+    places = [points[COORDINATES], training[COORDINATES].quantile([0.01, 0.99])]
+    places = pd.concat(places)
+    return places.min(), places.max()
+
+
+def _box(axes: Axes, low: pd.Series, high: pd.Series) -> None:
+    axes.view_init(**VIEW)
+    axes.patch.set_visible(False)
+    axes.set_box_aspect((1.7, 1.1, 0.9), zoom=1.38)
+    for coordinate, side in zip(COORDINATES, "xyz", strict=True):
+        getattr(axes, f"set_{side}lim")(low[coordinate], high[coordinate])
+        axis = getattr(axes, f"{side}axis")
+        axis.set_major_locator(MaxNLocator(5, integer=True))
+        axis.set_label_text(f"PC {coordinate[1:]}")
+        axis.set_pane_color((0.97, 0.97, 0.97))
+        axis.set_tick_params(pad=-2)
+        axis.labelpad = -5
+
+
+def _places(rows: pd.DataFrame) -> list[np.ndarray]:
+    return [rows[coordinate].to_numpy() for coordinate in COORDINATES]
+
+
+def _key(axes: Axes, points: pd.DataFrame) -> None:
+    """Say at the right edge what shapes and sizes mean; digits stand in their samples."""
+    most = points[["digit", "sample"]].drop_duplicates().groupby("digit").size().max()
+    entries = [
+        _mark(label, marker=marker, markersize=7, markerfacecolor="white")
+        for label, marker in itertools.islice(MARKERS.items(), most)
+    ]
+    for amplitude, look in _looks(points).items():
+        own = {"markersize": math.sqrt(look["s"]), "alpha": look["alpha"], "markeredgewidth": 0}
+        entries.append(_mark(f"a = {amplitude:g}", marker="o", **own))
+    entries.append(Line2D([], [], color="0.3", linewidth=0.6, label="mean of all points"))
+    entries.append(_mark("training samples", marker="o", markersize=2.5, alpha=0.5))
+    axes.legend(handles=entries, loc="center right", handlelength=1.2)
+
+
+def _mark(label: str, **look: object) -> Line2D:
+    return Line2D([], [], linestyle="none", color="0.2", label=label, **look)
+
+
+def _fragile(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Return the square images by kind, those there are, and the numbers by name."""
+    name = "deep23_fragile"
+    table = first_seed(read(tables, name, ["seed", "kind", "pixel", "value", "name"]))
+    only(table, name, kind="original")
+    summary = only(table, name, kind="summary")
+    images = {}
+    for kind, rows in table[table["kind"] != "summary"].groupby("kind"):
+        side = math.isqrt(len(rows))
+        if side**2 != len(rows):
+            raise NetdynError(f"table {name!r}: {len(rows)} pixels of {kind!r} are no square image")
+        images[kind] = rows.sort_values("pixel")["value"].to_numpy().reshape(side, side)
+    return images, dict(zip(summary["name"], summary["value"], strict=True))
+
+
+def _flips(
+    panels: Mapping[str, Axes], images: Mapping[str, np.ndarray], numbers: Mapping[str, float]
+) -> None:
+    """Draw the sample, and twice what is added to it and what comes out."""
+    texts = {
+        "original": "predicted {prediction_original:g}\nbasin {basin:.2g}",
+        "noise": "noise, a = {amplitude:.2g}",
+        "noisy": "predicted {prediction_noisy:g}\n{flips:.3g} % of trials flip",
+        "perturbation": r"DeepFool, $L_2$ = {flip_distance:.2g}",
+        "flipped": "predicted {prediction_flipped:g}",
+    }
+    numbers = {**numbers, "flips": 100 * numbers["held_out_flips"]}
+    panel(panels["original"], "b", f"smallest basin: a {numbers['digit']:g}")
+    for kind, (sign, instead) in IMAGES.items():
+        axes = panels[kind]
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(True)
+        look = {"va": "center", "transform": axes.transAxes}
+        axes.text(-0.07, 0.5, sign, ha="right", **look)
+        if kind in images:
+            difference = kind in ("noise", "perturbation")
+            _image(axes, images[kind], difference, texts[kind].format(**numbers))
+        else:
+            axes.set_box_aspect(1)
+            axes.text(0.5, 0.5, instead, ha="center", **look)
+
+
+def _image(axes: Axes, image: np.ndarray, difference: bool, text: str) -> None:
+    """Draw an image from white, 0, to black, 1; a difference in greys around 0."""
+    low, high = 0.0, 1.0
+    if difference:
+        high = np.abs(image).max() or 1.0
+        low = -high
+        text += f"\ngrey 0, black +{high:.2g}"
+    axes.imshow(image, cmap="gray_r", vmin=low, vmax=high, interpolation="nearest")
+    axes.set_xlabel(text)

@@ -1,0 +1,113 @@
+"""What figures mark alike: layers and widths by colour, and runs that diverged."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+from netdyn.figures.style import COLOURS
+
+__all__ = [
+    "WHITE",
+    "before_divergence",
+    "best_accuracy",
+    "diverged_note",
+    "layer_colours",
+    "plain_log_axis",
+    "width_looks",
+]
+
+WHITE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # behind text
+LAYER_MAP = matplotlib.colormaps["viridis"]
+LIGHTEST = 0.84  # part of the map that is used: its last colours are lost on white
+WIDTH_MAP = matplotlib.colormaps["plasma"]
+WIDTH_MARKERS = "osD^vPX*"
+
+
+def layer_colours(count: int) -> np.ndarray:
+    """Return one colour per hidden layer, (count, 4), from the first, dark, to the last, light.
+
+    First and last have the same colours whatever the count: colour tells the relative depth.
+    """
+    return LAYER_MAP(np.linspace(0, LIGHTEST, count))
+
+
+def width_looks(widths: Sequence[int]) -> dict[int, dict]:
+    """Return colour, marker and label of the line of each width, narrow to wide."""
+    shades = WIDTH_MAP(np.linspace(0, 0.85, len(widths)))
+    return {
+        width: {
+            "color": shade,
+            "marker": WIDTH_MARKERS[i % len(WIDTH_MARKERS)],
+            "label": f"{width}",
+        }
+        for i, (width, shade) in enumerate(zip(widths, shades, strict=True))
+    }
+
+
+def before_divergence(history: pd.DataFrame) -> pd.DataFrame:
+    """Return the history without the last row of runs that diverged, whose loss is missing."""
+    return history[history["train_loss"].notna()]
+
+
+def best_accuracy(history: pd.DataFrame, identity: Sequence[str], column: str) -> pd.DataFrame:
+    """Return the best `column` of every run, told apart by the columns `identity`."""
+    return history.groupby(list(identity), as_index=False)[column].max()
+
+
+def diverged_note(axes: Axes, history: pd.DataFrame, x: str = "step") -> None:
+    """Mark where runs diverged: a dotted line and "diverged at step s" beside it.
+
+    Args:
+        history: of the panel's runs, with a row of missing `train_loss` at the step where one
+            diverged.
+        x: "step": the first step of divergence is marked; or a swept setting: each of its values
+            with a diverged run is.
+
+    Of several runs the text says how many diverged. Nothing is drawn where none did.
+    """
+    diverged = history[history["train_loss"].isna()]
+    if diverged.empty:
+        return
+    places = [diverged["step"].min()] if x == "step" else sorted(diverged[x].unique())
+    for place in places:
+        here = diverged if x == "step" else diverged[diverged[x] == place]
+        runs = history if x == "step" else history[history[x] == place]
+        count = (runs["step"] == 0).sum()  # every run records its step 0
+        of = f"{len(here)} of {count} " if count > 1 else ""
+        steps = sorted(set(here["step"]))
+        since = "at" if len(steps) == 1 else "from"
+        axes.axvline(place, color=COLOURS["grey"], linewidth=0.8, linestyle=":", label="_diverged")
+        _beside(axes, place, f"{of}diverged", f"{since} step {steps[0]:,}", x)
+
+
+def _beside(axes: Axes, place: float, above: str, below: str, x: str) -> None:
+    """Write two lines beside a vertical one, where there is room; along it if x is swept."""
+    look = {"fontsize": 7, "color": "0.3", "bbox": WHITE, "va": "center", "zorder": 5}
+    if x != "step":
+        look["rotation"] = 90
+    pixels = axes.transData.transform((place, axes.get_ylim()[0]))
+    side = 1 if axes.transAxes.inverted().transform(pixels)[0] < 0.6 else -1
+    note = axes.annotate(
+        f"{above}\n{below}",
+        (place, 0.5),
+        (3 * side, 0),
+        xycoords=axes.get_xaxis_transform(),  # y in parts of the panel's height
+        textcoords="offset points",
+        ha="left" if side > 0 else "right",
+        **look,
+    )
+    note.set_in_layout(False)  # panels give way to no note
+
+
+def plain_log_axis(axes: Axes) -> None:
+    """Make the y axis logarithmic, with plain numbers; call it once everything is drawn."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    digits = (1, 2, 5) if high < 200 * low else (1,)  # of each power of ten
+    axes.yaxis.set_major_locator(LogLocator(subs=digits, numticks=99))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,229 @@
+"""Accuracies and RPD gradients of every hidden layer over steps, Fig. 3(a)–(g), in either mode.
+
+Also Fig. 3(j), the first layer's gradient against depth and width. `evaluation` mode takes the
+running statistics of batch normalisation, `training` mode those of the batch itself.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from netdyn.figures.marks import (
+    LAYER_MAP,
+    LIGHTEST,
+    before_divergence,
+    best_accuracy,
+    diverged_note,
+    layer_colours,
+    width_looks,
+)
+from netdyn.figures.style import (
+    COLOURS,
+    label_ends,
+    only,
+    panel,
+    percent_axis,
+    plot_line,
+    read,
+    zero_log_axis,
+)
+
+__all__ = [
+    "ACCURACY",
+    "COURSES",
+    "HEIGHTS",
+    "PANELS",
+    "PARTS",
+    "draw_by_width",
+    "draw_courses",
+    "draw_first_layer",
+]
+
+# The test accuracy that belongs to a mode.
+ACCURACY = {"evaluation": "test_accuracy", "training": "test_accuracy_batch_statistics"}
+# Panel: the table's first part, the run, and in what it differs from the others.
+PANELS = {
+    "a": ("deep10", "deep10_sgd", "SGD, low rate"),
+    "b": ("deep10", "deep10_sgd_fast", "SGD, high rate"),
+    "c": ("deep10", "deep10_sgd_linear", "SGD, linear"),
+    "d": ("deep10", "deep10_adam", "Adam, full batch"),
+    "e": ("deep10", "deep10_adam_batches", "Adam, mini-batches"),
+    "f": ("deep10", "deep10_adam_linear", "Adam, linear"),
+    "g": ("deep23", "deep23", "Adam, deeper"),
+}
+# Panels, accuracies above gradients, whose parts of the height follow.
+COURSES = [["a", "b", "c"], ["a2", "b2", "c2"], ["d", "e", "f"], ["d2", "e2", "f2"]]
+PARTS = [1.0, 1.7]
+HEIGHTS = [0.4, 4.3, 2.3]  # inches, of the key, (a)–(f), and (g) with what stands beside it
+LOOK = {
+    "training": {"color": COLOURS["black"], "linestyle": (0, (3, 1.2)), "linewidth": 1.1},
+    "test": {"color": COLOURS["red"], "linestyle": "-", "linewidth": 1.5},
+}
+
+
+class Course(NamedTuple):
+    """One training: its text, history, and gradients of the mode, mean over classes."""
+
+    text: str
+    history: pd.DataFrame
+    gradient: pd.DataFrame
+
+    @property
+    def layers(self) -> list[int]:
+        return sorted(self.gradient["layer"].unique())
+
+
+def draw_courses(
+    panels: Mapping[str, Axes], key: FigureBase, tables: Mapping[str, pd.DataFrame], mode: str
+) -> None:
+    """Draw Fig. 3(a)–(g): accuracies of every training above the gradients of its layers.
+
+    Args:
+        panels: "a" … "g" for accuracies, "a2" … "g2" below them for gradients.
+        key: a strip for what lines and colours mean.
+        tables: `deep10_history`, `deep10_gradient`, `deep23_history` and `deep23_gradient`.
+        mode: evaluation or training, of gradients and test accuracy. The training accuracy is
+            always measured with the batch's own statistics, as training itself sees it.
+
+    Panels of a row share their steps, (a)–(f) their gradients' axis.
+    """
+    courses = {letter: _course(tables, *PANELS[letter], mode) for letter in PANELS}
+    for row in ("abc", "def", "g"):
+        steps = pd.concat([courses[letter].history["step"] for letter in row])
+        for letter in row:
+            text = courses[letter].text
+            panel(panels[letter], letter, text)
+            _accuracies(panels[letter], courses[letter].history, ACCURACY[mode], steps)
+            _gradients(panels[f"{letter}2"], courses[letter], steps)
+    ten = [panels[f"{letter}2"] for letter in "abcdef"]
+    low = min(axes.get_ylim()[0] for axes in ten)
+    high = max(axes.get_ylim()[1] for axes in ten)
+    for axes in ten:
+        axes.set_ylim(low, high)
+    for letter, course in courses.items():
+        _name_outer_layers(panels[f"{letter}2"], course)
+    for letter in "bcef":
+        for axes in (panels[letter], panels[f"{letter}2"]):
+            axes.set_ylabel("")
+            axes.tick_params(labelleft=False)
+    _key(key, courses["a"].layers, courses["g"].layers, mode)
+
+
+def _course(
+    tables: Mapping[str, pd.DataFrame], prefix: str, run: str, text: str, mode: str
+) -> Course:
+    names = f"{prefix}_history", f"{prefix}_gradient"
+    columns = ["run", "seed", "step", "train_loss", "train_accuracy", ACCURACY[mode]]
+    history = only(read(tables, names[0], columns), names[0], run=run)
+    columns = ["run", "seed", "step", "mode", "layer", "class", "gradient"]
+    wanted = {"run": run, "mode": mode, "class": -1}
+    gradient = only(read(tables, names[1], columns), names[1], **wanted)
+    if prefix == "deep23":
+        text = text.replace("deeper", f"{gradient['layer'].max() + 1} layers")
+    return Course(text, history, gradient)
+
+
+def _accuracies(axes: Axes, history: pd.DataFrame, test: str, steps: Iterable[float]) -> None:
+    """Draw training and test accuracy, and write the best of the latter, mean over seeds."""
+    finite = before_divergence(history)
+    plot_line(
+        axes, finite, "step", "train_accuracy", label="training", zorder=3, **LOOK["training"]
+    )
+    plot_line(axes, finite, "step", test, label="test", **LOOK["test"])
+    zero_log_axis(axes, steps, "")
+    axes.tick_params(labelbottom=False)
+    axes.set_ylim(0, 1.04)
+    axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
+    percent_axis(axes, "acc.")
+    best = best_accuracy(finite, ["run", "seed"], test)[test].mean()
+    look = {"color": LOOK["test"]["color"], "fontsize": 7, "ha": "right", "va": "bottom"}
+    text = f"best test\n{100 * best:.2f} %"
+    axes.text(0.99, 0.04, text, transform=axes.transAxes, **look)  # below where curves end
+
+
+def _gradients(axes: Axes, course: Course, steps: Iterable[float]) -> None:
+    """Draw g_l of every hidden layer, from the first, dark, to the last, light."""
+    colours = layer_colours(len(course.layers))
+    axes.axhline(0, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
+    for layer, colour in zip(course.layers, colours, strict=True):
+        outer = layer in (course.layers[0], course.layers[-1])
+        rows = course.gradient[course.gradient["layer"] == layer]
+        look = {"color": colour, "linewidth": 1.5 if outer else 0.9}
+        plot_line(axes, rows, "step", "gradient", label=f"layer {layer}", **look)
+    zero_log_axis(axes, steps, "step")
+    axes.set_ylabel("RPD gradient g")
+    diverged_note(axes, course.history)
+
+
+def _name_outer_layers(axes: Axes, course: Course) -> None:
+    """Write the first and the last layer's number beside the ends of their lines."""
+    last = course.history["step"].max()
+    ends, names, colours = [], [], []
+    shades = layer_colours(len(course.layers))
+    for index in sorted({0, len(course.layers) - 1}):
+        name = course.layers[index]
+        (line,) = [drawn for drawn in axes.get_lines() if drawn.get_label() == f"layer {name}"]
+        if line.get_xdata()[-1] < last:
+            return
+        ends.append(line.get_ydata()[-1])
+        names.append(f"{name}")
+        colours.append(shades[index])
+    label_ends(axes, ends, names, colours)
+
+
+def _key(strip: FigureBase, few: list[int], many: list[int], mode: str) -> None:
+    """Say what lines mean, and colours: `few` layers of (a)–(f) and `many` of (g) on one scale."""
+    statistics = {"evaluation": "running statistics", "training": "the batch's own statistics"}
+    texts = {"training": "training accuracy", "test": f"test accuracy, {statistics[mode]}"}
+    handles = [Line2D([], [], label=texts[name], **look) for name, look in LOOK.items()]
+    strip.legend(handles=handles, loc="center left", bbox_to_anchor=(0.07, 0.5))
+    bar = strip.add_axes((0.59, 0.4, 0.38, 0.2))
+    shades = LAYER_MAP(np.linspace(0, LIGHTEST, 256))
+    bar.imshow(shades[None], aspect="auto", extent=(0, 1, 0, 1))
+    bar.yaxis.set_major_locator(NullLocator())
+    bar.spines[:].set_visible(False)
+    upper = bar.secondary_xaxis("top")
+    upper.spines[:].set_visible(False)
+    sides = ((upper.xaxis, many, 1.9, "hidden layer in (g)"), (bar.xaxis, few, -0.9, "in (a)–(f)"))
+    for axis, layers, height, text in sides:
+        every = 1 + len(layers) // 10
+        places = np.linspace(0, 1, len(layers))
+        axis.set_ticks(places[::every], [f"{layer}" for layer in layers[::every]])
+        axis.set_tick_params(length=2, pad=1)
+        look = {"ha": "right", "va": "center", "fontsize": 7}
+        bar.text(-0.04, height, text, transform=bar.transAxes, **look)
+
+
+def draw_first_layer(
+    axes: Axes, tables: Mapping[str, pd.DataFrame], mode: str, letter: str = "j"
+) -> None:
+    """Draw Fig. 3(j): the first layer's gradient at the best step against depth, by width.
+
+    Args:
+        tables: `architecture_gradient`, at the steps of best test accuracy; `architecture_history`
+            for runs that diverged.
+    """
+    name = "architecture_gradient"
+    columns = ["width", "depth", "seed", "mode", "layer", "class", "gradient"]
+    table = only(read(tables, name, columns), name, mode=mode, layer=1, **{"class": -1})
+    columns = ["width", "depth", "seed", "step", "train_loss"]
+    history = read(tables, "architecture_history", columns)
+    panel(axes, letter, "first layer's gradient at the best step")
+    draw_by_width(axes, table, "gradient", history)
+    axes.set_ylabel("RPD gradient g")
+    axes.legend(title="width", title_fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def draw_by_width(axes: Axes, table: pd.DataFrame, y: str, history: pd.DataFrame) -> None:
+    """Draw y against depth, a line for each width, and mark the runs that diverged."""
+    for width, look in width_looks(sorted(table["width"].unique())).items():
+        plot_line(axes, table[table["width"] == width], "depth", y, **look)
+    axes.xaxis.set_major_locator(FixedLocator(sorted(table["depth"].unique())))
+    axes.set_xlabel("depth L (layers)")
+    diverged_note(axes, history, x="depth")
