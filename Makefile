@@ -24,7 +24,7 @@ env: .venv/installed
 
 figures: env
 	$(BIN)/snakemake figures
-	@echo "Figures 1, 2, 6 and 7 are in $(CURDIR)/results/demo/figures (PDF and PNG)."
+	@echo "Figures 1 to 7 and the supplement are in $(CURDIR)/results/demo/figures (PDF and PNG)."
 
 test: env
 	$(BIN)/python -m pytest

@@ -1,9 +1,11 @@
-# The workflow, in the order of the data's way: prepare, train, measure, draw.
+# The workflow, in the order of the data's way: prepare, train, measure, draw, compare.
 #
 #     snakemake figures                          figures at scale demo, no download
 #     snakemake figures --config scale=cpu       figures from the real MNIST
 #     snakemake results/cpu/figures/fig7.pdf     one figure, its scale named by its path
-#     snakemake redraw --config scale=cpu        figures from the committed tables alone
+#     snakemake claims --config scale=cpu        the scorecard: which claims of the paper hold
+#     snakemake && snakemake --report report.html    figures, scorecard, then all of it in one file
+#     snakemake redraw --config scale=cpu        figures and scorecard from the committed tables alone
 #
 # What is computed stands in src/netdyn, what it is computed with in config.yaml.
 
@@ -15,11 +17,17 @@ min_version("9.27")
 include: "workflow/rules/common.smk"
 
 
+report: "workflow/report/workflow.rst"
+
+
 rule all:
     default_target: True
     input:
         figure_files(SCALE, "figures"),
-        files_behind(SCALE),
+        f"results/{SCALE}/claims/claims.csv",
+        f"results/{SCALE}/report/claims.html",
+        f"results/{SCALE}/report/runs.html",
+        plan(SCALE).files_behind(plan(SCALE).tables()),
 
 
 rule figures:
@@ -39,17 +47,36 @@ for figure in plan(SCALE).figures():
             files_behind(SCALE, figure),
 
 
+rule claims:
+    input:
+        f"results/{SCALE}/claims/claims.csv",
+        plan(SCALE).files_behind(plan(SCALE).claim_tables()),
+
+
 rule redraw:
     input:
         figure_files(SCALE, "redrawn"),
+        f"results/{SCALE}/redrawn/claims.csv",
+
+
+# Every part that is finished goes into the committed tables, whatever else is still missing:
+#     snakemake keep --keep-going --config scale=cpu
+rule keep:
+    input:
+        plan(SCALE).kept_files(plan(SCALE).tables()),
 
 
 rule publish:
     input:
-        [f"results/{SCALE}/published/{figure}.json" for figure in plan(SCALE).figures()],
+        [
+            f"results/{SCALE}/published/{name}.json"
+            for name in (*plan(SCALE).figures(), "claims")
+        ],
 
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/report.smk"

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["TINY", "copy_repository", "planned", "snakemake"]
+__all__ = ["FIGURES", "TINY", "copy_repository", "planned", "snakemake"]
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "config.yaml", "profiles", "src", "workflow", "tests/workflow_tiny.yaml")
 TINY = ("--configfile", "tests/workflow_tiny.yaml")
-TARGETS = {"all", "figures", "redraw", "publish", "fig1", "fig2", "fig6", "fig7"}
+FIGURES = ("fig1", "fig2", "fig3", "fig3_training", "fig4", "fig5", "fig6", "fig7", "supplement")
+TARGETS = {"all", "figures", "claims", "keep", "redraw", "publish", *FIGURES}
 
 
 def copy_repository(target: Path) -> Path:

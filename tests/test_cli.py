@@ -17,7 +17,19 @@ from netdyn.measurements import toy_neurons
 from netdyn.tables import read_table
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("prepare", "translate", "resolve", "train", "measure", "tabulate", "draw", "publish")
+COMMANDS = (
+    "prepare",
+    "translate",
+    "resolve",
+    "train",
+    "measure",
+    "tabulate",
+    "keep",
+    "draw",
+    "score",
+    "page",
+    "publish",
+)
 TOY = {"threads": 1, "seed": 0, "samples": 6, "neurons": 8, "steps": 2, "bins": 4, "points": 11}
 
 
@@ -282,7 +294,12 @@ def test_toy_neurons_are_drawn_and_published(netdyn, tmp_path, settings_file):
     assert (status, err) == (0, "")
     files = [word for ending in ("pdf", "png") for word in ("--file", f"{stem}.{ending}")]
     reference = tmp_path / "reference"
-    words = "--table", table, "--reference", reference, "--output", tmp_path / "record.json"
+    kept = settings_file(
+        {"name": "toy_neurons", "quantity": "toy_neurons", "settings": TOY, "runs": []}
+    )
+    to = "--reference", reference, "--output"
+    assert netdyn("keep", table, kept, *to, tmp_path / "kept.json")[0] == 0
+    words = "--table", table, *to, tmp_path / "record.json"
     assert netdyn("publish", "fig1", drawn, *files, *words)[0] == 0
     assert read_json(tmp_path / "record.json") == read_json(reference / "provenance" / "fig1.json")
     assert (reference / "tables" / "toy_neurons.csv").read_bytes() == table.read_bytes()

@@ -2,14 +2,15 @@
 
 import math
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from netdyn import drawing, publishing, tables
+from netdyn import drawing, publishing, reference, tables
 from netdyn.errors import NetdynError
-from netdyn.files import digest, digest_file, read_json, write_json
+from netdyn.files import digest, digest_file, read_json
 from netdyn.import_graph import code_digests
 
 # Tables -------------------------------------------------------------------------------------------
@@ -63,7 +64,7 @@ def test_parts_are_told_apart_by_where_they_are_from(tmp_path):
     for name in ("one", "other"):
         part = pd.DataFrame({"step": [0, 5], "accuracy": [0.25, len(name) / 10]})
         tables.write_table(tmp_path / f"{name}.csv", part)
-    identity = {"run": "shallow", "activation": "tanh", "width": [8, 6], "seed": 3}
+    identity = {"run": "shallow", "activation": "tanh", "width": "8x6", "seed": 3}
     parts = [
         {"file": str(tmp_path / "one.csv"), "identity": identity},
         {"file": str(tmp_path / "other.csv"), "identity": {**identity, "seed": 4}},
@@ -141,62 +142,79 @@ def test_a_table_that_is_missing_leaves_no_figure(draw, tmp_path):
 
 @pytest.fixture
 def results(tmp_path):
-    """A figure's files, its tables and the runs behind them."""
+    """A figure's files and its tables, which are committed already."""
     made = {
         "files": [tmp_path / "figures" / "fig2.pdf", tmp_path / "figures" / "fig2.png"],
         "tables": [tmp_path / "tables" / "a.csv", tmp_path / "tables" / "b.csv"],
-        "run_folders": [tmp_path / "runs" / "one-1a", tmp_path / "runs" / "two-2b"],
     }
     for path in (*made["files"], *made["tables"]):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(path.name.encode() * 10)
-    for folder in made["run_folders"]:
-        write_json(folder / "provenance.json", {"machine": folder.name, "seconds": 1.5})
+    shutil.copytree(tmp_path / "tables", tmp_path / "reference" / "tables")
     return made
+
+
+def publish(tmp_path, results, settings=None):
+    return publishing.publish(
+        "fig2",
+        **results,
+        reference=tmp_path / "reference",
+        folder="figures",
+        settings=settings or {},
+    )
 
 
 def test_what_is_published_is_copied_with_its_digests(results, tmp_path):
     reference = tmp_path / "reference"
-    record = publishing.publish("fig2", reference=reference, settings={"small": 1}, **results)
+    record = publish(tmp_path, results, {"small": 1})
     copies = {f"figures/{path.name}": path for path in results["files"]}
-    copies |= {f"tables/{path.name}": path for path in results["tables"]}
-    for name, source in copies.items():
+    tables = {f"tables/{path.name}": path for path in results["tables"]}
+    for name, source in (copies | tables).items():
         assert (reference / name).read_bytes() == source.read_bytes()
     assert record == {
-        "figure": "fig2",
+        "name": "fig2",
         "settings": {"small": 1},
-        "sha256": {name: digest_file(source) for name, source in copies.items()},
-        "runs": {name: {"machine": name, "seconds": 1.5} for name in ("one-1a", "two-2b")},
+        "sha256": {name: digest_file(source) for name, source in (copies | tables).items()},
     }
     assert read_json(reference / "provenance" / "fig2.json") == record
     written = {str(p.relative_to(reference)) for p in reference.rglob("*") if p.is_file()}
-    assert written == {*copies, "provenance/fig2.json"}
+    assert written == {*copies, *tables, "provenance/fig2.json"}
 
 
 def test_publishing_again_replaces_what_changed(results, tmp_path):
-    reference = tmp_path / "reference"
-    publishing.publish("fig2", reference=reference, settings={}, **results)
-    results["tables"][1].write_text("new")
-    record = publishing.publish("fig2", reference=reference, settings={}, **results)
-    assert (reference / "tables" / "b.csv").read_text() == "new"
-    assert record["sha256"]["tables/b.csv"] == digest_file(results["tables"][1])
+    publish(tmp_path, results)
+    results["files"][1].write_text("new")
+    record = publish(tmp_path, results)
+    assert (tmp_path / "reference" / "figures" / "fig2.png").read_text() == "new"
+    assert record["sha256"]["figures/fig2.png"] == digest_file(results["files"][1])
+
+
+def test_a_file_too_large_to_be_committed_is_named_and_nothing_is_copied(results, tmp_path):
+    large = results["files"][-1]
+    large.write_bytes(bytes(reference.LARGEST))
+    publish(tmp_path, results)
+    shutil.rmtree(tmp_path / "reference" / "figures")
+    large.write_bytes(bytes(reference.LARGEST + 1))
+    with pytest.raises(NetdynError, match=rf"{large.name} has 1,000,001 bytes, more than .*fewer"):
+        publish(tmp_path, results)
+    assert not (tmp_path / "reference" / "figures").exists()
+
+
+@pytest.mark.parametrize("change", ["other", "missing"])
+def test_a_figure_is_not_published_beside_tables_it_was_not_made_from(results, tmp_path, change):
+    committed = tmp_path / "reference" / "tables" / "b.csv"
+    if change == "other":
+        committed.write_text("other")
+    else:
+        committed.unlink()
+    with pytest.raises(NetdynError, match=r"b\.csv is not the table that fig2 was made from"):
+        publish(tmp_path, results)
+    assert not (tmp_path / "reference" / "figures").exists()
 
 
 @pytest.mark.parametrize("kind", ["files", "tables"])
-def test_a_file_too_large_to_be_committed_is_named_and_nothing_is_copied(results, tmp_path, kind):
-    large = results[kind][-1]
-    large.write_bytes(bytes(publishing.LARGEST))
-    reference = tmp_path / "reference"
-    publishing.publish("fig2", reference=tmp_path / "fits", settings={}, **results)
-    large.write_bytes(bytes(publishing.LARGEST + 1))
-    with pytest.raises(NetdynError, match=rf"{large.name} has 1,000,001 bytes, more than .*fewer"):
-        publishing.publish("fig2", reference=reference, settings={}, **results)
-    assert not reference.exists()
-
-
-@pytest.mark.parametrize("kind", ["files", "tables", "run_folders"])
 def test_a_missing_file_is_named_and_nothing_is_copied(results, tmp_path, kind):
     results[kind].append(tmp_path / "absent")
     with pytest.raises((NetdynError, OSError), match="absent"):
-        publishing.publish("fig2", reference=tmp_path / "new", settings={}, **results)
-    assert not (tmp_path / "new").exists()
+        publish(tmp_path, results)
+    assert not (tmp_path / "reference" / "figures").exists()

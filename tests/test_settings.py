@@ -26,6 +26,8 @@ CONFIG = {
     "device": "auto",
     "threads": 1,
     "seeds": [0, 1],
+    "runs_per_job": 1,
+    "reuse": False,
     "run_defaults": DEFAULTS,
     "runs": {
         "wide": {
@@ -498,7 +500,7 @@ def test_the_schemas_words_are_those_of_the_code():
     assert SCHEMA["properties"]["dataset"]["enum"] == [*settings.TRAINING_SAMPLES]
     measurement = SCHEMA["$defs"]["measurement"]
     text = json.dumps(measurement)
-    assert json.dumps([*NOISE_RETURNS]) in text
+    assert SCHEMA["$defs"]["noise_return"]["enum"] == [*NOISE_RETURNS]
     assert json.dumps([*toy_neurons.SETTINGS]) in text
     modules = {
         entry.name.removesuffix(".py")

@@ -178,7 +178,6 @@ def test_what_is_lost_comes_back_alone_and_equal(folder):
     ("target", "error"),
     [
         ("tables/nothing.csv", "no measurement 'nothing' at scale demo"),
-        ("figures/fig3.pdf", "no figure 'fig3' at scale demo"),
         ("tables/parts/grokking_noise/none.csv", "measurement 'grokking_noise' takes no run"),
         ("tables/parts/grokking_noise/other.csv", "takes no run 'other'"),
     ],

@@ -12,14 +12,17 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from netdyn.errors import NetdynError
 from netdyn.files import read_json, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Seconds between two lines of progress where there is no terminal to draw a bar on.
 PROGRESS_SECONDS = 15.0
@@ -118,27 +121,32 @@ def measure(
     settings: Settings,
     output: Output,
     run: Annotated[
-        Path | None, typer.Option(help="Run folder, where the quantity needs it.")
+        Path | None, typer.Option(help="Run folder, where the settings name no runs.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="The run's prepared data set.")] = None,
+    data: Annotated[Path | None, typer.Option(help="That run's prepared data set.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Measure one quantity on one run and write its table."""
+    """Measure one quantity on one run, or on the runs that the settings name; write its table."""
     import torch
 
     from netdyn.tables import write_table
 
     try:
-        module = importlib.import_module(f"netdyn.measurements.{quantity}")
-        measured = module.measure
+        measured = importlib.import_module(f"netdyn.measurements.{quantity}").measure
     except (ModuleNotFoundError, AttributeError) as error:
         raise NetdynError(f"no quantity {quantity!r}: see netdyn/measurements") from error
-    resolved = _read_settings(settings, "threads")
-    torch.set_num_threads(resolved["threads"])
+    found = _read_settings(settings)
+    # As the workflow writes them, with the runs of a job, or as `netdyn resolve` does, without.
+    block = found if found.keys() == {"settings", "runs"} else {"settings": found, "runs": []}
+    if "threads" not in block["settings"]:
+        raise NetdynError(f"{settings} holds no settings of a measurement (it needs threads)")
+    torch.set_num_threads(block["settings"]["threads"])
     if "subject" not in inspect.signature(measured).parameters:
         if run is not None:
             raise NetdynError(f"--run: {quantity} is measured on no run, leave it out")
-        table = measured(resolved)
+        table = measured(block["settings"])
+    elif block["runs"]:
+        table = _measure_block(measured, block, device)
     else:
         from netdyn.measurements.subject import Subject
 
@@ -146,8 +154,27 @@ def measure(
             raise NetdynError(f"--run is missing: give the run that {quantity} is measured on")
         if data is None:
             raise NetdynError("--data is missing: give the data set that the run was trained on")
-        table = measured(Subject.open(run, data, device), resolved)
+        table = measured(Subject.open(run, data, device), block["settings"])
     write_table(output, table)
+
+
+def _measure_block(measured: Callable, block: Mapping, device: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    from netdyn.measurements.subject import Subject
+    from netdyn.tables import identified
+
+    tables = []
+    for number, run in enumerate(block["runs"], 1):
+        if len(block["runs"]) > 1:
+            _say(f"run {number} of {len(block['runs'])}")
+        data = Path(run["data"])
+        if "folder" in run:
+            subject = Subject.open(Path(run["folder"]), data, device)
+        else:
+            subject = Subject.of_data(read_json(Path(run["settings"])), data, device)
+        tables.append(identified(measured(subject, block["settings"]), run["identity"]))
+    return pd.concat(tables, ignore_index=True)
 
 
 @app.command()
@@ -155,7 +182,23 @@ def tabulate(settings: Settings, output: Output) -> None:
     """Put the tables of single runs together into one, told apart by run, sweep and seed."""
     from netdyn import tables
 
-    tables.write_table(output, tables.tabulate(_read_settings(settings, "parts")["parts"]))
+    found = _read_settings(settings, "parts")
+    tables.write_table(output, tables.tabulate(found["parts"], found.get("order", [])))
+
+
+@app.command()
+def keep(
+    part: Annotated[Path, typer.Argument(help="A finished part of a table.")],
+    settings: Settings,
+    reference: Annotated[Path, typer.Option(help="Folder of committed results.")],
+    output: Output,
+    run: Annotated[list[Path] | None, typer.Option(help="The run folders in the part.")] = None,
+) -> None:
+    """Put a finished part into the committed table, with the provenance of its runs."""
+    from netdyn import reference as committed
+
+    wanted = _read_settings(settings, "name", "quantity", "settings", "runs")
+    write_json(output, committed.keep(part, run or [], wanted, reference))
 
 
 @app.command()
@@ -172,19 +215,57 @@ def draw(
 
 
 @app.command()
+def score(
+    settings: Settings,
+    claims: Annotated[Path, typer.Option(help="The claims and their thresholds.")],
+    tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
+    output: Annotated[Path, typer.Option(help="The scorecard, CSV.")],
+    page: Annotated[Path, typer.Option(help="The scorecard as a page, Markdown.")],
+) -> None:
+    """Judge every claim of the paper from tables: the scorecard."""
+    from netdyn.claims import scorecard
+
+    found = _read_settings(settings, "scale", "dataset", "tables")
+    scorecard.write(found, claims, tables, output, page)
+
+
+@app.command()
+def page(
+    kind: Annotated[str, typer.Argument(help="claims or runs.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="The scorecard, or provenance.json of runs and runs.json.")
+    ],
+    output: Output,
+) -> None:
+    """Write a page of the report: the scorecard, or where every run came from."""
+    from netdyn import pages
+
+    if kind == "claims" and len(files) == 1:
+        pages.claims_page(files[0], output)
+    elif kind == "runs":
+        found = {}
+        for file in files:
+            record = read_json(file)
+            found |= record if file.name == "runs.json" else {file.parent.name: record}
+        pages.runs_page(found, output)
+    else:
+        raise NetdynError(f"no page {kind!r} of {len(files)} files: give claims and one, or runs")
+
+
+@app.command()
 def publish(
-    figure: Annotated[str, typer.Argument(help="The figure's name.")],
+    name: Annotated[str, typer.Argument(help="The figure's name, or claims.")],
     settings: Settings,
     output: Output,
     reference: Annotated[Path, typer.Option(help="Folder of committed results.")],
-    file: Annotated[list[Path], typer.Option(help="The figure's files.")],
-    table: Annotated[list[Path], typer.Option(help="Its tables.")],
-    run: Annotated[list[Path] | None, typer.Option(help="The runs behind them.")] = None,
+    file: Annotated[list[Path], typer.Option(help="The finished files.")],
+    table: Annotated[list[Path], typer.Option(help="The tables they were made from.")],
+    folder: Annotated[str, typer.Option(help="Where in it the files go.")] = "figures",
 ) -> None:
-    """Copy a finished figure, its tables and its provenance to the committed results."""
+    """Copy a finished figure, or the scorecard, and its record to the committed results."""
     from netdyn import publishing
 
-    record = publishing.publish(figure, file, table, run or [], reference, _read_settings(settings))
+    record = publishing.publish(name, file, table, reference, folder, _read_settings(settings))
     write_json(output, record)
 
 

@@ -4,19 +4,23 @@ The rules name outputs by pattern; from a pattern's wildcards this module finds 
 `snakemake results/cpu/figures/fig7.pdf` works whatever scale the configuration names.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from netdyn import settings
 from netdyn.errors import NetdynError
-from netdyn.files import RUN_FILES, digest, write_json
+from netdyn.files import RUN_FILES, digest, read_yaml, write_json
 from netdyn.import_graph import code_digests
+from netdyn.reference import kept
 
 __all__ = ["Plan", "code"]
 
 RESULTS = Path("results")
 NO_RUN = "none"  # the run of a quantity that needs none
+# Quantities that depend on a run's samples alone: measured without training it.
+OF_DATA = ("test_distance",)
 
 
 def code(module: str) -> str:
@@ -47,6 +51,8 @@ class Plan:
         self.config = settings.load(workflow, {**overrides, "scale": scale})
         self.folder = RESULTS / scale
         self.scale = scale
+        # Relative where the workflow runs in its own folder: so it can be moved.
+        self.claims = Path(os.path.relpath(workflow / "workflow" / "claims.yaml"))
         self.measurements = settings.measurements(self.config)
         declared = settings.runs(self.config)
         self.runs = {run.id: run for name in declared for run in declared[name]}
@@ -59,13 +65,14 @@ class Plan:
         for run_id in self.runs:
             self.run_settings(run_id)
         for name in self.measurements:
-            self.measurement_settings(name)
+            for block in self.blocks(name):
+                self.block_settings(name, block)
             self.table_settings(name)
         for figure in self.figures():
             self.figure_settings(figure)
+        self.claims_settings()
 
-    def figures(self) -> list[str]:
-        return list(self.config["figures"])
+    # Runs
 
     def run(self, run_id: str) -> settings.Run:
         if run_id not in self.runs:
@@ -75,6 +82,19 @@ class Plan:
             )
         return self.runs[run_id]
 
+    def run_settings(self, run_id: str) -> str:
+        path = self._settings("runs") / f"{run_id}.json"  # an id holds a digest already
+        write_json(path, self.run(run_id).settings)
+        return str(path)
+
+    def run_folder(self, run_id: str) -> str:
+        return str(self.folder / "runs" / self.run(run_id).id)
+
+    def data_file(self, run_id: str) -> str:
+        return str(RESULTS / "data" / f"{self.run(run_id).data}.safetensors")
+
+    # Measurements
+
     def measurement(self, name: str) -> settings.Measurement:
         if name not in self.measurements:
             raise NetdynError(
@@ -83,29 +103,174 @@ class Plan:
             )
         return self.measurements[name]
 
-    def run_settings(self, run_id: str) -> str:
-        path = self._settings("runs") / f"{run_id}.json"  # an id holds a digest already
-        write_json(path, self.run(run_id).settings)
-        return str(path)
+    def kept(self, name: str) -> dict[str, settings.Run]:
+        """Return the runs whose rows are taken from the committed table instead of measured.
 
-    def measurement_settings(self, name: str) -> str:
-        return _written(self._settings("measurements"), name, self.measurement(name).settings)
+        None unless `reuse` is set; then those that the committed table's record names, if it was
+        measured with the same settings.
+        """
+        if not self.config["reuse"]:
+            return {}
+        known = kept(self.folder / "reference", self.keep_record(name))
+        return {run.id: run for run in self.measurement(name).runs if run.id in known}
+
+    def blocks(self, name: str) -> dict[str, list[settings.Run]]:
+        """Return the runs that each job of a measurement measures, by the block's name.
+
+        A block of one is named as its run. History is not measured, a run's folder holds it.
+        """
+        measurement = self.measurement(name)
+        if measurement.quantity == "history":
+            return {}
+        if not measurement.runs:
+            return {NO_RUN: []}
+        kept = self.kept(name)
+        chosen = [run for run in measurement.runs if run.id not in kept]
+        size = self.config["runs_per_job"]
+        found = {}
+        for start in range(0, len(chosen), size):
+            block = chosen[start : start + size]
+            ids = [run.id for run in block]
+            first = block[0].identity["run"]
+            found[ids[0] if len(ids) == 1 else f"{first}_block-{digest(ids)[:10]}"] = block
+        return found
+
+    def block(self, name: str, block: str) -> list[settings.Run]:
+        blocks = self.blocks(name)
+        if block not in blocks:
+            raise NetdynError(
+                f"measurement {name!r} takes no run {block!r} at scale {self.scale}: "
+                f"it takes {', '.join(blocks)}"
+            )
+        return blocks[block]
+
+    def block_settings(self, name: str, block: str) -> str:
+        """Write a measuring job's settings and the runs that it measures."""
+        measurement = self.measurement(name)
+        runs = []
+        for run in self.block(name, block):
+            where = (
+                {"settings": self.run_settings(run.id)}
+                if measurement.quantity in OF_DATA
+                else {"folder": self.run_folder(run.id)}
+            )
+            runs.append({**where, "data": self.data_file(run.id), "identity": run.told()})
+        content = {"settings": measurement.settings, "runs": runs}
+        return _written(self._settings("measurements") / name, block, content)
+
+    def measured(self, name: str, block: str) -> dict[str, Any]:
+        """Return the inputs of measuring `name` on a block of runs."""
+        measurement, chosen = self.measurement(name), self.block(name, block)
+        inputs: dict[str, Any] = {
+            "settings": self.block_settings(name, block),
+            "code": code(f"netdyn.measurements.{measurement.quantity}"),
+        }
+        if not chosen:
+            return inputs
+        if measurement.quantity in OF_DATA:
+            inputs["runs"] = [self.run_settings(run.id) for run in chosen]
+        else:
+            # All of a run but its provenance, which may differ between equal runs.
+            names = [name for name in RUN_FILES if name != "provenance.json"]
+            inputs["runs"] = [f"{self.run_folder(r.id)}/{name}" for r in chosen for name in names]
+        inputs["data"] = list(dict.fromkeys(self.data_file(run.id) for run in chosen))
+        return inputs
+
+    def parts(self, name: str) -> list[str]:
+        """Return the files that a measurement's table is put together from."""
+        measurement = self.measurement(name)
+        if measurement.quantity == "history":
+            kept = self.kept(name)
+            runs = [run.id for run in measurement.runs if run.id not in kept]
+            return [f"{self.run_folder(run)}/history.csv" for run in runs]
+        folder = self.folder / "tables" / "parts" / name
+        return [str(folder / f"{block}.csv") for block in self.blocks(name)]
+
+    def table_inputs(self, name: str) -> list[str]:
+        """Return a table's parts, and the committed table where rows are taken from it."""
+        return self.parts(name) + ([self._reference(name)] if self.kept(name) else [])
 
     def table_settings(self, name: str) -> str:
-        """Write which parts a table is put together from, and where each is from."""
-        chosen = self.measurement(name).runs
-        parts = [
-            {"file": part, "identity": run.identity if run else {}}
-            for part, run in zip(self.parts(name), chosen or [None], strict=True)
+        """Write which parts a table is put together from, and which rows of the committed one."""
+        measurement, kept = self.measurement(name), self.kept(name)
+        parts: list[dict] = [{"file": part} for part in self.parts(name)]
+        if measurement.quantity == "history":
+            chosen = [run for run in measurement.runs if run.id not in kept]
+            for part, run in zip(parts, chosen, strict=True):
+                part["identity"] = run.told()
+        if kept:
+            rows = [run.told() for run in kept.values()]
+            parts.append({"file": self._reference(name), "rows": rows})
+        order = [run.told() for run in measurement.runs]
+        return _written(self._settings("tables"), name, {"parts": parts, "order": order})
+
+    def keepable(self, name: str) -> dict[str, tuple[str, list[str]]]:
+        """Return the parts of a table and the run folders in each, by the part's name."""
+        parts = self.parts(name)
+        if self.measurement(name).quantity == "history":
+            return {(folder := Path(part).parent).name: (part, [str(folder)]) for part in parts}
+        blocks = self.blocks(name)
+        return {
+            block: (part, [self.run_folder(run.id) for run in blocks[block]])
+            for block, part in zip(blocks, parts, strict=True)
+        }
+
+    def part_to_keep(self, name: str, block: str) -> dict[str, Any]:
+        """Return the inputs of putting a part into the committed table."""
+        keepable = self.keepable(name)
+        if block not in keepable:
+            raise NetdynError(f"measurement {name!r} has no part {block!r} at scale {self.scale}")
+        part, folders = keepable[block]
+        trained = self.measurement(name).quantity not in OF_DATA
+        return {
+            "part": part,
+            "settings": self.keep_settings(name),
+            "provenance": [f"{folder}/provenance.json" for folder in folders if trained],
+            "code": code("netdyn.reference"),
+        }
+
+    def kept_files(self, names: Iterable[str]) -> list[str]:
+        """Return the records that stand for every part of these tables being committed."""
+        return [
+            str(self.folder / "kept" / name / f"{block}.json")
+            for name in names
+            for block in self.keepable(name)
         ]
-        return _written(self._settings("tables"), name, {"parts": parts})
+
+    def keep_record(self, name: str) -> dict[str, Any]:
+        """Return what tells a table from others: quantity, settings, and runs in their order."""
+        measurement = self.measurement(name)
+        # Threads change how fast a table is made, and at most its last digit.
+        own = {key: value for key, value in measurement.settings.items() if key != "threads"}
+        runs = [{"id": run.id, "identity": run.told()} for run in measurement.runs]
+        return {"name": name, "quantity": measurement.quantity, "settings": own, "runs": runs}
+
+    def keep_settings(self, name: str) -> str:
+        return _written(self._settings("kept"), name, self.keep_record(name))
+
+    def provenance_files(self) -> list[str]:
+        """Return the records of all runs behind figures and scorecard, committed ones together."""
+        tables = self.tables()
+        files = [f"{self.run_folder(run)}/provenance.json" for run in self.runs_behind(tables)]
+        if any(self.kept(name) for name in tables):
+            files.append(str(self.folder / "reference" / "provenance" / "runs.json"))
+        return files
+
+    def _reference(self, name: str) -> str:
+        return str(self.folder / "reference" / "tables" / f"{name}.csv")
+
+    # Figures and claims
+
+    def figures(self) -> list[str]:
+        return list(self.config["figures"])
 
     def figure_settings(self, figure: str) -> str:
         seeds = {len(self._seeds(table)) for table in self.figure_tables(figure)} - {0}
-        many = f"{max(seeds)} seed{'s' * (max(seeds) > 1)}" if seeds else "toy neurons"
-        note = f"scale {self.scale}, {self.config['dataset']}, {many}" if seeds else many
-        block = {"title": f"Figure {figure.removeprefix('fig')}", "note": note}
-        block |= self.config["figures"][figure]
+        few, most = (min(seeds), max(seeds)) if seeds else (0, 0)
+        many = f"{most} seed{'s' * (most > 1)}" if few == most else f"{few} to {most} seeds"
+        note = f"scale {self.scale}, {self.config['dataset']}, {many}" if seeds else "toy neurons"
+        title = figure.replace("_", ", ").replace("fig", "Figure ").capitalize()
+        block = {"title": title, "note": note} | self.config["figures"][figure]
         return _written(self._settings("figures"), figure, block)
 
     def _seeds(self, table: str) -> set[int]:
@@ -122,48 +287,47 @@ class Plan:
             )
         return self.config["figures"][figure]["tables"]
 
-    def figure_runs(self, figure: str) -> list[str]:
-        """Return the run folders behind a figure, each once."""
-        ids = [r.id for t in self.figure_tables(figure) for r in self.measurement(t).runs]
-        return [str(self.folder / "runs" / run_id) for run_id in dict.fromkeys(ids)]
+    def tables(self) -> list[str]:
+        """Return the tables of all figures and of the scorecard, each once."""
+        named = [table for figure in self.figures() for table in self.figure_tables(figure)]
+        return list(dict.fromkeys([*named, *self.claim_tables()]))
 
-    def files_behind(self, figure: str) -> list[str]:
-        """Return what a figure rests on, each file once: its tables, their parts, their runs."""
-        tables = self.figure_tables(figure)
-        files = [str(self.folder / "tables" / f"{table}.csv") for table in tables]
-        files += [part for table in tables for part in self.parts(table)]
-        files += [f"{folder}/manifest.json" for folder in self.figure_runs(figure)]
+    def claim_tables(self) -> list[str]:
+        """Return the tables that the scorecard reads, each once."""
+        rows = read_yaml(self.claims)["claims"]
+        named = dict.fromkeys(table for row in rows for table in row["tables"])
+        for table in named:
+            self.measurement(table)
+        return list(named)
+
+    def claims_settings(self) -> str:
+        """Write which runs each table of the scorecard must hold, and what they were trained on."""
+        tables = {}
+        for name in self.claim_tables():
+            runs = self.measurement(name).runs
+            tables[name] = {
+                "runs": [{**run.told(), "samples": run.settings["samples"]} for run in runs]
+            }
+        content = {"scale": self.scale, "dataset": self.config["dataset"], "tables": tables}
+        return _written(self._settings("claims"), "claims", content)
+
+    def table_files(self, names: Iterable[str]) -> list[str]:
+        return [str(self.folder / "tables" / f"{name}.csv") for name in names]
+
+    def files_behind(self, names: Iterable[str]) -> list[str]:
+        """Return what tables rest on, each file once: themselves, their parts, their runs."""
+        files = self.table_files(names)
+        files += [part for name in names for part in self.parts(name)]
+        files += [f"{self.run_folder(run)}/manifest.json" for run in self.runs_behind(names)]
         return list(dict.fromkeys(files))
 
-    def run_files(self, run_id: str) -> list[str]:
-        """Return what a measurement reads of a run: all but its provenance, which may differ."""
-        folder = self.folder / "runs" / self.run(run_id).id
-        return [str(folder / name) for name in RUN_FILES if name != "provenance.json"]
-
-    def parts(self, name: str) -> list[str]:
-        """Return the tables of single runs that a measurement's table is put together from."""
-        measurement = self.measurement(name)
-        if measurement.quantity == "history":
-            return [str(self.folder / "runs" / r.id / "history.csv") for r in measurement.runs]
-        ids = [run.id for run in measurement.runs] or [NO_RUN]
-        return [str(self.folder / "tables" / "parts" / name / f"{i}.csv") for i in ids]
-
-    def data_file(self, run_id: str) -> str:
-        return str(RESULTS / "data" / f"{self.run(run_id).data}.safetensors")
-
-    def measured(self, name: str, run_id: str) -> dict[str, Any]:
-        """Return the inputs of measuring `name` on a run."""
-        measurement = self.measurement(name)
-        ids = [run.id for run in measurement.runs] or [NO_RUN]
-        if run_id not in ids:
-            raise NetdynError(
-                f"measurement {name!r} takes no run {run_id!r} at scale {self.scale}: "
-                f"it takes {', '.join(ids)}"
-            )
-        inputs: dict[str, Any] = {
-            "settings": self.measurement_settings(name),
-            "code": code(f"netdyn.measurements.{measurement.quantity}"),
-        }
-        if run_id != NO_RUN:
-            inputs |= {"run": self.run_files(run_id), "data": self.data_file(run_id)}
-        return inputs
+    def runs_behind(self, names: Iterable[str]) -> list[str]:
+        """Return the ids of the runs that must be trained for tables, each once."""
+        ids = [
+            run.id
+            for name in names
+            if self.measurement(name).quantity not in OF_DATA
+            for run in self.measurement(name).runs
+            if run.id not in self.kept(name)
+        ]
+        return list(dict.fromkeys(ids))

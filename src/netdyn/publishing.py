@@ -1,59 +1,57 @@
-"""Reference results: finished figures and their tables, small enough to be committed."""
+"""Reference results: finished figures and the scorecard, small enough to be committed."""
 
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest_file, read_json, write_json, written_whole
+from netdyn.files import digest_file, write_json, written_whole
+from netdyn.reference import LARGEST, too_large
 
-__all__ = ["LARGEST", "publish"]
-
-LARGEST = 1_000_000  # bytes of a committed file
+__all__ = ["publish"]
 
 
 def publish(
-    figure: str,
+    name: str,
     files: Sequence[Path],
     tables: Sequence[Path],
-    run_folders: Sequence[Path],
     reference: Path,
+    folder: str,
     settings: Mapping,
 ) -> dict:
-    """Copy a figure and its tables into `reference` and write its record there.
+    """Copy finished files into `reference` and write their record there.
 
     Args:
-        figure: its name, "fig1" ….
-        files: its PDF and PNG, copied to reference/figures.
-        tables: the tables it was drawn from, copied to reference/tables.
-        run_folders: the runs behind the tables, whose provenance goes into the record.
+        name: what they are, "fig1" … or "claims".
+        files: a figure's PDF and PNG, or the scorecard's CSV and page.
+        tables: the tables they were made from, which `netdyn.reference.keep` has committed.
         reference: the folder of reference results.
-        settings: the figure's block.
+        folder: where in it the files go: "figures", or "." for the scorecard.
+        settings: the figure's block, or the scorecard's settings.
 
     Returns:
-        The record, also written to reference/provenance/<figure>.json.
+        The record, also written to reference/provenance/<name>.json.
 
     Raises:
-        NetdynError: a file is too large to be committed; nothing is copied then.
+        NetdynError: a file is too large to be committed, or a table is not the committed one;
+            nothing is copied then.
     """
-    for path in (*files, *tables):
-        size = path.stat().st_size
-        if size > LARGEST:
+    for path in files:
+        if (size := path.stat().st_size) > LARGEST:
+            raise too_large(path, size)
+    for path in tables:
+        committed = reference / "tables" / path.name
+        if not committed.is_file() or digest_file(committed) != digest_file(path):
             raise NetdynError(
-                f"{path} has {size:,} bytes, more than the {LARGEST:,} of a committed file: "
-                "measure fewer points or steps"
+                f"{committed} is not the table that {name} was made from: "
+                "run the workflow again with the target publish"
             )
-    provenance = {folder.name: read_json(folder / "provenance.json") for folder in run_folders}
-    places = [(path, reference / "figures" / path.name) for path in files]
-    places += [(path, reference / "tables" / path.name) for path in tables]
-    for source, target in places:
+    targets = [reference / folder / path.name for path in files]
+    for source, target in zip(files, targets, strict=True):
         with written_whole(target) as temporary:
             shutil.copyfile(source, temporary)
-    record = {
-        "figure": figure,
-        "settings": dict(settings),
-        "sha256": {str(t.relative_to(reference)): digest_file(t) for _, t in places},
-        "runs": provenance,
-    }
-    write_json(reference / "provenance" / f"{figure}.json", record)
+    digests = {str(t.relative_to(reference)): digest_file(t) for t in targets}
+    digests |= {f"tables/{path.name}": digest_file(path) for path in tables}
+    record = {"name": name, "settings": dict(settings), "sha256": digests}
+    write_json(reference / "provenance" / f"{name}.json", record)
     return record

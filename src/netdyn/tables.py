@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from netdyn.errors import NetdynError
 from netdyn.files import written_whole
 
-__all__ = ["read_table", "tabulate", "write_table"]
+__all__ = ["identified", "read_table", "rows_of", "tabulate", "write_table"]
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
@@ -35,18 +36,48 @@ def read_table(path: Path) -> pd.DataFrame:
     return table
 
 
-def tabulate(parts: Sequence[Mapping]) -> pd.DataFrame:
-    """Put the tables of single runs together, each row told which run it is from.
+def tabulate(parts: Sequence[Mapping], order: Sequence[Mapping] = ()) -> pd.DataFrame:
+    """Put parts together into one table, each row told which run it is from.
 
     Args:
-        parts: mappings with `file`, a table, and `identity`, columns that say where it is from
-            (run, swept settings, seed); they come first.
+        parts: mappings with `file`, a table. Where there is `identity` (run, swept settings, seed),
+            it is put in front as columns; where there is `rows`, a list of identities, only the
+            rows that carry one of them are taken.
+        order: identities in the order in which their rows are to stand; empty leaves them as they
+            come.
     """
     tables = []
     for part in parts:
         table = read_table(Path(part["file"]))
-        for place, (column, value) in enumerate(part["identity"].items()):
-            said = "x".join(map(str, value)) if isinstance(value, list) else value
-            table.insert(place, column, said)
+        if "identity" in part:
+            table = identified(table, part["identity"])
+        if "rows" in part:
+            table = pd.concat([rows_of(table, identity) for identity in part["rows"]])
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    if order:
+        table = pd.concat([rows_of(table, identity) for identity in order], ignore_index=True)
+    return table
+
+
+def identified(table: pd.DataFrame, identity: Mapping) -> pd.DataFrame:
+    """Return the table with an identity (run, swept settings, seed) as its first columns."""
+    return pd.concat(
+        [
+            pd.DataFrame({k: [v] * len(table) for k, v in identity.items()}, index=table.index),
+            table,
+        ],
+        axis=1,
+    )
+
+
+def rows_of(table: pd.DataFrame, identity: Mapping) -> pd.DataFrame:
+    """Return the rows of one run: those whose columns hold every value of its identity."""
+    found = pd.Series(True, index=table.index)
+    for column, value in identity.items():
+        if column not in table.columns:
+            return table[:0]
+        # A table keeps nine digits of a number.
+        number = isinstance(value, float) and pd.api.types.is_numeric_dtype(table[column])
+        found &= np.isclose(table[column], value, 1e-8, 0) if number else table[column] == value
+    return table[found]

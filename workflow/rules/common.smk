@@ -1,7 +1,7 @@
 # The plan of a scale, and the environment that jobs run in.
 #
 # In:  the command line's configuration (config), which wins over the scale and over config.yaml.
-# Out: plan(scale), figure_files(…), SCALE.
+# Out: plan(scale), figure_files(…), SCALE, and the functions that rules ask for their inputs.
 
 import functools
 import os
@@ -59,25 +59,44 @@ def files_behind(scale, *figures):
     Targets name them, because a file that a failed job has left missing is not made again for the
     sake of an older table or figure that was once made from it: that one would pass for current.
     """
-    return [
-        path
+    tables = [
+        table
         for figure in figures or plan(scale).figures()
-        for path in plan(scale).files_behind(figure)
+        for table in plan(scale).figure_tables(figure)
     ]
+    return plan(scale).files_behind(list(dict.fromkeys(tables)))
 
 
-def figure_tables(wildcards):
-    """Return the folder of the tables a figure is drawn from."""
-    return f"results/{wildcards.scale}/" + (
-        "reference/tables" if wildcards.collection == "redrawn" else "tables"
-    )
+# The report's categories.
+SECTIONS = {
+    "fig1": "II. Basic concepts and methods",
+    "fig2": "III. Applications to shallow networks",
+    "fig3": "IV. Applications to DNNs",
+    "fig3_training": "IV. Applications to DNNs",
+    "fig4": "IV. Applications to DNNs",
+    "fig5": "IV. Applications to DNNs",
+    "fig6": "V. Phase transition and grokking",
+    "fig7": "V. Phase transition and grokking",
+    "supplement": "Supplement",
+}
 
 
-def measure_options(wildcards, input):
-    """Return where a quantity reads: nothing for toy neurons, a run and its data for the others."""
-    if "run" not in input.keys():
-        return ""
-    return f"--run {Path(input.run[0]).parent} --data {input.data}"
+def section(wildcards):
+    """Return the section of the paper that a figure belongs to."""
+    return SECTIONS[wildcards.figure]
+
+
+def table_folder(wildcards):
+    """Return the folder of the tables that a figure or the scorecard is made from."""
+    redrawn = "redrawn" in (wildcards.get("collection"), wildcards.get("scored"))
+    return f"results/{wildcards.scale}/" + ("reference/tables" if redrawn else "tables")
+
+
+def scored_tables(plan, wildcards):
+    """Return the tables of the scorecard; redrawn, only those that were committed."""
+    files = [f"{table_folder(wildcards)}/{table}.csv" for table in plan.claim_tables()]
+    redrawn = wildcards.scored == "redrawn"
+    return [path for path in files if not redrawn or Path(path).is_file()]
 
 
 SCALE = config.get("scale") or plan("demo").config["scale"]
@@ -88,6 +107,9 @@ for scale in ("demo", "cpu", "paper"):
     try:
         if found:
             found.write_settings()
+    except NetdynError as error:
+        if scale == SCALE:
+            raise SystemExit(f"error: {error}") from None
     except OSError as error:
         raise SystemExit(
             f"error: {error.filename or 'results'}: {error.strerror}: "
@@ -111,7 +133,9 @@ envvars:
 wildcard_constraints:
     scale="demo|cpu|paper",
     dataset="digits|mnist|fashion_mnist|kmnist",
-    figure="fig[1-7]|supplement",
+    figure="fig[1-7]|fig3_training|supplement",
     measurement="[A-Za-z][A-Za-z0-9_]*",
     run="[A-Za-z0-9_.-]+",
+    block="[A-Za-z0-9_.-]+",
     collection="figures|redrawn",
+    scored="claims|redrawn",

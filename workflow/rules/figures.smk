@@ -9,7 +9,7 @@ rule draw_figure:
         settings=asked(lambda plan, w: plan.figure_settings(w.figure)),
         tables=asked(
             lambda plan, w: [
-                f"{figure_tables(w)}/{table}.csv"
+                f"{table_folder(w)}/{table}.csv"
                 for table in plan.figure_tables(w.figure)
             ]
         ),
@@ -17,7 +17,12 @@ rule draw_figure:
         drawing=code("netdyn.drawing"),
     output:
         pdf="results/{scale}/{collection}/{figure}.pdf",
-        png="results/{scale}/{collection}/{figure}.png",
+        png=report(
+            "results/{scale}/{collection}/{figure}.png",
+            caption="../report/captions.rst",
+            category=section,
+            labels={"figure": "{figure}", "scale": "{scale}"},
+        ),
     log:
         "results/{scale}/logs/draw_figure/{collection}/{figure}.log",
     benchmark:
@@ -27,7 +32,7 @@ rule draw_figure:
         mem_mb=2000,
         runtime=10,
     params:
-        tables=figure_tables,
+        tables=table_folder,
         stem="results/{scale}/{collection}/{figure}",
     message:
         "draw {output}"
@@ -37,7 +42,7 @@ rule draw_figure:
 
 
 rule publish_figure:
-    """Copy a finished figure with its tables and provenance to the committed results.
+    """Copy a finished figure and its record to the committed results, beside its kept tables.
 
     Its declared output is a record beside them: were the committed files outputs of a rule, to
     redraw them in a fresh clone would train every run again.
@@ -48,12 +53,8 @@ rule publish_figure:
             "results/{scale}/figures/{figure}.pdf",
             "results/{scale}/figures/{figure}.png",
         ],
-        tables=asked(
-            lambda plan, w: [
-                f"results/{w.scale}/tables/{table}.csv"
-                for table in plan.figure_tables(w.figure)
-            ]
-        ),
+        tables=asked(lambda plan, w: plan.table_files(plan.figure_tables(w.figure))),
+        kept=asked(lambda plan, w: plan.kept_files(plan.figure_tables(w.figure))),
         code=code("netdyn.publishing"),
     output:
         "results/{scale}/published/{figure}.json",
@@ -69,10 +70,8 @@ rule publish_figure:
         reference="results/{scale}/reference",
         files=lambda w, input: [f"--file {path}" for path in input.files],
         tables=lambda w, input: [f"--table {path}" for path in input.tables],
-        runs=lambda w: [f"--run {path}" for path in plan(w.scale).figure_runs(w.figure)],
     message:
         "publish {wildcards.figure} to {params.reference}"
     shell:
         "python -m netdyn publish {wildcards.figure} {input.settings} {params.files} "
-        "{params.tables} {params.runs} --reference {params.reference} --output {output} "
-        "2>&1 | tee {log}"
+        "{params.tables} --reference {params.reference} --output {output} 2>&1 | tee {log}"

@@ -1,18 +1,19 @@
 # In:  whole runs, the data they were trained on, and a measurement's resolved settings.
-# Out: results/<scale>/tables/<measurement>.csv, tidy, one row per number; its parts, one per run,
-#      lie in tables/parts/<measurement>/.
+# Out: results/<scale>/tables/<measurement>.csv, tidy, one row per number; its parts, one per block
+#      of runs (runs_per_job), lie in tables/parts/<measurement>/. Kept, parts go into the committed
+#      tables, results/<scale>/reference/tables.
 
 
 rule measure_run:
-    """Measure one quantity on one run."""
+    """Measure one quantity on one run, or on a block of runs."""
     input:
-        unpack(asked(lambda plan, w: plan.measured(w.measurement, w.run))),
+        unpack(asked(lambda plan, w: plan.measured(w.measurement, w.block))),
     output:
-        "results/{scale}/tables/parts/{measurement}/{run}.csv",
+        "results/{scale}/tables/parts/{measurement}/{block}.csv",
     log:
-        "results/{scale}/logs/measure_run/{measurement}/{run}.log",
+        "results/{scale}/logs/measure_run/{measurement}/{block}.log",
     benchmark:
-        "results/{scale}/benchmarks/measure_run/{measurement}/{run}.tsv"
+        "results/{scale}/benchmarks/measure_run/{measurement}/{block}.tsv"
     threads: lambda w: plan(w.scale).measurement(w.measurement).settings["threads"]
     resources:
         mem_mb=6000,
@@ -20,11 +21,10 @@ rule measure_run:
         gpu=GPUS,
     params:
         quantity=lambda w: plan(w.scale).measurement(w.measurement).quantity,
-        options=measure_options,
     message:
-        "measure {wildcards.measurement} on {wildcards.run} (scale {wildcards.scale})"
+        "measure {wildcards.measurement} on {wildcards.block} (scale {wildcards.scale})"
     shell:
-        "python -m netdyn measure {params.quantity} {input.settings} {params.options} "
+        "python -m netdyn measure {params.quantity} {input.settings} "
         "--output {output} 2>&1 | tee {log}"
 
 
@@ -32,7 +32,7 @@ rule tabulate:
     """Put a measurement's parts together, each row told by run, swept settings and seed."""
     input:
         settings=asked(lambda plan, w: plan.table_settings(w.measurement)),
-        parts=asked(lambda plan, w: plan.parts(w.measurement)),
+        parts=asked(lambda plan, w: plan.table_inputs(w.measurement)),
         code=code("netdyn.tables"),
     output:
         "results/{scale}/tables/{measurement}.csv",
@@ -48,3 +48,31 @@ rule tabulate:
         "put together {output}"
     shell:
         "python -m netdyn tabulate {input.settings} --output {output} 2>&1 | tee {log}"
+
+
+rule keep_part:
+    """Put a finished part into the committed table at once, with the provenance of its runs."""
+    input:
+        unpack(asked(lambda plan, w: plan.part_to_keep(w.measurement, w.block))),
+    output:
+        "results/{scale}/kept/{measurement}/{block}.json",
+    log:
+        "results/{scale}/logs/keep_part/{measurement}/{block}.log",
+    benchmark:
+        "results/{scale}/benchmarks/keep_part/{measurement}/{block}.tsv"
+    priority: 1
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        reference="results/{scale}/reference",
+        runs=lambda w: [
+            f"--run {path}"
+            for path in plan(w.scale).keepable(w.measurement)[w.block][1]
+        ],
+    message:
+        "keep {wildcards.measurement} of {wildcards.block} in {params.reference}"
+    shell:
+        "python -m netdyn keep {input.part} {input.settings} {params.runs} "
+        "--reference {params.reference} --output {output} 2>&1 | tee {log}"

@@ -61,8 +61,9 @@ def single_sample_cones(
     The samples are, per digit, the first `samples_per_class` training samples, in an order drawn by
     the run's seed, that the network classifies right and that lie within the data's region: outside
     there is no effective basin. Where `shift` is not 0, each is followed by its copy moved down and
-    right by so many pixels, which must lie within that region too. Their noise is drawn by the run's seed, too,
-    and depends on a sample's place among them: all views of the same samples see the same.
+    right by so many pixels, which must lie within that region too. Their noise is drawn by the
+    run's seed and depends on a sample's place among them: all views of the same samples see the
+    same.
 
     Args:
         settings: steps, digits, samples_per_class, shift, amplitudes, trials, percentile (where the

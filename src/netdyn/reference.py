@@ -1,0 +1,125 @@
+"""Committed tables: kept part by part as runs are finished, and taken up again without training.
+
+    <reference>/tables/<name>.csv              rows of every run that was kept so far
+    <reference>/provenance/tables/<name>.json  what was measured how, on which runs; SHA-256
+    <reference>/provenance/runs.json           provenance of each run, by its id
+
+Rows are taken up again where the measurement's settings are the same and a run's id, which holds a
+digest of its settings, is still configured.
+"""
+
+import contextlib
+import fcntl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from netdyn.errors import NetdynError
+from netdyn.files import digest_file, read_json, write_json, written_whole
+
+__all__ = ["LARGEST", "keep", "kept", "too_large"]
+
+LARGEST = 1_000_000  # bytes of a committed file
+
+
+def kept(reference: Path, wanted: Mapping) -> set[str]:
+    """Return the ids of the runs in the committed table, none if it was measured otherwise.
+
+    Args:
+        reference: the folder of committed results.
+        wanted: the measurement: its `name`, `quantity` and `settings`.
+
+    Raises:
+        NetdynError: the table is not the one that its record was written for.
+    """
+    path = _record_path(reference, wanted["name"])
+    if not path.is_file():
+        return set()
+    record = read_json(path)
+    if any(record[key] != wanted[key] for key in ("quantity", "settings")):
+        return set()
+    table = _table_path(reference, wanted["name"])
+    if not table.is_file() or digest_file(table) != record["sha256"]:
+        raise NetdynError(
+            f"{table} is missing or is not what {path} was written for: restore it from the "
+            "repository, or set reuse to false"
+        )
+    return {run["id"] for run in record["runs"]}
+
+
+def keep(part: Path, run_folders: Sequence[Path], wanted: Mapping, reference: Path) -> dict:
+    """Put a finished part into the committed table, in the place of older rows of its runs.
+
+    Args:
+        part: table of one or more runs: a measured block, or a run's history.
+        run_folders: the folders of these runs, named by their ids; none for toy neurons.
+        wanted: the measurement: `name`, `quantity`, `settings` and `runs`, a list of `id` and
+            `identity` in the order in which their rows are to stand.
+        reference: the folder of committed results.
+
+    Returns:
+        The table's record.
+
+    Raises:
+        NetdynError: the table has become too large to be committed; it is left as it was.
+    """
+    from netdyn.tables import tabulate, write_table
+
+    identities = {run["id"]: run["identity"] for run in wanted["runs"]}
+    new = [folder.name for folder in run_folders]
+    table = _table_path(reference, wanted["name"])
+    with _locked(reference):
+        old = [run for run in identities if run in kept(reference, wanted) and run not in new]
+        parts: list[dict] = [{"file": part}]
+        if wanted["quantity"] == "history":
+            parts[0]["identity"] = identities[new[0]]
+        if old:
+            parts.append({"file": table, "rows": [identities[run] for run in old]})
+        present = [run for run in identities if run in (*old, *new)]
+        put = tabulate(parts, [identities[run] for run in present])
+        with written_whole(table) as temporary:
+            write_table(temporary, put)
+            if (size := temporary.stat().st_size) > LARGEST:
+                raise too_large(table, size)
+        record = {
+            **wanted,
+            "runs": [{"id": run, "identity": identities[run]} for run in present],
+            "sha256": digest_file(table),
+        }
+        write_json(_record_path(reference, wanted["name"]), record)
+        _keep_provenance(reference, run_folders)
+    return record
+
+
+def _keep_provenance(reference: Path, run_folders: Iterable[Path]) -> None:
+    path = reference / "provenance" / "runs.json"
+    known = read_json(path) if path.is_file() else {}
+    # A quantity of the samples alone names runs that need not be trained.
+    files = {folder.name: folder / "provenance.json" for folder in run_folders}
+    found = {run: read_json(file) for run, file in files.items() if file.is_file()}
+    write_json(path, dict(sorted({**known, **found}.items())))
+
+
+def too_large(path: Path, size: int) -> NetdynError:
+    """Return the error for a file that is too large to be committed."""
+    return NetdynError(
+        f"{path} has {size:,} bytes, more than the {LARGEST:,} of a committed file: "
+        "measure fewer points or steps"
+    )
+
+
+@contextlib.contextmanager
+def _locked(reference: Path) -> Iterator[None]:
+    """Let one process at a time change the committed tables."""
+    path = reference.parent / ".reference.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _table_path(reference: Path, name: str) -> Path:
+    return reference / "tables" / f"{name}.csv"
+
+
+def _record_path(reference: Path, name: str) -> Path:
+    return reference / "provenance" / "tables" / f"{name}.json"

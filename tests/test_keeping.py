@@ -1,0 +1,89 @@
+"""Committed tables in the workflow: kept part by part, taken up again, never stale."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from dag import TINY, copy_repository, planned, snakemake
+
+pytestmark = pytest.mark.workflow
+
+DEMO = Path("results/demo")
+NAMES = ("learning_rates_history", "learning_rates_sample_basin")
+TABLES = [str(DEMO / "tables" / f"{name}.csv") for name in NAMES]
+REUSE = "reuse: true"
+
+
+def with_settings(folder, *texts):
+    """Lay settings over the tiny ones; return the arguments that say so."""
+    for number, text in enumerate(texts):
+        (folder / f"{number}.yaml").write_text(text)
+    return (*TINY, *(f"{number}.yaml" for number in range(len(texts))))
+
+
+def records(folder):
+    """Return the targets that keep every finished part of the two tables."""
+    blocks = [path.stem for path in (folder / DEMO / "tables/parts" / NAMES[1]).iterdir()]
+    runs = [path.name for path in (folder / DEMO / "runs").iterdir()]
+    return [str(DEMO / "kept" / NAMES[1] / f"{block}.json") for block in blocks] + [
+        str(DEMO / "kept" / NAMES[0] / f"{run}.json") for run in runs
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with two tables of two runs, kept."""
+    folder = copy_repository(tmp_path_factory.mktemp("keeping"))
+    for targets in (TABLES, None):
+        said = snakemake(folder, *(targets or records(folder)), *TINY)
+        assert said.returncode == 0, said.stdout
+    return folder
+
+
+@pytest.fixture
+def clone(finished, tmp_path):
+    """A fresh copy of the repository with the committed results alone."""
+    folder = copy_repository(tmp_path / "clone")
+    shutil.copytree(finished / DEMO / "reference", folder / DEMO / "reference")
+    return folder
+
+
+def test_what_is_kept_is_taken_up_without_training(finished, clone):
+    arguments = with_settings(clone, REUSE)
+    assert planned(clone, *TABLES, *arguments) == {"tabulate": 2}
+    said = snakemake(clone, *TABLES, *arguments)
+    assert said.returncode == 0, said.stdout
+    for table in TABLES:
+        assert (clone / table).read_bytes() == (finished / table).read_bytes()
+        committed = clone / DEMO / "reference/tables" / Path(table).name
+        assert committed.read_bytes() == (clone / table).read_bytes()
+
+
+def test_unless_asked_to_nothing_is_taken_up(clone):
+    jobs = planned(clone, *TABLES, *TINY)
+    assert jobs == {"prepare_data": 1, "train_run": 2, "measure_run": 1, "tabulate": 2}
+
+
+def test_only_what_is_missing_is_trained(clone):
+    more = "runs: {learning_rates: {sweep: {learning_rate: [0.03, 0.1, 0.3]}}}"
+    jobs = planned(clone, *TABLES, *with_settings(clone, REUSE, more))
+    assert jobs == {"prepare_data": 1, "train_run": 1, "measure_run": 1, "tabulate": 2}
+
+
+def test_a_changed_measurement_or_run_takes_nothing_up(clone):
+    trials = "measurements: {learning_rates_sample_basin: {trials: 3}}"
+    jobs = planned(clone, TABLES[1], *with_settings(clone, REUSE, trials))
+    assert jobs == {"prepare_data": 1, "train_run": 2, "measure_run": 1, "tabulate": 1}
+    width = "runs: {learning_rates: {width: 12}}"
+    jobs = planned(clone, *TABLES, *with_settings(clone, REUSE, width))
+    assert jobs == {"prepare_data": 1, "train_run": 2, "measure_run": 1, "tabulate": 2}
+
+
+def test_a_committed_table_that_was_edited_ends_in_one_line(clone):
+    table = clone / DEMO / "reference/tables/learning_rates_history.csv"
+    table.write_text(table.read_text() + "\n")
+    said = snakemake(clone, "-n", *TABLES, *with_settings(clone, REUSE))
+    assert said.returncode != 0
+    assert "error: " in said.stdout
+    assert "learning_rates_history.csv is missing or is not what" in said.stdout
+    assert "Traceback" not in said.stdout

@@ -1,0 +1,144 @@
+"""Committed tables: parts put in one after another, rows taken up again, nothing stale."""
+
+import threading
+
+import pandas as pd
+import pytest
+
+from netdyn import reference
+from netdyn.errors import NetdynError
+from netdyn.files import read_json, write_json
+from netdyn.settings import Run
+from netdyn.tables import read_table, tabulate, write_table
+
+RATES = (0.1, 0.25, 1 / 3)
+
+
+def runs(*rates):
+    identities = [{"run": "sgd", "learning_rate": rate, "seed": 0} for rate in rates]
+    return tuple(Run(f"sgd-{i['learning_rate']:.3f}", "toy", i, {}) for i in identities)
+
+
+def measurement(*rates, quantity="rpd_gradient", **settings):
+    told = [{"id": run.id, "identity": run.told()} for run in runs(*rates)]
+    return {"name": "gradient", "quantity": quantity, "settings": settings, "runs": told}
+
+
+@pytest.fixture
+def part(tmp_path):
+    """Make the part of one run, and its folder; return what `keep` is given."""
+
+    def make(run, values=(0.5, 1 / 7)):
+        folder = tmp_path / "runs" / run["id"]
+        write_json(folder / "provenance.json", {"seconds": len(run["id"])})
+        table = pd.DataFrame({**run["identity"], "step": [0, 10], "gradient": values})
+        write_table(tmp_path / f"{run['id']}.csv", table)
+        return tmp_path / f"{run['id']}.csv", [folder]
+
+    return make
+
+
+def keep(tmp_path, part, wanted):
+    return reference.keep(*part, wanted, tmp_path / "reference")
+
+
+def kept(tmp_path, wanted):
+    return reference.kept(tmp_path / "reference", wanted)
+
+
+def test_parts_that_are_kept_in_any_order_become_the_whole_table(tmp_path, part):
+    wanted = measurement(*RATES)
+    for run in (wanted["runs"][2], wanted["runs"][0], wanted["runs"][1]):
+        assert run["id"] not in kept(tmp_path, wanted)
+        keep(tmp_path, part(run), wanted)
+        assert run["id"] in kept(tmp_path, wanted)
+    whole = tabulate([{"file": tmp_path / f"{run['id']}.csv"} for run in wanted["runs"]])
+    write_table(tmp_path / "whole.csv", whole)
+    committed = tmp_path / "reference" / "tables" / "gradient.csv"
+    assert committed.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    provenance = read_json(tmp_path / "reference" / "provenance" / "runs.json")
+    assert provenance == {run["id"]: {"seconds": len(run["id"])} for run in wanted["runs"]}
+
+
+def test_rows_that_are_taken_up_again_are_the_same_table(tmp_path, part):
+    wanted = measurement(*RATES)
+    for run in wanted["runs"][:2]:
+        keep(tmp_path, part(run), wanted)
+    part(wanted["runs"][2])
+    taken = [
+        {"file": tmp_path / f"{wanted['runs'][2]['id']}.csv"},
+        {
+            "file": tmp_path / "reference" / "tables" / "gradient.csv",
+            "rows": [run["identity"] for run in wanted["runs"][:2]],
+        },
+    ]
+    order = [run["identity"] for run in wanted["runs"]]
+    measured = tabulate([{"file": tmp_path / f"{run['id']}.csv"} for run in wanted["runs"]])
+    pd.testing.assert_frame_equal(tabulate(taken, order), measured)
+
+
+def test_a_run_that_is_kept_again_replaces_its_rows(tmp_path, part):
+    wanted = measurement(*RATES[:2])
+    for run in wanted["runs"]:
+        keep(tmp_path, part(run), wanted)
+    keep(tmp_path, part(wanted["runs"][0], (3.0, 4.0)), wanted)
+    table = read_table(tmp_path / "reference" / "tables" / "gradient.csv")
+    assert table["gradient"].tolist() == pytest.approx([3.0, 4.0, 0.5, 1 / 7])
+
+
+def test_rows_of_other_settings_or_of_runs_no_longer_declared_are_left(tmp_path, part):
+    for run in measurement(*RATES)["runs"]:
+        keep(tmp_path, part(run), measurement(*RATES))
+    assert len(kept(tmp_path, measurement(*RATES))) == 3
+    assert kept(tmp_path, measurement(*RATES, samples=100)) == set()
+    assert kept(tmp_path, measurement(*RATES, quantity="pruning")) == set()
+    # Kept from now on, the table holds nothing of what was measured otherwise.
+    few = measurement(0.25, samples=100)
+    keep(tmp_path, part(few["runs"][0]), few)
+    assert kept(tmp_path, few) == {few["runs"][0]["id"]}
+    assert kept(tmp_path, measurement(*RATES)) == set()
+    table = read_table(tmp_path / "reference" / "tables" / "gradient.csv")
+    assert set(table["learning_rate"]) == {0.25}
+
+
+def test_a_history_gets_its_columns_and_a_run_that_need_not_be_trained_no_provenance(tmp_path):
+    wanted = {**measurement(0.1, quantity="history"), "name": "history"}
+    write_table(tmp_path / "history.csv", pd.DataFrame({"step": [0], "train_loss": [2.5]}))
+    folder = tmp_path / "runs" / wanted["runs"][0]["id"]
+    reference.keep(tmp_path / "history.csv", [folder], wanted, tmp_path / "reference")
+    table = read_table(tmp_path / "reference" / "tables" / "history.csv")
+    assert list(table) == ["run", "learning_rate", "seed", "step", "train_loss"]
+    assert read_json(tmp_path / "reference" / "provenance" / "runs.json") == {}
+
+
+def test_a_committed_table_that_was_changed_is_never_taken(tmp_path, part):
+    wanted = measurement(*RATES)
+    keep(tmp_path, part(wanted["runs"][0]), wanted)
+    table = tmp_path / "reference" / "tables" / "gradient.csv"
+    table.write_text(table.read_text().replace("0.5", "0.6"))
+    with pytest.raises(NetdynError, match=r"gradient\.csv is missing or is not what .*reuse"):
+        kept(tmp_path, wanted)
+    table.unlink()
+    with pytest.raises(NetdynError, match="is missing or is not what"):
+        keep(tmp_path, part(wanted["runs"][1]), wanted)
+
+
+def test_a_table_too_large_to_be_committed_leaves_the_older_one(tmp_path, part, monkeypatch):
+    wanted = measurement(*RATES)
+    keep(tmp_path, part(wanted["runs"][0]), wanted)
+    monkeypatch.setattr(reference, "LARGEST", 100)
+    with pytest.raises(NetdynError, match=r"gradient\.csv has \d+ bytes, more than the 100"):
+        keep(tmp_path, part(wanted["runs"][1]), wanted)
+    assert kept(tmp_path, wanted) == {wanted["runs"][0]["id"]}
+
+
+def test_parts_that_are_kept_at_once_are_all_there(tmp_path, part):
+    wanted = measurement(*(i / 16 for i in range(1, 13)))
+    parts = [part(run) for run in wanted["runs"]]
+    threads = [threading.Thread(target=keep, args=(tmp_path, one, wanted)) for one in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(kept(tmp_path, wanted)) == 12
+    assert len(read_json(tmp_path / "reference" / "provenance" / "runs.json")) == 12
