@@ -24,7 +24,11 @@ MODES = ("evaluation", "training")
 
 def judge(claim, frames, expected=None, mode="evaluation"):
     """Return the outcome of a claim on tables that are expected to hold all that they do."""
-    tables = Tables(frames, identities(frames) if expected is None else expected)
+    if expected is None:
+        expected = identities(
+            {name: frames[name] for name in CLAIMS[claim].tables if name in frames}
+        )
+    tables = Tables(frames, expected)
     return JUDGES[claim](tables, CLAIMS[claim], mode)
 
 

@@ -485,3 +485,13 @@ def test_of_several_seeds_single_samples_are_those_of_the_smallest(name):
     else:
         assert space_of(figure).get_xlim()[1] < 1e3
         assert image_panels(figure)[0].get_images()[0].get_array().max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("first", "ticks"),
+    [(0.03, [0, 0.03, 0.1, 0.3, 1, 3]), (0.003, [0, 0.01, 0.1, 1]), (0.5, [0, 1, 3])],
+)
+def test_noise_axes_have_a_few_round_numbers_and_zero(first, ticks):
+    axes = matplotlib.figure.Figure().subplots()
+    basin_axes.noise_axes(axes, [0.0, *np.geomspace(first, 3, 7)], "noise")
+    assert axes.get_xticks().tolist() == pytest.approx(ticks)

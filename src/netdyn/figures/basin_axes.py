@@ -1,6 +1,6 @@
 """Attraction basins on axes, Fig. 4(a)–(g): accuracy under noise, and sizes with their errors."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -11,10 +11,11 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
 from netdyn.figures.marks import WHITE, best_accuracy
-from netdyn.figures.style import COLOURS, over_seeds, plot_line, zero_log_axis
+from netdyn.figures.style import COLOURS, only, over_seeds, plot_line, read, zero_log_axis
 
 __all__ = [
     "SPACES",
+    "average_basins",
     "depth_looks",
     "draw_basins",
     "draw_best_accuracy",
@@ -34,7 +35,7 @@ DEPTH_MARKERS = "os^Dv<>pPX"
 TOP = 0.96  # where arrows stand, in parts of a panel's height
 APART = 4.0  # points between the arrows of lines at the same place
 NAME_PARTS = (0.88, 0.74, 0.6, 0.44, 0.3)  # neighbouring curves are named at different ones
-NOISE_TICKS = [digit * 10.0**power for power in range(-4, 3) for digit in (1, 3)]
+NOISE_TICKS = [float(f"{digit}e{power}") for power in range(-4, 3) for digit in (1, 3)]
 
 
 def depth_looks(depths: Sequence[int]) -> dict[int, dict]:
@@ -46,13 +47,24 @@ def depth_looks(depths: Sequence[int]) -> dict[int, dict]:
     }
 
 
+def average_basins(
+    tables: Mapping[str, pd.DataFrame], name: str, columns: Iterable[str]
+) -> pd.DataFrame:
+    """Return the rows of a table of basin sizes that are averages over all samples."""
+    table = read(tables, name, [*columns, "seed", "of", "size", "size_error"])
+    return only(table, name, of="average")
+
+
 def noise_axes(axes: Axes, amplitudes: Iterable[float], label: str) -> None:
     """Give a panel of accuracies the axis of noise amplitudes, and the 50 % that end a basin."""
     axes.axhline(0.5, color=COLOURS["grey"], linewidth=0.6, linestyle=":", zorder=1)
     amplitudes = np.unique(list(amplitudes))
     zero_log_axis(axes, amplitudes, label)
     smallest, largest = amplitudes[amplitudes > 0][[0, -1]] * (1 - 1e-6, 1 + 1e-6)
-    ticks = [0.0, *(tick for tick in NOISE_TICKS if smallest <= tick <= largest)]
+    ticks = [tick for tick in NOISE_TICKS if smallest <= tick <= largest]
+    if len(ticks) > 5:
+        ticks = [tick for tick in ticks if f"{tick:e}".startswith("1")]
+    ticks = [0.0, *ticks]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_ylim(0, 1.04)
 
@@ -116,7 +128,7 @@ def draw_basins(
     """
     spread = sizes_over_seeds(table, x)
     mean = spread["mean"].where(np.isfinite(spread["mean"]))
-    (line,) = axes.plot(spread[x], mean, label=label, **look)
+    (line,) = axes.plot(spread[x], mean, label=label, clip_on=False, **look)  # markers at 0
     colour = line.get_color()
     closed = spread[np.isfinite(spread["high"]) & (spread["high"] > spread["low"])]
     if len(closed):

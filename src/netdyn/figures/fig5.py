@@ -82,8 +82,8 @@ def _basins(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
     training = data[data["kind"] == "train"]
     low, high = _extent(points, training)
     inside = training[COORDINATES].ge(low).all(axis=1) & training[COORDINATES].le(high).all(axis=1)
-    plain = {"depthshade": False, "linewidths": 0, "rasterized": True, "clip_on": False}
-    look = {"s": 1.5, "color": "0.7", "alpha": 0.4, "label": "_training"}
+    plain = {"depthshade": False, "linewidths": 0, "clip_on": False}
+    look = {"s": 1.5, "color": "0.7", "alpha": 0.4, "rasterized": True, "label": "_training"}
     axes.scatter(*_places(training[inside]), **look, **plain)
     looks = _looks(points)
     for order, (sample, cone) in enumerate(points.groupby("sample")):
