@@ -25,9 +25,8 @@ MODES = ("evaluation", "training")
 def judge(claim, frames, expected=None, mode="evaluation"):
     """Return the outcome of a claim on tables that are expected to hold all that they do."""
     if expected is None:
-        expected = identities(
-            {name: frames[name] for name in CLAIMS[claim].tables if name in frames}
-        )
+        read = [name for name in CLAIMS[claim].tables if name in frames]
+        expected = identities({name: frames[name] for name in read})
     tables = Tables(frames, expected)
     return JUDGES[claim](tables, CLAIMS[claim], mode)
 

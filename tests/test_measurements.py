@@ -168,6 +168,13 @@ def test_densities_have_mean_one_and_the_layers_is_the_mean_over_classes(
     assert set(rank_probability.measure(subject, {**settings, "classes": False})["class"]) == {-1}
 
 
+def test_gradients_of_classes_are_left_out_where_settings_say_so(subject):
+    whole = rpd_gradient.measure(subject, RANKS)
+    few = rpd_gradient.measure(subject, {**RANKS, "classes": False})
+    expected = whole[whole["class"] == -1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(few, expected)
+
+
 def test_fewer_samples_are_ranked_where_settings_say_so(subject):
     settings = {**RANKS, "samples": 12, "modes": ["evaluation"]}
     table = rpd_gradient.measure(subject, settings)

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from netdyn.claims.kinds import Diverged, NotTested
-from netdyn.tables import rows_of
 
 __all__ = [
     "Divergence",
@@ -86,30 +85,34 @@ class Tables:
     def history(
         self, name: str, columns: Iterable[str] = (), runs: Iterable[str] | None = None
     ) -> pd.DataFrame:
-        """Return a history as `get` does, by run and step, `train_loss` (NaN: diverged) included.
+        """Return a history as `get` does, in the order of steps, with `train_loss` (NaN: diverged).
 
         It is returned of diverged runs too: see `raise_if_diverged`.
         """
         table = self.get(name, ["step", "train_loss", *columns], runs)
-        return pd.concat([rows for _, rows in each_run(table)], ignore_index=True)
+        return table.sort_values("step", kind="stable", ignore_index=True)
 
     def _expected_rows(
         self, name: str, table: pd.DataFrame, wanted: Sequence[str] | None
     ) -> pd.DataFrame:
         columns = identity_columns(table)
-        parts = []
+        positions: dict[tuple, dict] = {}  # by identity, for each set of columns that tells one
+        chosen = []
         for told in self._expected[name]:
             if wanted is not None and told["run"] not in wanted:
                 continue
             # The count of training samples is told of every run but swept, a column, in few.
             identity = {k: v for k, v in told.items() if k in columns or k not in ABOUT_A_RUN}
-            rows = rows_of(table, identity)
-            if rows.empty:
+            names = tuple(identity)
+            if names not in positions:
+                positions[names] = _positions(table, names)
+            found = positions[names].get(_key(identity.values()))
+            if found is None:
                 raise NotTested(f"table {name} has no rows of {_name(identity)}")
-            parts.append(rows)
-        if not parts:
+            chosen.append(found)
+        if not chosen:
             raise NotTested(f"table {name} is not made of" + _of_runs(wanted).removeprefix(" of"))
-        return pd.concat(parts)
+        return table.iloc[np.concatenate(chosen)]
 
 
 # What is told of a run beside its identity (see `Tables`).
@@ -182,6 +185,19 @@ def raise_if_diverged(history: pd.DataFrame, runs: Iterable[str] | None = None) 
     for identity, step in diverged(history):
         if wanted is None or identity["run"] in wanted:
             raise Diverged(f"{_name(identity)} diverged at step {step}")
+
+
+def _positions(table: pd.DataFrame, names: Sequence[str]) -> dict[tuple, np.ndarray]:
+    """Return the positions of the rows of each identity, none where a column is missing."""
+    if not set(names) <= set(table.columns):
+        return {}
+    groups = table.groupby(list(names), dropna=False)
+    return {_key(values): where for values, where in groups.indices.items()}
+
+
+def _key(values: Iterable[object]) -> tuple:
+    """Return an identity's values such that equal ones are equal: a table keeps nine digits."""
+    return tuple(float(f"{v:.9g}") if isinstance(v, float) else v for v in values)
 
 
 def _name(identity: Identity) -> str:

@@ -15,7 +15,8 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """Return g_l on training samples (see `netdyn.rpd.rpd_gradient`).
 
     Args:
-        settings: steps, samples, modes.
+        settings: steps, samples, modes; classes: whether each class gets rows (true where it is
+            missing), which make a table of many layers and steps eleven times as long.
 
     Returns:
         step, mode, layer, samples_measured, class (−1: g_l, mean over classes), gradient (mean
@@ -25,6 +26,8 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     for columns, field, labels, signs in hidden_layers(subject, settings):
         of_class = rpd_gradient(field, labels, signs).mean(dim=1)  # (K,)
         rows.append({**columns, "class": -1, "gradient": of_class.nanmean().item()})
+        if not settings.get("classes", True):
+            continue
         for k, gradient in enumerate(of_class.tolist()):
             rows.append({**columns, "class": k, "gradient": gradient})
     return pd.DataFrame(rows)
