@@ -158,7 +158,7 @@ def test_published_results_are_redrawn_from_tables_alone(finished, tmp_path):
         assert redrawn.read_bytes() == reference.read_bytes()
     # What was not committed is not tested, and said to be missing.
     card = pd.read_csv(clone / "results/demo/redrawn/claims.csv").set_index("id")
-    assert "table deep10_history" in card.loc["C08", "seen"]
+    assert "Table deep10_history is missing" in card.loc["C08", "seen"]
     assert "%" in card.loc["C42", "measured"] or "amplitude" in card.loc["C42", "measured"]
 
 
