@@ -31,7 +31,7 @@ TRANSLATIONS = 17
 FORMAT = 1
 
 # What a declared run holds beside its settings, and a measurement beside its own.
-RUN_SELECTION = ("sweep", "seeds")
+RUN_SELECTION = ("sweep", "seeds", "seeds_where")
 MEASUREMENT_SELECTION = ("quantity", "run", "seeds", "where")
 
 
@@ -116,7 +116,7 @@ def _expand(config: Mapping, name: str, declared: Mapping) -> Iterator[Run]:
     for point in itertools.product(*sweep.values()):
         swept = dict(zip(sweep, point, strict=True))
         settings = _resolve_run(overlay(defaults, own, swept), f"runs.{name}")
-        for seed in declared.get("seeds", config["seeds"]):
+        for seed in _seeds(config, name, declared, swept):
             # Swept values as resolved, "all" samples as their number; but one width for all
             # layers stays one number.
             told = {key: value if key == "width" else settings[key] for key, value in swept.items()}
@@ -125,6 +125,23 @@ def _expand(config: Mapping, name: str, declared: Mapping) -> Iterator[Run]:
             words = [name, *(f"{k}-{_word(v)}" for k, v in identity.items() if k != "run")]
             data = settings["dataset"] + ("_translated" if settings["translated"] else "")
             yield Run("_".join(words) + "-" + digest(resolved)[:10], data, identity, resolved)
+
+
+def _seeds(config: Mapping, name: str, declared: Mapping, swept: Mapping) -> list[int]:
+    """Return the seeds of a point of a sweep: those of the last `seeds_where` that it matches."""
+    seeds = declared.get("seeds", config["seeds"])
+    for exception in declared.get("seeds_where", ()):
+        for key, values in exception["where"].items():
+            known = [_comparable(value) for value in declared.get("sweep", {}).get(key, ())]
+            missing = [value for value in values if _comparable(value) not in known]
+            if missing:
+                raise NetdynError(
+                    f"runs.{name}.seeds_where: {key} {missing[0]!r} is not in the sweep; "
+                    f"there are {', '.join(known) or 'no such values'}"
+                )
+        if all(swept[key] in values for key, values in exception["where"].items()):
+            seeds = exception["seeds"]
+    return seeds
 
 
 def _word(value: Any) -> str:
