@@ -4,7 +4,6 @@ The data stays on the device, as bytes where float would not fit. Batches follow
 the epoch alone, so that measuring more often, stopping and resuming change no bit of the weights.
 """
 
-import contextlib
 import logging
 import math
 import time
@@ -18,6 +17,7 @@ from netdyn import checkpoints, data, provenance, runs
 from netdyn.devices import choose_device
 from netdyn.evaluation import Evaluator
 from netdyn.mlp import initialise
+from netdyn.precision import logits_in_precision, products
 from netdyn.random_streams import generator
 from netdyn.schedules import scheduled_steps
 
@@ -143,6 +143,7 @@ def train(
             device=chosen.type,
             device_name=torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "cpu",
             threads=settings["threads"],
+            products=products(settings["precision"], chosen),
             sittings=state.sittings,
             data_sha256=data_sha256,
         ),
@@ -215,14 +216,8 @@ def _optimizer_step(
 ) -> Tensor:
     model.train()
     optimizer.zero_grad(set_to_none=True)
-    autocast = (
-        torch.autocast(x.device.type, dtype=torch.bfloat16)
-        if settings["precision"] == "bfloat16"
-        else contextlib.nullcontext()
-    )
-    with autocast:
-        logits = model(x)  # (batch, K)
-    loss = loss_function(logits.float() if logits.dtype == torch.bfloat16 else logits, labels)
+    logits = logits_in_precision(model, x, settings["precision"])  # (batch, K)
+    loss = loss_function(logits, labels)
     loss.backward()
     optimizer.step()
     return loss.detach()

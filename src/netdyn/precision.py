@@ -1,0 +1,89 @@
+"""The arithmetic of a training step's products: float32, float64, or bfloat16 as autocast does it.
+
+Processors without bfloat16 instructions multiply bfloat16 matrices some eighty times slower than
+float32 ones. There the products are made of the same rounded factors in float32, which is what the
+instructions do too (they accumulate in float32): equal up to the order of summation.
+"""
+
+import contextlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["PRODUCTS", "logits_in_precision", "products"]
+
+# What the record of a run says of its products.
+PRODUCTS = {
+    "native": "bfloat16 instructions",
+    "emulated": "float32 products of factors rounded to bfloat16",
+}
+
+
+def products(precision: str, device: torch.device) -> str:
+    """Return how the products of a precision are made on a device, for the run's record."""
+    if precision != "bfloat16":
+        return precision
+    return PRODUCTS["emulated" if _emulated(device) else "native"]
+
+
+def logits_in_precision(model: nn.Sequential, x: Tensor, precision: str) -> Tensor:
+    """Return the network's logits (P, K) of inputs x (P, N_0), ready for a loss.
+
+    Args:
+        precision: "bfloat16" rounds the factors and the result of each product to bfloat16, as
+            autocast does; weights stay as they are, and logits are returned in float32. Any other
+            takes the network as it is.
+    """
+    if precision != "bfloat16":
+        return model(x)
+    if _emulated(x.device):
+        return _rounded(model, x).float()
+    with torch.autocast(x.device.type, dtype=torch.bfloat16):
+        return model(x).float()
+
+
+def _emulated(device: torch.device) -> bool:
+    if device.type != "cpu":
+        return False
+    # Older versions of PyTorch cannot tell: they are left to autocast.
+    with contextlib.suppress(AttributeError):
+        return not _has_instructions(torch.cpu.get_capabilities())
+    return False
+
+
+def _has_instructions(capabilities: Mapping) -> bool:
+    names = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # x86, ARM
+    return any(capabilities.get(name) for name in names)
+
+
+def _rounded(model: nn.Sequential, x: Tensor) -> Tensor:
+    for module in model:
+        if isinstance(module, nn.Linear):
+            x = _RoundedProduct.apply(x, module.weight, module.bias)  # (P, N_l)
+        else:
+            x = module(x)  # bfloat16 in, bfloat16 out; batch norm sums in float32
+    return x
+
+
+class _RoundedProduct(torch.autograd.Function):
+    """x·Wᵀ + b: factors, offset and result rounded to bfloat16, in the backward pass too."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        x, weight = x.bfloat16(), weight.bfloat16()
+        ctx.save_for_backward(x, weight)
+        ctx.has_bias = bias is not None
+        product = x.float() @ weight.float().T
+        if bias is not None:
+            product += bias.bfloat16().float()
+        return product.bfloat16()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        gradient = gradient.float()
+        to_x = (gradient @ weight.float()).bfloat16() if ctx.needs_input_grad[0] else None
+        to_weight = (gradient.T @ x.float()).bfloat16().float()
+        to_bias = gradient.sum(dim=0).bfloat16().float() if ctx.has_bias else None
+        return to_x, to_weight, to_bias
