@@ -188,6 +188,16 @@ def test_overlaying_leaves_its_arguments_alone():
         ("figures.fig9.tables", ["wide_history"], r"figures: 'fig9' is not allowed: .*fig\[1-7\]"),
         ("run_defaults.learning_rate", "1e-3", "run_defaults.learning_rate: '1e-3' .*number 0.001"),
         ("runs.wide.learning_rate", "0.5", "runs.wide.learning_rate: '0.5' .*number"),
+        (
+            "runs.wide.seeds_where",
+            [{"where": {"samples": [101]}, "seeds": [0]}],
+            "runs.wide.seeds_where: samples 101 is not in the sweep; there are 100",
+        ),
+        (
+            "runs.deep.seeds_where",
+            [{"where": {"width": [6]}, "seeds": [0]}],
+            "runs.deep.seeds_where: width 6 is not in the sweep",
+        ),
         ("runs.wide.sweep.learning_rate", ["0.5"], "wide.sweep.learning_rate: '0.5' .*number"),
         ("runs.wide.learning_rate", 0, "runs.wide.learning_rate: 0 is less than or equal to"),
         ("runs.wide.width", -3, "runs.wide.width: -3 is not allowed: .*minimum of 1"),
@@ -343,6 +353,27 @@ def test_a_sweep_is_every_point_under_every_seed():
     assert runs[2].identity["samples"] == 60_000
     assert [r.settings["seed"] for r in settings.runs(CONFIG)["deep"]] == [3]
     assert {*first.settings} == {*DEFAULTS, "format", "dataset", "threads", "seed"}
+
+
+def test_points_of_a_sweep_have_seeds_of_their_own():
+    fewer = [
+        {"where": {"samples": ["all"]}, "seeds": [1]},
+        {"where": {"samples": ["all"], "activation": ["relu"]}, "seeds": [4, 5]},
+    ]
+    config = settings.overlay(CONFIG, {"runs": {"wide": {"seeds_where": fewer}}})
+    found = {}
+    for run in settings.runs(config)["wide"]:
+        point = run.identity["activation"], run.identity["samples"]
+        found.setdefault(point, []).append(run.identity["seed"])
+    assert found == {
+        ("tanh", 100): [0, 1],
+        ("relu", 100): [0, 1],
+        ("tanh", 60_000): [1],
+        ("relu", 60_000): [4, 5],
+    }
+    # Which seeds a run is repeated with is no part of what it is.
+    every = {run.id for run in settings.runs(CONFIG)["wide"]}
+    assert {run.id for run in settings.runs(config)["wide"] if run.identity["seed"] < 2} < every
 
 
 def test_a_swept_width_is_told_and_chosen_by_its_one_number():

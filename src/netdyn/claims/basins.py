@@ -82,9 +82,9 @@ def c32(tables: Tables, row: Claim, mode: str) -> Outcome:
 def c33(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The basins of the classes differ substantially, in each seed.
 
-    Their range is over `errors` times the largest resampling error among them, and over
-    `share_of_mean` of their mean, both of the finite sizes. Judged with noise returned as in the
-    paper's picture; what `affine` gives is told beside it.
+    Their range is over `errors` times its own resampling error, that of the difference between its
+    two ends (an infinite end has none), and over `share_of_mean` of the mean finite size.
+    Judged with noise returned as in the paper's picture; what `affine` gives is told beside it.
     """
     raise_if_diverged(tables.history("deep23_history"))
     columns = ["of", "index", "size", "size_error"]
@@ -168,16 +168,18 @@ def _classes_differ(table: pd.DataFrame, row: Claim) -> Outcome:
     for _, rows in each_run(table):
         sizes = measured(rows["size"])
         finite = np.isfinite(sizes)
-        error = measured(rows["size_error"][finite]).max(initial=0.0)
+        ends = [sizes.argmin(), sizes.argmax()]
+        errors = rows["size_error"].iloc[[end for end in ends if finite[end]]]
+        error = np.linalg.norm(measured(errors))
         mean = sizes[finite].mean() if finite.any() else 0.0
         extent = difference(sizes.max(), sizes.min())
         ranges.append(extent)
         bounds = row.thresholds["errors"] * error, row.thresholds["share_of_mean"] * mean
         verdicts.append(verdict(extent > max(bounds)))
-        smallest, largest = rows["index"].iloc[[sizes.argmin(), sizes.argmax()]]
+        smallest, largest = rows["index"].iloc[ends]
         told.append(
             f"{shortly(sizes.min())} (class {smallest}) to {shortly(sizes.max())} (class "
-            f"{largest}), the largest resampling error {shortly(error, 3)}"
+            f"{largest}), the resampling error of the range {shortly(error, 3)}"
         )
     return Outcome(
         each(*verdicts),
