@@ -193,17 +193,22 @@ def test_a_result_that_is_not_declared_ends_in_one_line(folder, target, error):
 
 @pytest.mark.parametrize(
     ("damaged", "rule"),
-    [("demo/runs/*/snapshots", "measure_run"), ("data/digits", "train_run")],
+    [
+        ("demo/runs/*/snapshots.safetensors", "measure_run"),
+        ("data/digits.safetensors", "train_run"),
+        ("demo/tables/parts/grokking_gradient/*.csv", "tabulate"),
+        ("demo/tables/grokking_gradient.csv", "draw_figure"),
+    ],
 )
 def test_a_damaged_input_fails_its_job_with_one_error(folder, damaged, rule):
-    (path,) = (folder / "results").glob(f"{damaged}.safetensors")
+    (path,) = (folder / "results").glob(damaged)
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    said = snakemake(folder, TABLE, *TINY)
+    said = snakemake(folder, "fig7" if rule == "draw_figure" else TABLE, *TINY)
     assert said.returncode != 0
     (line,) = errors(said.stdout)
     assert path.name in line
-    assert "damaged" in line
+    assert re.search("damaged.*(delete|restore)", line)
     # The job itself fails; it does not end well without its output.
     assert f"Error in rule {rule}" in said.stdout
     assert "MissingOutputException" not in said.stdout

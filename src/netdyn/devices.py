@@ -4,7 +4,7 @@ import torch
 
 from netdyn.errors import NetdynError
 
-__all__ = ["choose_device"]
+__all__ = ["choose_device", "measuring_device"]
 
 
 def choose_device(name: str) -> torch.device:
@@ -24,3 +24,10 @@ def choose_device(name: str) -> torch.device:
         here = ", ".join(device for device, present in available.items() if present)
         raise NetdynError(f"device {name!r} is not available here: choose one of auto, {here}")
     return torch.device(name)
+
+
+def measuring_device(name: str) -> torch.device:
+    """Return the device that measures where `name` is asked for (see `choose_device`)."""
+    chosen = choose_device(name)
+    # L-maps, planes and basin sizes are taken in float64, which MPS does not have.
+    return torch.device("cpu") if chosen.type == "mps" else chosen

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netdyn import data, runs
-from netdyn.devices import choose_device
+from netdyn.devices import measuring_device
 from netdyn.errors import NetdynError
 from netdyn.files import read_json
 from netdyn.mlp import MLP
@@ -35,14 +35,14 @@ class Subject(NamedTuple):
         trained_on = read_json(Path(run_folder) / "provenance.json")["data_sha256"]
         if data.metadata(data_file)["sha256"] != trained_on:
             raise NetdynError(f"{data_file} is not the data set that {run_folder} was trained on")
-        return cls(Path(run_folder), settings, loaded, _measuring(device))
+        return cls(Path(run_folder), settings, loaded, measuring_device(device))
 
     @classmethod
     def of_data(cls, settings: Mapping, data_file: Path, device: str = "auto") -> "Subject":
         """Open the samples of a run that need not be trained, by its settings."""
         loaded = data.load(data_file)
         data.check_name(loaded, settings, data_file)
-        return cls(None, settings, loaded, _measuring(device))
+        return cls(None, settings, loaded, measuring_device(device))
 
     def steps(self, selector: int | str | list) -> list[int]:
         """Return the kept steps that the selector means (see `runs.select_steps`)."""
@@ -74,12 +74,6 @@ class Subject(NamedTuple):
     def each_model(self, selector: int | str | list) -> Iterator[tuple[int, MLP]]:
         for step in self.steps(selector):
             yield step, self.model(step)
-
-
-def _measuring(device: str) -> torch.device:
-    chosen = choose_device(device)
-    # L-maps, planes and basin sizes are taken in float64, which MPS does not have.
-    return torch.device("cpu") if chosen.type == "mps" else chosen
 
 
 def in_mode(model: MLP, x: Tensor, mode: str) -> torch.nn.Sequential:
