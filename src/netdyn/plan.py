@@ -357,8 +357,12 @@ class Plan:
         """Return what tables rest on, each file once: themselves, their parts, their runs."""
         files = self.table_files(names)
         files += [part for name in names for part in self.parts(name)]
-        files += [f"{self.run_folder(run)}/manifest.json" for run in self.runs_behind(names)]
-        return list(dict.fromkeys(files))
+        return list(dict.fromkeys(files + self.run_files(names)))
+
+    def run_files(self, names: Iterable[str]) -> list[str]:
+        """Return the files of each run behind tables."""
+        folders = [self.run_folder(run) for run in self.runs_behind(names)]
+        return [f"{folder}/{name}" for folder in folders for name in RUN_FILES]
 
     def runs_behind(self, names: Iterable[str]) -> list[str]:
         """Return the ids of the runs that must be trained for tables, each once."""
