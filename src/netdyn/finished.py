@@ -60,14 +60,14 @@ def bring(made: Path, output: Path) -> None:
     """
     output.mkdir(parents=True, exist_ok=True)
     for name in RUN_FILES:
+        if (output / name).exists() and (output / name).samefile(made / name):
+            continue  # perhaps being read by another Snakemake's job
         beside = output / f".{name}.made"
         beside.unlink(missing_ok=True)
         try:
             os.link(made / name, beside)
         except OSError:
             shutil.copy2(made / name, beside)
-        # Renamed onto another name of the same file, a name would stay where it is.
-        (output / name).unlink(missing_ok=True)
         os.replace(beside, output / name)
     linked = all((made / name).samefile(output / name) for name in RUN_FILES)
     for other in made.parent.iterdir():
