@@ -5,6 +5,7 @@
 What is killed and when follows from the seed; what it hits, also from how fast the machine is.
 """
 
+import contextlib
 import os
 import random
 import re
@@ -20,7 +21,7 @@ from typing import Annotated
 import pandas as pd
 import psutil
 import typer
-from dag import TINY, copy_repository, snakemake
+from dag import TINY, copy_repository
 
 # What is killed with -9, each as often as the others, and how the page calls it.
 KINDS = {
@@ -31,19 +32,19 @@ KINDS = {
 }
 CORES = 2
 TABLES = tuple(f"results/demo/tables/grokking_{name}.csv" for name in ("history", "gradient"))
-SETTINGS = "runs: {grokking: {steps: 3000, seeds: [0, 1]}}"
+SETTINGS = "runs: {{grokking: {{steps: 2000, seeds: {}}}}}"
 OFTEN = ("CHECKPOINT_SECONDS = 30.0", "CHECKPOINT_SECONDS = 0.1")
 RUN_FILES = ("manifest.json", "history.csv", "snapshots.safetensors")
 ARGUMENTS = ("--cores", str(CORES), *TABLES, *TINY, "soak.yaml")
 
 
-def prepared(folder: Path) -> Path:
-    """Return a copy of the repository with seven jobs, ten checkpoints a second."""
+def prepared(folder: Path, runs: int = 4) -> Path:
+    """Return a copy of the repository with a workflow of so many runs, ten checkpoints a second."""
     copy_repository(folder)
     path = folder / "src/netdyn/training.py"
     assert path.read_text().count(OFTEN[0]) == 1
     path.write_text(path.read_text().replace(*OFTEN))
-    (folder / "soak.yaml").write_text(SETTINGS)
+    (folder / "soak.yaml").write_text(SETTINGS.format(list(range(runs))))
     return folder
 
 
@@ -94,7 +95,8 @@ class Sitting:
     def kill(self, kind: str, moment: float, course: float) -> bool:
         """Kill what `kind` says at `moment` of 0 … 1; say whether it was there to be killed."""
         if kind in ("everything", "snakemake"):
-            if self.wait(moment * course):
+            # Soon enough that several kills hit one course.
+            if self.wait(moment * course / 2):
                 return False
             kill = os.killpg if kind == "everything" else os.kill
             kill(self.process.pid, signal.SIGKILL)
@@ -103,8 +105,8 @@ class Sitting:
         while not self.wait(0.01):
             if not (jobs := self.jobs(kind)):
                 continue
-            # A job takes up to about a quarter of the course.
-            time.sleep(moment * course / 4)
+            # A job takes up to about a fifth of the course.
+            time.sleep(moment * course / 5)
             try:
                 jobs[0].kill()
             except psutil.NoSuchProcess:
@@ -140,14 +142,17 @@ def soak(folder: Path, kills: int, seed: int) -> pd.DataFrame:
     original = shutil.copytree(fresh, folder / "undisturbed")
     started = time.monotonic()
     sitting = Sitting(original)
-    assert sitting.process.wait() == 0, sitting.log.read_text()
+    try:
+        assert sitting.process.wait() == 0, sitting.log.read_text()
+    finally:
+        sitting.end()
     course, expected = time.monotonic() - started, results(original)
     needed = len(sitting.begun())
     rows: list[dict] = []
     round_ = 0
     while len(rows) < kills or round_ == 0:
         round_ += 1
-        typer.echo(f"round {round_}, {len(rows)} of {kills} kills", err=True)
+        typer.echo(f"round {round_}: {len(rows)} of {kills} kills", err=True)
         copy = shutil.copytree(fresh, folder / f"round-{round_}")
         rows += one_round(copy, kinds, chosen, kills, rows, course)
         found = results(copy)
@@ -166,29 +171,27 @@ def one_round(
     rows: list[dict] = []
     begun: list[str] = []
     whole: dict[str, bytes] = {}
-    sittings: list[Sitting] = []
-    number = int(folder.name.split("-")[1])
-    while True:
-        sitting = Sitting(folder)
-        sittings.append(sitting)
-        done = len(before) + len(rows)
-        moment = chosen.random()
-        killed = done < kills and sitting.kill(kinds[done], moment, course)
-        if not killed:
-            sitting.process.wait()
-        again = [job for job in sitting.begun() if job in begun]
-        lost = [run for run, told in whole.items() if finished_runs(folder).get(run) != told]
-        if rows:
-            rows[-1] |= {"begun_again": len(again), "runs_lost": len(lost)}
-        begun += sitting.begun()
-        whole = finished_runs(folder)
-        if not killed:
-            break
-        rows.append({"round": number, "kind": kinds[done], "moment": round(moment, 3)})
-        if list((folder / ".snakemake/locks").glob("*")):
-            assert snakemake(folder, "--unlock", *ARGUMENTS).returncode == 0
-    for each in sittings:
-        each.end()
+    with contextlib.ExitStack() as ending:
+        while True:
+            sitting = Sitting(folder)
+            ending.callback(sitting.end)
+            done = len(before) + len(rows)
+            moment = chosen.random()
+            killed = done < kills and sitting.kill(kinds[done], moment, course)
+            if not killed:
+                sitting.process.wait()
+            again = [job for job in sitting.begun() if job in begun]
+            lost = [run for run, told in whole.items() if finished_runs(folder).get(run) != told]
+            if rows:
+                rows[-1] |= {"begun_again": len(again), "runs_lost": len(lost)}
+            begun += sitting.begun()
+            whole = finished_runs(folder)
+            if not killed:
+                break
+            number = int(folder.name.split("-")[1])
+            rows.append({"round": number, "kind": kinds[done], "moment": round(moment, 3)})
+            # What `snakemake --unlock` does, without the seconds that it takes to start.
+            shutil.rmtree(folder / ".snakemake/locks", ignore_errors=True)
     assert sitting.process.returncode == 0, sitting.log.read_text()
     return rows
 

@@ -26,7 +26,7 @@ PART = "tables/parts/grokking_gradient"
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """A folder, its path with a space in it, in which the workflow has just ended."""
-    folder = soak.prepared(tmp_path_factory.mktemp("undisturbed") / "a folder")
+    folder = soak.prepared(tmp_path_factory.mktemp("undisturbed") / "a folder", runs=2)
     run(folder, *ARGUMENTS)
     return folder
 

@@ -56,7 +56,7 @@ class Plan:
         self.measurements = settings.measurements(self.config)
         declared = settings.runs(self.config)
         self.runs = {run.id: run for name in declared for run in declared[name]}
-        self._lineages: dict[str, str] = {}  # by table; asked for by many jobs
+        self._upstreams: dict[str, str] = {}  # by table; asked for by many jobs
 
     def write_settings(self) -> None:
         """Write the resolved settings that jobs are handed; a file that is right is left alone.
@@ -69,7 +69,7 @@ class Plan:
             for block in self.blocks(name):
                 self.block_settings(name, block)
             self.table_settings(name)
-            self.lineage(name)
+            self.upstream(name)
         for figure in self.figures():
             self.figure_settings(figure)
         self.claims_settings()
@@ -219,14 +219,14 @@ class Plan:
         order = [run.told() for run in measurement.runs]
         return _written(self._settings("tables"), name, {"parts": parts, "order": order})
 
-    def lineage(self, name: str) -> str:
+    def upstream(self, name: str) -> str:
         """Write which settings and code a table rests on, from the data to its rows.
 
         It is named by them. What is made from the table has it as an input, so that it is out of
         date whenever the table is: also while a job that failed has left nothing to compare with,
         and whatever the clock says.
         """
-        if name not in self._lineages:
+        if name not in self._upstreams:
             measurement = self.measurement(name)
             files = [code("netdyn.tables"), *self._code_upstream(name, measurement.runs)]
             if measurement.quantity != "history":
@@ -236,11 +236,11 @@ class Plan:
                 "table": self.table_settings(name),
                 "code": files,
             }
-            self._lineages[name] = _written(self._settings("lineage"), name, content)
-        return self._lineages[name]
+            self._upstreams[name] = _written(self._settings("upstream"), name, content)
+        return self._upstreams[name]
 
-    def lineages(self, names: Iterable[str]) -> list[str]:
-        return [self.lineage(name) for name in names]
+    def upstreams(self, names: Iterable[str]) -> list[str]:
+        return [self.upstream(name) for name in names]
 
     def keepable(self, name: str) -> dict[str, tuple[str, list[str]]]:
         """Return the parts of a table and the run folders in each, by the part's name."""
@@ -264,7 +264,7 @@ class Plan:
             "part": part,
             "settings": self.keep_settings(name),
             "provenance": [f"{folder}/provenance.json" for folder in folders if trained],
-            "lineage": self.lineage(name),
+            "upstream": self.upstream(name),
             "code": code("netdyn.reference"),
         }
 

@@ -9,7 +9,7 @@ rule score_claims:
         settings=asked(lambda plan, w: plan.claims_settings()),
         claims=asked(lambda plan, w: str(plan.claims)),
         tables=asked(lambda plan, w: scored_tables(plan, w)),
-        lineage=asked(lambda plan, w: lineages(plan, w, plan.claim_tables())),
+        upstream=asked(lambda plan, w: upstreams(plan, w, plan.claim_tables())),
         code=code("netdyn.claims.scorecard"),
     output:
         csv="results/{scale}/{scored}/claims.csv",

@@ -98,9 +98,9 @@ def table_folder(wildcards):
     return f"results/{wildcards.scale}/{folder}"
 
 
-def lineages(plan, wildcards, tables):
+def upstreams(plan, wildcards, tables):
     """Return what stands for all that these tables rest on; committed ones stand for themselves."""
-    return [] if is_redrawn(wildcards) else plan.lineages(tables)
+    return [] if is_redrawn(wildcards) else plan.upstreams(tables)
 
 
 def scored_tables(plan, wildcards):

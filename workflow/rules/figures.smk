@@ -13,7 +13,7 @@ rule draw_figure:
                 for table in plan.figure_tables(w.figure)
             ]
         ),
-        lineage=asked(lambda plan, w: lineages(plan, w, plan.figure_tables(w.figure))),
+        upstream=asked(lambda plan, w: upstreams(plan, w, plan.figure_tables(w.figure))),
         code=lambda w: code(f"netdyn.figures.{w.figure}"),
         drawing=code("netdyn.drawing"),
     output:

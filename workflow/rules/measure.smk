@@ -33,7 +33,7 @@ rule tabulate:
     input:
         settings=asked(lambda plan, w: plan.table_settings(w.measurement)),
         parts=asked(lambda plan, w: plan.table_inputs(w.measurement)),
-        lineage=asked(lambda plan, w: plan.lineage(w.measurement)),
+        upstream=asked(lambda plan, w: plan.upstream(w.measurement)),
         code=code("netdyn.tables"),
     output:
         "results/{scale}/tables/{measurement}.csv",
