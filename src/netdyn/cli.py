@@ -129,8 +129,11 @@ def measure(
     """Measure one quantity on one run, or on the runs that the settings name; write its table."""
     import torch
 
+    from netdyn import provenance
+    from netdyn.measured import measured_record
     from netdyn.tables import write_table
 
+    started, since = provenance.now(), time.monotonic()
     try:
         measured = importlib.import_module(f"netdyn.measurements.{quantity}").measure
     except (ModuleNotFoundError, AttributeError) as error:
@@ -155,7 +158,10 @@ def measure(
         if data is None:
             raise NetdynError("--data is missing: give the data set that the run was trained on")
         table = measured(Subject.open(run, data, device), block["settings"])
-    write_table(output, table)
+    alone = [{"folder": str(run), "data": str(data)}] if run is not None else []
+    seconds = time.monotonic() - since
+    of = quantity, block["settings"], block["runs"] or alone
+    write_table(output, table, measured_record(*of, device, started, seconds))
 
 
 def _measure_block(measured: Callable, block: Mapping, device: str) -> "pd.DataFrame":
@@ -180,10 +186,13 @@ def _measure_block(measured: Callable, block: Mapping, device: str) -> "pd.DataF
 @app.command()
 def tabulate(settings: Settings, output: Output) -> None:
     """Put the tables of single runs together into one, told apart by run, sweep and seed."""
-    from netdyn import tables
+    from netdyn import provenance, tables
 
+    started, since = provenance.now(), time.monotonic()
     found = _read_settings(settings, "parts")
-    tables.write_table(output, tables.tabulate(found["parts"], found.get("order", [])))
+    table, parts = tables.tabulate(found["parts"], found.get("order", []))
+    made = provenance.record("netdyn.tables", started, time.monotonic() - since)
+    tables.write_table(output, table, {"kind": "table", "parts": parts, "made": made})
 
 
 @app.command()
@@ -250,6 +259,38 @@ def page(
         pages.runs_page(found, output)
     else:
         raise NetdynError(f"no page {kind!r} of {len(files)} files: give claims and one, or runs")
+
+
+@app.command()
+def provenance(
+    file: Annotated[
+        Path, typer.Argument(help="A run's folder, a table, a part, a scorecard, a PDF or PNG.")
+    ],
+    results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say what a file was made from: code, settings, data, seeds, machine, when, how long."""
+    from netdyn import lineage
+
+    found = lineage.trace(file, results)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        from netdyn import lineage_tree
+
+        lineage_tree.show(found)
+
+
+@app.command()
+def index(
+    scale: Annotated[str, typer.Argument(help="demo, cpu or paper.")],
+    output: Output,
+    results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
+) -> None:
+    """Put the records of all figures, tables, parts and runs of a scale into one file."""
+    from netdyn import lineage
+
+    write_json(output, lineage.known(results, scale)._asdict())
 
 
 @app.command()
