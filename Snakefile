@@ -27,6 +27,7 @@ rule all:
         f"results/{SCALE}/claims/claims.csv",
         f"results/{SCALE}/report/claims.html",
         f"results/{SCALE}/report/runs.html",
+        f"results/{SCALE}/provenance.json",
         plan(SCALE).files_behind(plan(SCALE).tables()),
 
 

@@ -28,6 +28,8 @@ COMMANDS = (
     "draw",
     "score",
     "page",
+    "provenance",
+    "index",
     "publish",
 )
 TOY = {"threads": 1, "seed": 0, "samples": 6, "neurons": 8, "steps": 2, "bins": 4, "points": 11}

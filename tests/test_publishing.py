@@ -12,6 +12,7 @@ from netdyn import drawing, publishing, reference, tables
 from netdyn.errors import NetdynError
 from netdyn.files import digest, digest_file, read_json
 from netdyn.import_graph import code_digests
+from netdyn.records import record_path, write_record
 
 # Tables -------------------------------------------------------------------------------------------
 
@@ -55,6 +56,7 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path, content, said):
     path = tmp_path / "shallow.csv"
     if content is not None:
         path.write_bytes(content)
+        write_record(record_path(path), {"sha256": digest_file(path)})
     with pytest.raises(NetdynError, match=rf"table .*shallow\.csv {said}") as caught:
         tables.read_table(path)
     assert "\n" not in str(caught.value)
@@ -69,7 +71,10 @@ def test_parts_are_told_apart_by_where_they_are_from(tmp_path):
         {"file": str(tmp_path / "one.csv"), "identity": identity},
         {"file": str(tmp_path / "other.csv"), "identity": {**identity, "seed": 4}},
     ]
-    table = tables.tabulate(parts)
+    table, records = tables.tabulate(parts)
+    assert [record["sha256"] for record in records] == [
+        digest_file(tmp_path / f"{name}.csv") for name in ("one", "other")
+    ]
     assert list(table) == ["run", "activation", "width", "seed", "step", "accuracy"]
     assert table.to_dict("list") == {
         "run": ["shallow"] * 4,
@@ -85,7 +90,7 @@ def test_parts_are_told_apart_by_where_they_are_from(tmp_path):
 def test_a_part_without_a_run_stays_as_it_is(tmp_path):
     part = pd.DataFrame({"panel": ["a"], "x": [1.5]})
     tables.write_table(tmp_path / "toy.csv", part)
-    found = tables.tabulate([{"file": str(tmp_path / "toy.csv"), "identity": {}}])
+    found, _ = tables.tabulate([{"file": str(tmp_path / "toy.csv"), "identity": {}}])
     pd.testing.assert_frame_equal(found, part)
 
 

@@ -10,6 +10,7 @@ import torch
 from netdyn import runs
 from netdyn.errors import NetdynError
 from netdyn.files import RUN_FILES, digest_file, read_json, write_json
+from netdyn.records import read_record, write_record
 
 STEPS = (0, 5, 10, 20)
 HISTORY = pd.DataFrame(
@@ -38,7 +39,7 @@ def written(tmp_path_factory, run_settings):
     model = runs.build_model(settings, 16, 3)
     snapshots = {step: randomised(model, step) for step in STEPS}
     folder = tmp_path_factory.mktemp("runs") / "run"
-    shape = {"inputs": 16, "classes": 3, "data_sha256": "0"}
+    shape = {"inputs": 16, "classes": 3}
     runs.write_run(folder, settings, shape, HISTORY, snapshots, 20, None, {"machine": "some"})
     return folder, settings, snapshots
 
@@ -75,7 +76,7 @@ def test_history_and_manifest_come_back_as_they_were(written):
 def test_the_same_run_is_the_same_bytes(written, tmp_path):
     folder, settings, snapshots = written
     backwards = dict(reversed(snapshots.items()))
-    shape = {"inputs": 16, "classes": 3, "data_sha256": "0"}
+    shape = {"inputs": 16, "classes": 3}
     runs.write_run(tmp_path, settings, shape, HISTORY, backwards, 20, None, {"machine": "other"})
     for name in RUN_FILES:
         same = (tmp_path / name).read_bytes() == (folder / name).read_bytes()
@@ -196,9 +197,28 @@ def test_a_damaged_manifest_is_named(run, content):
         runs.load_model(run, 5)
 
 
+def test_any_changed_byte_of_a_manifest_is_noticed(run):
+    path = run / "manifest.json"
+    whole = path.read_bytes()
+    said = read_json(path)
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        # A blank that became another one says the same.
+        try:
+            same = read_json(path) == said
+        except NetdynError:
+            same = False
+        if not same:
+            with pytest.raises(NetdynError, match=r"manifest\.json is damaged"):
+                runs.load_manifest(run)
+    # One of an earlier version has no seal.
+    write_json(path, {key: value for key, value in said.items() if key != "seal"})
+    assert runs.load_manifest(run)["steps"] == [*STEPS]
+
+
 def test_a_snapshot_that_the_manifest_lists_and_the_file_lacks_is_named(run):
-    manifest = read_json(run / "manifest.json")
-    write_json(run / "manifest.json", {**manifest, "steps": [*STEPS, 30]})
+    manifest = read_record(run / "manifest.json")
+    write_record(run / "manifest.json", {**manifest, "steps": [*STEPS, 30]})
     with pytest.raises(NetdynError, match=r"snapshots.safetensors is damaged"):
         runs.load_model(run, 30)
 
@@ -207,7 +227,7 @@ def test_history_keeps_every_bit_of_its_numbers(tmp_path, run_settings):
     numbers = np.random.default_rng(0).standard_normal(50) * 10.0 ** np.arange(-25, 25)
     history = pd.DataFrame({"step": np.arange(50), "train_loss": numbers})
     model = runs.build_model(run_settings(), 16, 3)
-    shape = {"inputs": 16, "classes": 3, "data_sha256": "0"}
+    shape = {"inputs": 16, "classes": 3}
     snapshots = {0: model.state_dict()}
     runs.write_run(tmp_path, run_settings(), shape, history, snapshots, 0, None, {})
     assert runs.load_history(tmp_path)["train_loss"].tolist() == numbers.tolist()

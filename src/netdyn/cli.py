@@ -101,14 +101,13 @@ def train(
     device: Device = "auto",
 ) -> None:
     """Train one run, or go on where it was cut; SIGINT and SIGTERM leave a checkpoint."""
-    from netdyn import finished, training
-    from netdyn.locks import alone
+    from netdyn import finished, locks, training
 
     resolved = _read_settings(settings, "format", "steps", "threads")
     if output.exists() and not output.is_dir():
         raise NetdynError(f"{output} is a file: delete it, or name another --output")
     made = finished.place(checkpoints, resolved, data, device)
-    with alone(checkpoints):
+    with locks.alone(checkpoints):
         if finished.is_whole(made):
             _say(f"{output.name}: was trained before, taken from {made}")
         else:
@@ -138,9 +137,11 @@ def measure(
     """Measure one quantity on one run, or on the runs that the settings name; write its table."""
     import torch
 
-    from netdyn.locks import alone
+    from netdyn import locks, provenance
+    from netdyn.measured import measured_record
     from netdyn.tables import write_table
 
+    started, since = provenance.now(), time.monotonic()
     try:
         measured = importlib.import_module(f"netdyn.measurements.{quantity}").measure
     except (ModuleNotFoundError, AttributeError) as error:
@@ -151,7 +152,7 @@ def measure(
     if "threads" not in block["settings"]:
         raise NetdynError(f"{settings} holds no settings of a measurement (it needs threads)")
     torch.set_num_threads(block["settings"]["threads"])
-    context.with_resource(alone(output))
+    context.with_resource(locks.alone(output))
     if "subject" not in inspect.signature(measured).parameters:
         if run is not None:
             raise NetdynError(f"--run: {quantity} is measured on no run, leave it out")
@@ -166,7 +167,10 @@ def measure(
         if data is None:
             raise NetdynError("--data is missing: give the data set that the run was trained on")
         table = measured(Subject.open(run, data, device), block["settings"])
-    write_table(output, table)
+    alone = [{"folder": str(run), "data": str(data)}] if run is not None else []
+    seconds = time.monotonic() - since
+    of = quantity, block["settings"], block["runs"] or alone
+    write_table(output, table, measured_record(*of, device, started, seconds))
 
 
 def _measure_block(measured: Callable, block: Mapping, device: str) -> "pd.DataFrame":
@@ -191,10 +195,13 @@ def _measure_block(measured: Callable, block: Mapping, device: str) -> "pd.DataF
 @app.command()
 def tabulate(settings: Settings, output: Output) -> None:
     """Put the tables of single runs together into one, told apart by run, sweep and seed."""
-    from netdyn import tables
+    from netdyn import provenance, tables
 
+    started, since = provenance.now(), time.monotonic()
     found = _read_settings(settings, "parts")
-    tables.write_table(output, tables.tabulate(found["parts"], found.get("order", [])))
+    table, parts = tables.tabulate(found["parts"], found.get("order", []))
+    made = provenance.record("netdyn.tables", started, time.monotonic() - since)
+    tables.write_table(output, table, {"kind": "table", "parts": parts, "made": made})
 
 
 @app.command()
@@ -261,6 +268,38 @@ def page(
         pages.runs_page(found, output)
     else:
         raise NetdynError(f"no page {kind!r} of {len(files)} files: give claims and one, or runs")
+
+
+@app.command()
+def provenance(
+    file: Annotated[
+        Path, typer.Argument(help="A run's folder, a table, a part, a scorecard, a PDF or PNG.")
+    ],
+    results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say what a file was made from: code, settings, data, seeds, machine, when, how long."""
+    from netdyn import lineage
+
+    found = lineage.trace(file, results)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        from netdyn import lineage_tree
+
+        lineage_tree.show(found)
+
+
+@app.command()
+def index(
+    scale: Annotated[str, typer.Argument(help="demo, cpu or paper.")],
+    output: Output,
+    results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
+) -> None:
+    """Put the records of all figures, tables, parts and runs of a scale into one file."""
+    from netdyn import lineage
+
+    write_json(output, lineage.known(results, scale)._asdict())
 
 
 @app.command()

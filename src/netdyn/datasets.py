@@ -7,6 +7,7 @@ where they are missing, checks them and writes the prepared file that `netdyn.da
 import gzip
 import hashlib
 import http.client
+import io
 import math
 import os
 import zlib
@@ -161,7 +162,12 @@ def _candidates(folder: Path, file: str) -> list[Path]:
 
 def _download(source: Source, data_root: Path) -> None:
     try:
-        getattr(torchvision_datasets(), str(source.torchvision_class))(data_root, download=True)
+        known = getattr(torchvision_datasets(), str(source.torchvision_class))
+        # Not constructed: that would go on to read the files, or in their place, unpickling them,
+        # those that versions of long ago left in the folder.
+        fetched = known.__new__(known)
+        fetched.root = data_root
+        fetched.download()
     except ImportError as error:
         raise NetdynError(
             f"data_root {data_root} lacks files of {source.title}, and torchvision, which would "
@@ -181,7 +187,7 @@ def _read(source: Source, folder: Path, file: str) -> np.ndarray:
     again = "delete it and fetch it again"
     try:
         raw = path.read_bytes()
-        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        content = _unzipped(raw, file) if path.suffix == ".gz" else raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise NetdynError(f"{path}: truncated or damaged ({error}); {again}") from error
     except OSError as error:
@@ -195,6 +201,14 @@ def _read(source: Source, folder: Path, file: str) -> np.ndarray:
     if source.gz_md5:
         _refuse_other(source, path, file, raw, found)
     return _parse(path, file, content)
+
+
+def _unzipped(raw: bytes, file: str) -> bytes:
+    """Return the content of a .gz, cut off where it is longer than the file can be."""
+    samples, _ = FILES[file]
+    longest = 16 + samples * SIDE * SIDE
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+        return stream.read(longest + 1)
 
 
 def _refuse_other(source: Source, path: Path, file: str, raw: bytes, found: str) -> None:

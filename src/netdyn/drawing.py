@@ -1,15 +1,17 @@
 """From tables to a figure's files: PDF and PNG that are equal when their content is equal."""
 
 import importlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
 
+from netdyn import provenance
 from netdyn.errors import NetdynError
 from netdyn.files import digest, digest_file, written_whole
-from netdyn.import_graph import code_digests
-from netdyn.tables import read_table
+from netdyn.records import write_record
+from netdyn.tables import read_checked
 
 __all__ = ["draw"]
 
@@ -17,7 +19,7 @@ PNG_DPI = 200
 
 
 def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> None:
-    """Draw a figure from its tables into `output`.pdf and `output`.png.
+    """Draw a figure from its tables into `output`.pdf and `output`.png, its record `output`.json.
 
     Args:
         figure: module of `netdyn.figures`, "fig1" ….
@@ -25,12 +27,14 @@ def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> No
         settings: the figure's block; all but `tables` goes to the drawing.
         output: path without ending.
 
-    The files carry digests of tables, settings and code, by which their record is found, and no
+    PDF and PNG carry digests of tables, settings and code, by which the record is found, and no
     date, so that equal content is an equal file.
     """
+    started, since = provenance.now(), time.monotonic()
     module = f"netdyn.figures.{figure}"
-    files = {name: Path(table_folder) / f"{name}.csv" for name in settings["tables"]}
-    tables = {name: read_table(path) for name, path in files.items()}
+    checked = {n: read_checked(Path(table_folder) / f"{n}.csv") for n in settings["tables"]}
+    tables = {name: table for name, (table, _) in checked.items()}
+    digests = {name: record["sha256"] for name, (_, record) in checked.items()}
     own = {key: value for key, value in settings.items() if key != "tables"}
     try:
         draw_figure = importlib.import_module(module).draw
@@ -38,9 +42,9 @@ def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> No
         raise NetdynError(f"no figure {figure!r}: see netdyn/figures") from error
     drawn = draw_figure(tables, own)
     said = {
-        "tables": digest({name: digest_file(path) for name, path in files.items()}),
+        "tables": digest(digests),
         "settings": digest(settings),
-        "code": digest(code_digests(module)),
+        "code": provenance.code_digest(module),
     }
     keywords = " ".join(f"{key}:{value}" for key, value in said.items())
     # Text as text, not as outlines: it can be searched, and edited in print.
@@ -51,3 +55,14 @@ def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> No
             )
         with written_whole(output.with_suffix(".png")) as temporary:
             drawn.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": None, **said})
+    made = [output.with_suffix(ending) for ending in (".pdf", ".png")]
+    record = {
+        "kind": "figure",
+        "name": figure,
+        "settings": dict(settings),
+        "tables": digests,
+        "embedded": said,
+        "sha256": {path.name: digest_file(path) for path in made},
+        "made": provenance.record(module, started, time.monotonic() - since),
+    }
+    write_record(output.with_suffix(".json"), record)

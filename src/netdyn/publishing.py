@@ -6,6 +6,7 @@ from pathlib import Path
 
 from netdyn.errors import NetdynError
 from netdyn.files import digest_file, write_json, written_whole
+from netdyn.records import read_record, record_path
 from netdyn.reference import LARGEST, too_large
 
 __all__ = ["publish"]
@@ -52,6 +53,15 @@ def publish(
             shutil.copyfile(source, temporary)
     digests = {str(t.relative_to(reference)): digest_file(t) for t in targets}
     digests |= {f"tables/{path.name}": digest_file(path) for path in tables}
-    record = {"name": name, "settings": dict(settings), "sha256": digests}
+    record = {"name": name, "settings": dict(settings), "sha256": digests, **_made(files[0])}
     write_json(reference / "provenance" / f"{name}.json", record)
     return record
+
+
+def _made(file: Path) -> dict:
+    """Return what is on record of how a figure was drawn, or the scorecard judged."""
+    for path in (file.with_suffix(".json"), record_path(file)):
+        if path.is_file():
+            record = read_record(path)
+            return {key: record[key] for key in ("embedded", "made") if key in record}
+    return {}

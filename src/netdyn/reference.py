@@ -1,8 +1,9 @@
 """Committed tables: kept part by part as runs are finished, and taken up again without training.
 
     <reference>/tables/<name>.csv              rows of every run that was kept so far
-    <reference>/provenance/tables/<name>.json  what was measured how, on which runs; SHA-256
-    <reference>/provenance/runs.json           provenance of each run, by its id
+    <reference>/provenance/tables/<name>.json  what was measured how, on which runs; SHA-256; when,
+                                               where and by which code each part was measured
+    <reference>/provenance/runs.json           provenance and settings of each run, by its id
 
 Rows are taken up again where the measurement's settings are the same and a run's id, which holds a
 digest of its settings, is still configured.
@@ -14,11 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest_file, read_json, write_json, written_whole
+from netdyn.files import digest, digest_file, read_json, write_json, written_whole
+from netdyn.records import read_record
 
-__all__ = ["LARGEST", "keep", "kept", "too_large"]
+__all__ = ["LARGEST", "keep", "kept", "run_record", "too_large"]
 
 LARGEST = 1_000_000  # bytes of a committed file
+# What many parts have in common: told once in a table's record.
+ENVIRONMENT = ("netdyn", "python", "packages", "machine")
 
 
 def kept(reference: Path, wanted: Mapping) -> set[str]:
@@ -62,7 +66,7 @@ def keep(part: Path, run_folders: Sequence[Path], wanted: Mapping, reference: Pa
     Raises:
         NetdynError: the table has become too large to be committed; it is left as it was.
     """
-    from netdyn.tables import tabulate, write_table
+    from netdyn.tables import tabulate, write_csv
 
     identities = {run["id"]: run["identity"] for run in wanted["runs"]}
     new = [folder.name for folder in run_folders]
@@ -75,28 +79,70 @@ def keep(part: Path, run_folders: Sequence[Path], wanted: Mapping, reference: Pa
         if old:
             parts.append({"file": table, "rows": [identities[run] for run in old]})
         present = [run for run in identities if run in (*old, *new)]
-        put = tabulate(parts, [identities[run] for run in present])
+        put, sources = tabulate(parts, [identities[run] for run in present])
         with written_whole(table) as temporary:
-            write_table(temporary, put)
+            write_csv(temporary, put)
             if (size := temporary.stat().st_size) > LARGEST:
                 raise too_large(table, size)
         record = {
             **wanted,
             "runs": [{"id": run, "identity": identities[run]} for run in present],
             "sha256": digest_file(table),
+            **_measured(sources, new, old),
         }
         write_json(_record_path(reference, wanted["name"]), record)
         _keep_provenance(reference, run_folders)
     return record
 
 
+def _measured(sources: Sequence[Mapping], new: Sequence[str], old: Sequence[str]) -> dict:
+    """Return when, where and by which code the new part and the older rows were measured."""
+    part, *committed = sources
+    entries: list[dict] = []
+    environments: dict[str, Mapping] = {}
+    for record in committed:
+        environments |= record.get("environments", {})
+        for entry in record.get("measured", ()):
+            if runs := [run for run in entry["runs"] if run in old]:
+                entries.append({**entry, "runs": runs})
+    if made := part.get("made"):
+        environment = {key: made[key] for key in ENVIRONMENT}
+        name = digest(environment)[:10]
+        environments[name] = environment
+        own = {k: v for k, v in made.items() if k not in (*ENVIRONMENT, "command")}
+        said = {"runs": list(new), "part_sha256": part["sha256"], "environment": name, **own}
+        entries.append(said)
+    if not entries:
+        return {}
+    entries.sort(key=lambda entry: entry["runs"])
+    used = {entry["environment"] for entry in entries}
+    return {
+        "measured": entries,
+        "environments": {k: v for k, v in sorted(environments.items()) if k in used},
+    }
+
+
 def _keep_provenance(reference: Path, run_folders: Iterable[Path]) -> None:
     path = reference / "provenance" / "runs.json"
     known = read_json(path) if path.is_file() else {}
     # A quantity of the samples alone names runs that need not be trained.
-    files = {folder.name: folder / "provenance.json" for folder in run_folders}
-    found = {run: read_json(file) for run, file in files.items() if file.is_file()}
+    found = {
+        folder.name: run_record(folder)
+        for folder in run_folders
+        if (folder / "provenance.json").is_file()
+    }
     write_json(path, dict(sorted({**known, **found}.items())))
+
+
+def run_record(folder: Path) -> dict:
+    """Return a run's provenance with its settings and the digest of its manifest."""
+    record, manifest = read_record(folder / "provenance.json", needs_seal=False), {}
+    if (path := folder / "manifest.json").is_file():
+        manifest = {
+            "settings": read_record(path, needs_seal=False)["settings"],
+            "manifest_sha256": digest_file(path),
+        }
+    return {**record, **manifest}
 
 
 def too_large(path: Path, size: int) -> NetdynError:

@@ -5,7 +5,8 @@
     <run>/snapshots.safetensors  weights at the kept steps, tensors named <step>/<parameter>
     <run>/provenance.json        versions, machine, times: what may differ between equal runs
 
-All but the last are the same bits for the same settings, versions and kind of device.
+All but the last are the same bits for the same settings, versions and kind of device. Manifest and
+provenance are sealed by a digest of their own content.
 """
 
 import functools
@@ -20,8 +21,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.files import RUN_FILES, digest_file, read_json, write_json, written_whole
+from netdyn.files import RUN_FILES, digest_file, written_whole
 from netdyn.mlp import MLP
+from netdyn.records import read_record, write_record
 
 __all__ = [
     "build_model",
@@ -86,7 +88,7 @@ def write_run(
         safetensors.torch.save_file(tensors, temporary)
     with written_whole(folder / "history.csv") as temporary:
         history.to_csv(temporary, index=False)
-    write_json(folder / "provenance.json", provenance)
+    write_record(folder / "provenance.json", provenance)
     manifest = {
         "settings": dict(settings),
         **shape,
@@ -96,7 +98,7 @@ def write_run(
         "diverged_step": diverged_step,
         "sha256": {name: digest_file(folder / name) for name in RUN_FILES[:2]},
     }
-    write_json(folder / "manifest.json", manifest)
+    write_record(folder / "manifest.json", manifest)
 
 
 def load_manifest(run_folder: Path | str) -> dict:
@@ -112,8 +114,9 @@ def load_manifest(run_folder: Path | str) -> dict:
                 f"run {run_folder} is not whole, {name} is missing: "
                 "run the workflow again, it will finish the training"
             )
-    manifest = read_json(run_folder / "manifest.json")
-    if not isinstance(manifest, dict) or not manifest.keys() >= _MANIFEST:
+    # Manifests of earlier versions have no seal.
+    manifest = read_record(run_folder / "manifest.json", needs_seal=False)
+    if manifest.keys() != _MANIFEST:
         raise NetdynError(
             f"{run_folder / 'manifest.json'} is damaged: "
             f"delete {run_folder} and run the workflow again"

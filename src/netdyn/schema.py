@@ -99,7 +99,8 @@ def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
     if error.validator == "pattern":
         return (
             f"{where}: {error.instance!r} is not allowed: "
-            f"it must match {error.validator_value} (a plain word)"
+            f"it must match {error.validator_value} "
+            f"({error.schema.get('description', 'a plain word')})"
         )
     return f"{where}: {error.message}"
 

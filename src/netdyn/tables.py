@@ -1,5 +1,6 @@
 """Tidy tables: written whole, put together from parts, and read back as they were."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,25 +8,50 @@ import numpy as np
 import pandas as pd
 
 from netdyn.errors import NetdynError
-from netdyn.files import written_whole
+from netdyn.files import digest_file, written_whole
+from netdyn.records import check, record_path, write_record
 
-__all__ = ["identified", "read_table", "rows_of", "tabulate", "write_table"]
+__all__ = [
+    "identified",
+    "read_checked",
+    "read_table",
+    "rows_of",
+    "tabulate",
+    "write_csv",
+    "write_table",
+]
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV: numbers to nine digits, which tell every float32 apart."""
+    table.to_csv(path, index=False, float_format="%.9g")
+
+
+def write_table(path: Path, table: pd.DataFrame, record: Mapping | None = None) -> None:
+    """Write a table as CSV, and beside it its record: its SHA-256, and where it came from."""
+    path = Path(path)
     with written_whole(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.9g")
+        write_csv(temporary, table)
+        # The record first: a table that is there without the one that it needs would be refused.
+        write_record(record_path(path), {**(record or {}), "sha256": digest_file(temporary)})
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table.
+    """Read a table whose bytes are those on record.
 
     Raises:
-        NetdynError: naming the file, when it is missing, damaged or holds no rows.
+        NetdynError: naming the file, when it is missing, damaged, without a record or without rows.
     """
+    return read_checked(path)[0]
+
+
+def read_checked(path: Path) -> tuple[pd.DataFrame, dict]:
+    """Read a table and its record (see `netdyn.records`); raises NetdynError as `read_table`."""
+    path = Path(path)
     try:
-        table = pd.read_csv(path)
+        content = path.read_bytes()
+        record = check(path, content)
+        table = pd.read_csv(io.BytesIO(content))
     except FileNotFoundError as error:
         raise NetdynError(f"table {path} is missing: make it with the workflow first") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -33,10 +59,12 @@ def read_table(path: Path) -> pd.DataFrame:
         raise NetdynError(f"table {path} is damaged ({why}): delete it and run again") from error
     if table.empty:
         raise NetdynError(f"table {path} has no rows: delete it and run again")
-    return table
+    return table, record
 
 
-def tabulate(parts: Sequence[Mapping], order: Sequence[Mapping] = ()) -> pd.DataFrame:
+def tabulate(
+    parts: Sequence[Mapping], order: Sequence[Mapping] = ()
+) -> tuple[pd.DataFrame, list[dict]]:
     """Put parts together into one table, each row told which run it is from.
 
     Args:
@@ -45,19 +73,25 @@ def tabulate(parts: Sequence[Mapping], order: Sequence[Mapping] = ()) -> pd.Data
             rows that carry one of them are taken.
         order: identities in the order in which their rows are to stand; empty leaves them as they
             come.
+
+    Returns:
+        The table, and the record of each part.
     """
-    tables = []
+    tables, records = [], []
     for part in parts:
-        table = read_table(Path(part["file"]))
+        table, record = read_checked(Path(part["file"]))
         if "identity" in part:
             table = identified(table, part["identity"])
         if "rows" in part:
             table = pd.concat([rows_of(table, identity) for identity in part["rows"]])
+            kept = [run for run in record.get("runs", ()) if run["identity"] in part["rows"]]
+            record["runs"] = kept
         tables.append(table)
+        records.append({"file": str(part["file"]), **record})
     table = pd.concat(tables, ignore_index=True)
     if order:
         table = pd.concat([rows_of(table, identity) for identity in order], ignore_index=True)
-    return table
+    return table, records
 
 
 def identified(table: pd.DataFrame, identity: Mapping) -> pd.DataFrame:

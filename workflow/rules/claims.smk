@@ -10,9 +10,11 @@ rule score_claims:
         claims=asked(lambda plan, w: str(plan.claims)),
         tables=asked(lambda plan, w: scored_tables(plan, w)),
         upstream=asked(lambda plan, w: upstreams(plan, w, plan.claim_tables())),
+        records=asked(lambda plan, w: records(scored_tables(plan, w))),
         code=code("netdyn.claims.scorecard"),
     output:
         csv="results/{scale}/{scored}/claims.csv",
+        record="results/{scale}/{scored}/claims.csv.json",
         page="results/{scale}/{scored}/claims.md",
     log:
         "results/{scale}/logs/score_claims/{scored}.log",
@@ -27,8 +29,8 @@ rule score_claims:
     message:
         "judge the paper's claims (scale {wildcards.scale})"
     shell:
-        "python -m netdyn score {input.settings} --claims {input.claims} "
-        "--tables {params.tables} --output {output.csv} --page {output.page} 2>&1 | tee {log}"
+        "python -m netdyn score {input.settings:q} --claims {input.claims:q} "
+        "--tables {params.tables:q} --output {output.csv:q} --page {output.page:q} 2>&1 | tee {log:q}"
 
 
 rule publish_claims:
@@ -54,10 +56,10 @@ rule publish_claims:
         runtime=10,
     params:
         reference="results/{scale}/reference",
-        files=lambda w, input: [f"--file {path}" for path in input.files],
-        tables=lambda w, input: [f"--table {path}" for path in input.tables],
+        files=lambda w, input: repeated("--file", input.files),
+        tables=lambda w, input: repeated("--table", input.tables),
     message:
         "publish the scorecard to {params.reference}"
     shell:
-        "python -m netdyn publish claims {input.settings} {params.files} {params.tables} "
-        "--reference {params.reference} --folder . --output {output} 2>&1 | tee {log}"
+        "python -m netdyn publish claims {input.settings:q} {params.files:q} {params.tables:q} "
+        "--reference {params.reference:q} --folder . --output {output:q} 2>&1 | tee {log:q}"

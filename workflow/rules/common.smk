@@ -5,16 +5,20 @@
 
 import functools
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from netdyn.clocks import date_back
 from netdyn.errors import NetdynError
 from netdyn.plan import Plan, code
+from netdyn.shell_words import declarable, repeated
 
 # Jobs call the Python that runs Snakemake, also where its environment is not activated. A prefix
 # takes the place of Snakemake's own, which is what makes a failure on the left of a pipe count.
-shell.prefix(f'set -euo pipefail; export PATH="{Path(sys.executable).parent}:$PATH"; ')
+shell.prefix(
+    f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+)
 
 
 @functools.cache
@@ -103,6 +107,23 @@ def upstreams(plan, wildcards, tables):
     return [] if is_redrawn(wildcards) else plan.upstreams(tables)
 
 
+def records(tables):
+    """Return the records by which a job checks the tables that it reads.
+
+    What makes a job run again is the tables: their records hold times too. Committed tables have
+    theirs in the repository.
+    """
+    made = [path for path in tables if "/reference/" not in path]
+    return [
+        ancient(
+            str(Path(path).with_name("manifest.json"))
+            if Path(path).name == "history.csv"
+            else f"{path}.json"
+        )
+        for path in made
+    ]
+
+
 def scored_tables(plan, wildcards):
     """Return the tables of the scorecard; redrawn, only those that were committed."""
     files = [f"{table_folder(wildcards)}/{table}.csv" for table in plan.claim_tables()]
@@ -143,9 +164,13 @@ for key in ("data_root", "device"):
 GPUS = int(os.environ["NETDYN_DEVICE"] == "cuda")
 
 
+# Jobs here inherit the environment in any case; it is a cluster's that are handed these.
 envvars:
-    "NETDYN_DATA_ROOT",
-    "NETDYN_DEVICE",
+    *(
+        variable
+        for variable in ("NETDYN_DATA_ROOT", "NETDYN_DEVICE")
+        if declarable(os.environ[variable])
+    ),
 
 
 wildcard_constraints:

@@ -1,6 +1,7 @@
 # In:  tables, never a run: from results/<scale>/tables, or, to redraw, the committed ones of
 #      results/<scale>/reference/tables, which have no rule upstream.
-# Out: results/<scale>/figures/<figure>.pdf and .png (redrawn/ for redraw); the committed results.
+# Out: results/<scale>/figures/<figure>.pdf and .png, and their record .json (redrawn/ for redraw);
+#      the committed results.
 
 
 rule draw_figure:
@@ -14,6 +15,12 @@ rule draw_figure:
             ]
         ),
         upstream=asked(lambda plan, w: upstreams(plan, w, plan.figure_tables(w.figure))),
+        records=asked(
+            lambda plan, w: records(
+                f"{table_folder(w)}/{table}.csv"
+                for table in plan.figure_tables(w.figure)
+            )
+        ),
         code=lambda w: code(f"netdyn.figures.{w.figure}"),
         drawing=code("netdyn.drawing"),
     output:
@@ -24,6 +31,7 @@ rule draw_figure:
             category=section,
             labels={"figure": "{figure}", "scale": "{scale}"},
         ),
+        record="results/{scale}/{collection}/{figure}.json",
     log:
         "results/{scale}/logs/draw_figure/{collection}/{figure}.log",
     benchmark:
@@ -36,10 +44,10 @@ rule draw_figure:
         tables=table_folder,
         stem="results/{scale}/{collection}/{figure}",
     message:
-        "draw {output}"
+        "draw {output.pdf} and {output.png}"
     shell:
-        "python -m netdyn draw {wildcards.figure} {input.settings} --tables {params.tables} "
-        "--output {params.stem} 2>&1 | tee {log}"
+        "python -m netdyn draw {wildcards.figure:q} {input.settings:q} --tables {params.tables:q} "
+        "--output {params.stem:q} 2>&1 | tee {log:q}"
 
 
 rule publish_figure:
@@ -69,10 +77,10 @@ rule publish_figure:
         runtime=10,
     params:
         reference="results/{scale}/reference",
-        files=lambda w, input: [f"--file {path}" for path in input.files],
-        tables=lambda w, input: [f"--table {path}" for path in input.tables],
+        files=lambda w, input: repeated("--file", input.files),
+        tables=lambda w, input: repeated("--table", input.tables),
     message:
         "publish {wildcards.figure} to {params.reference}"
     shell:
-        "python -m netdyn publish {wildcards.figure} {input.settings} {params.files} "
-        "{params.tables} --reference {params.reference} --output {output} 2>&1 | tee {log}"
+        "python -m netdyn publish {wildcards.figure:q} {input.settings:q} {params.files:q} "
+        "{params.tables:q} --reference {params.reference:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -1,7 +1,8 @@
 # In:  whole runs, the data they were trained on, and a measurement's resolved settings.
 # Out: results/<scale>/tables/<measurement>.csv, tidy, one row per number; its parts, one per block
-#      of runs (runs_per_job), lie in tables/parts/<measurement>/. Kept, parts go into the committed
-#      tables, results/<scale>/reference/tables.
+#      of runs (runs_per_job), lie in tables/parts/<measurement>/. Beside each lies its record, the
+#      same name and .json: checksum and provenance. Kept, parts go into the committed tables,
+#      results/<scale>/reference/tables.
 
 
 rule measure_run:
@@ -9,7 +10,8 @@ rule measure_run:
     input:
         unpack(asked(lambda plan, w: plan.measured(w.measurement, w.block))),
     output:
-        "results/{scale}/tables/parts/{measurement}/{block}.csv",
+        table="results/{scale}/tables/parts/{measurement}/{block}.csv",
+        record="results/{scale}/tables/parts/{measurement}/{block}.csv.json",
     log:
         "results/{scale}/logs/measure_run/{measurement}/{block}.log",
     benchmark:
@@ -24,8 +26,8 @@ rule measure_run:
     message:
         "measure {wildcards.measurement} on {wildcards.block} (scale {wildcards.scale})"
     shell:
-        "python -m netdyn measure {params.quantity} {input.settings} "
-        "--output {output} 2>&1 | tee {log}"
+        "python -m netdyn measure {params.quantity:q} {input.settings:q} "
+        "--output {output.table:q} 2>&1 | tee {log:q}"
 
 
 rule tabulate:
@@ -34,9 +36,11 @@ rule tabulate:
         settings=asked(lambda plan, w: plan.table_settings(w.measurement)),
         parts=asked(lambda plan, w: plan.table_inputs(w.measurement)),
         upstream=asked(lambda plan, w: plan.upstream(w.measurement)),
+        records=asked(lambda plan, w: records(plan.table_inputs(w.measurement))),
         code=code("netdyn.tables"),
     output:
-        "results/{scale}/tables/{measurement}.csv",
+        table="results/{scale}/tables/{measurement}.csv",
+        record="results/{scale}/tables/{measurement}.csv.json",
     log:
         "results/{scale}/logs/tabulate/{measurement}.log",
     benchmark:
@@ -46,15 +50,18 @@ rule tabulate:
         mem_mb=1000,
         runtime=10,
     message:
-        "put together {output}"
+        "put together {output.table}"
     shell:
-        "python -m netdyn tabulate {input.settings} --output {output} 2>&1 | tee {log}"
+        "python -m netdyn tabulate {input.settings:q} --output {output.table:q} 2>&1 | tee {log:q}"
 
 
 rule keep_part:
     """Put a finished part into the committed table at once, with the provenance of its runs."""
     input:
         unpack(asked(lambda plan, w: plan.part_to_keep(w.measurement, w.block))),
+        record=asked(
+            lambda plan, w: records([plan.keepable(w.measurement)[w.block][0]])
+        ),
     output:
         "results/{scale}/kept/{measurement}/{block}.json",
     log:
@@ -68,12 +75,11 @@ rule keep_part:
         runtime=10,
     params:
         reference="results/{scale}/reference",
-        runs=lambda w: [
-            f"--run {path}"
-            for path in plan(w.scale).keepable(w.measurement)[w.block][1]
-        ],
+        runs=lambda w: repeated(
+            "--run", plan(w.scale).keepable(w.measurement)[w.block][1]
+        ),
     message:
         "keep {wildcards.measurement} of {wildcards.block} in {params.reference}"
     shell:
-        "python -m netdyn keep {input.part} {input.settings} {params.runs} "
-        "--reference {params.reference} --output {output} 2>&1 | tee {log}"
+        "python -m netdyn keep {input.part:q} {input.settings:q} {params.runs:q} "
+        "--reference {params.reference:q} --output {output:q} 2>&1 | tee {log:q}"

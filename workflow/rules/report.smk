@@ -1,11 +1,13 @@
 # In:  the scorecard, and the provenance of the runs behind figures and scorecard.
-# Out: pages of `snakemake --report`, results/<scale>/report/.
+# Out: pages of `snakemake --report`, results/<scale>/report/; all records of a scale in one file,
+#      results/<scale>/provenance.json.
 
 
 rule page_claims:
     """Write the scorecard as a page of the report."""
     input:
         scorecard="results/{scale}/claims/claims.csv",
+        record=ancient("results/{scale}/claims/claims.csv.json"),
         code=code("netdyn.pages"),
     output:
         report("results/{scale}/report/claims.html", category="Scorecard"),
@@ -20,7 +22,7 @@ rule page_claims:
     message:
         "write {output}"
     shell:
-        "python -m netdyn page claims {input.scorecard} --output {output} 2>&1 | tee {log}"
+        "python -m netdyn page claims {input.scorecard:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule page_runs:
@@ -41,4 +43,36 @@ rule page_runs:
     message:
         "write {output}"
     shell:
-        "python -m netdyn page runs {input.provenance} --output {output} 2>&1 | tee {log}"
+        "python -m netdyn page runs {input.provenance:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule index_provenance:
+    """Put the records of all figures, tables, parts and runs into one file."""
+    input:
+        figures=asked(
+            lambda plan, w: [
+                f"results/{w.scale}/figures/{figure}.json" for figure in plan.figures()
+            ]
+        ),
+        scorecard="results/{scale}/claims/claims.csv.json",
+        tables=asked(
+            lambda plan, w: [
+                f"{path}.json" for path in plan.table_files(plan.tables())
+            ]
+        ),
+        provenance=asked(lambda plan, w: plan.provenance_files()),
+        code=code("netdyn.lineage"),
+    output:
+        "results/{scale}/provenance.json",
+    log:
+        "results/{scale}/logs/index_provenance.log",
+    benchmark:
+        "results/{scale}/benchmarks/index_provenance.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "write {output}"
+    shell:
+        "python -m netdyn index {wildcards.scale:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -1,10 +1,12 @@
 """The scorecard: a verdict on each of the paper's claims, from tables."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from netdyn import provenance
 from netdyn.claims import (
     basins,
     concepts,
@@ -18,8 +20,8 @@ from netdyn.claims import (
 from netdyn.claims.kinds import DIVERGED, NOT_TESTED, Claim, Diverged, NotTested, Outcome
 from netdyn.claims.rows import load_claims
 from netdyn.claims.tables import Tables
-from netdyn.files import written_whole
-from netdyn.tables import read_table, write_table
+from netdyn.files import digest_file, written_whole
+from netdyn.tables import read_checked, write_table
 
 __all__ = ["COLUMNS", "evaluate", "load_claims", "write"]
 
@@ -71,19 +73,29 @@ def write(
     Raises:
         NetdynError: the claims are not C01 … C54, or a table is damaged.
     """
+    started, since = provenance.now(), time.monotonic()
     claims = load_claims(claims_file)
-    found, expected = {}, {}
+    found, expected, digests = {}, {}, {}
     for name, told in settings["tables"].items():
         file = Path(told.get("file", Path(table_folder) / f"{name}.csv"))
         if file.is_file():
-            found[name] = read_table(file)
+            found[name], record = read_checked(file)
+            digests[name] = record["sha256"]
         if told["runs"]:
             expected[name] = told["runs"]
     tables = Tables(found, expected)
     scorecard = evaluate(claims, tables, settings["dataset"], settings["scale"])
-    write_table(csv_path, scorecard)
     with written_whole(markdown_path) as temporary:
         temporary.write_text(page.markdown(scorecard, settings["dataset"]))
+    record = {
+        "kind": "scorecard",
+        "settings": {"scale": settings["scale"], "dataset": settings["dataset"]},
+        "claims_sha256": digest_file(claims_file),
+        "tables": digests,
+        "page_sha256": digest_file(markdown_path),
+        "made": provenance.record(__name__, started, time.monotonic() - since),
+    }
+    write_table(csv_path, scorecard, record)
 
 
 def evaluate(rows: Sequence[Claim], tables: Tables, dataset: str, scale: str) -> pd.DataFrame:

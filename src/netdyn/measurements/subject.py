@@ -14,7 +14,7 @@ from netdyn.files import read_json
 from netdyn.mlp import MLP
 from netdyn.propagation import with_batch_statistics
 
-__all__ = ["Subject", "in_mode"]
+__all__ = ["Subject", "in_mode", "measuring_device"]
 
 
 class Subject(NamedTuple):
@@ -35,14 +35,14 @@ class Subject(NamedTuple):
         trained_on = read_json(Path(run_folder) / "provenance.json")["data_sha256"]
         if data.metadata(data_file)["sha256"] != trained_on:
             raise NetdynError(f"{data_file} is not the data set that {run_folder} was trained on")
-        return cls(Path(run_folder), settings, loaded, _measuring(device))
+        return cls(Path(run_folder), settings, loaded, measuring_device(device))
 
     @classmethod
     def of_data(cls, settings: Mapping, data_file: Path, device: str = "auto") -> "Subject":
         """Open the samples of a run that need not be trained, by its settings."""
         loaded = data.load(data_file)
         data.check_name(loaded, settings, data_file)
-        return cls(None, settings, loaded, _measuring(device))
+        return cls(None, settings, loaded, measuring_device(device))
 
     def steps(self, selector: int | str | list) -> list[int]:
         """Return the kept steps that the selector means (see `runs.select_steps`)."""
@@ -76,7 +76,8 @@ class Subject(NamedTuple):
             yield step, self.model(step)
 
 
-def _measuring(device: str) -> torch.device:
+def measuring_device(device: str) -> torch.device:
+    """Return the device that measures where `device` is asked for (see `choose_device`)."""
     chosen = choose_device(device)
     # L-maps, planes and basin sizes are taken in float64, which MPS does not have.
     return torch.device("cpu") if chosen.type == "mps" else chosen

@@ -1,0 +1,57 @@
+"""The record of a measured part: of what, by which code and settings, where, when and how long."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from netdyn import data, provenance
+from netdyn.files import digest_file
+from netdyn.measurements.subject import measuring_device
+
+__all__ = ["measured_record"]
+
+
+def measured_record(
+    quantity: str,
+    settings: Mapping,
+    runs: Sequence[Mapping],
+    device: str,
+    started: str,
+    seconds: float,
+) -> dict:
+    """Return the record of a part.
+
+    Args:
+        quantity: module of `netdyn.measurements`.
+        settings: the measurement's resolved settings.
+        runs: for each run, as the workflow writes them, its `folder` (or `settings`, where it is
+            not trained), its `data` and, where it has one, its `identity`.
+        device: the device asked for.
+        started: from `provenance.now`.
+        seconds: wall-clock time spent.
+    """
+    where = {"device": measuring_device(device).type} if runs else {}
+    return {
+        "kind": "part",
+        "quantity": quantity,
+        "settings": dict(settings),
+        "runs": [_run(run) for run in runs],
+        "made": provenance.record(
+            f"netdyn.measurements.{quantity}",
+            started,
+            seconds,
+            **where,
+            threads=settings["threads"],
+        ),
+    }
+
+
+def _run(run: Mapping) -> dict:
+    if "folder" in run:
+        folder = Path(run["folder"])
+        said = {"id": folder.name, "manifest_sha256": digest_file(folder / "manifest.json")}
+    else:
+        file = Path(run["settings"])
+        said = {"id": file.stem, "settings_sha256": digest_file(file)}
+    if "identity" in run:
+        said["identity"] = run["identity"]
+    return {**said, "data_sha256": data.metadata(run["data"])["sha256"]}
