@@ -32,7 +32,7 @@ KINDS = {
 }
 CORES = 2
 TABLES = tuple(f"results/demo/tables/grokking_{name}.csv" for name in ("history", "gradient"))
-SETTINGS = "runs: {{grokking: {{steps: 2000, seeds: {}}}}}"
+SETTINGS = "{{runs: {{grokking: {{steps: 2000, seeds: {}}}}}, runs_per_job: 1}}"
 OFTEN = ("CHECKPOINT_SECONDS = 30.0", "CHECKPOINT_SECONDS = 0.1")
 RUN_FILES = ("manifest.json", "history.csv", "snapshots.safetensors")
 ARGUMENTS = ("--cores", str(CORES), *TABLES, *TINY, "soak.yaml")
@@ -133,8 +133,11 @@ def finished_runs(folder: Path) -> dict[str, bytes]:
     return {path.parts[-3]: path.with_name("provenance.json").read_bytes() for path in found}
 
 
-def soak(folder: Path, kills: int, seed: int) -> pd.DataFrame:
-    """Kill `kills` times; return a row per kill: its kind, its moment and what it cost."""
+def soak(folder: Path, kills: int, seed: int, output: Path | None = None) -> pd.DataFrame:
+    """Kill `kills` times; return a row per kill: its kind, its moment and what it cost.
+
+    Written to `output` after every course that ended.
+    """
     chosen = random.Random(seed)
     kinds = list(KINDS) * -(-kills // len(KINDS))
     chosen.shuffle(kinds)
@@ -147,7 +150,6 @@ def soak(folder: Path, kills: int, seed: int) -> pd.DataFrame:
     finally:
         sitting.end()
     course, expected = time.monotonic() - started, results(original)
-    needed = len(sitting.begun())
     rows: list[dict] = []
     round_ = 0
     while len(rows) < kills or round_ == 0:
@@ -161,7 +163,9 @@ def soak(folder: Path, kills: int, seed: int) -> pd.DataFrame:
             if each["round"] == round_:
                 each["differing"] = len(differing)
         shutil.rmtree(copy)
-    return pd.DataFrame(rows).assign(jobs=needed)
+        if output is not None:
+            pd.DataFrame(rows).to_csv(output, index=False)
+    return pd.DataFrame(rows)
 
 
 def one_round(
@@ -222,10 +226,9 @@ def main(
     output: Annotated[Path, typer.Option(help="A row per kill, CSV.")] = Path("results/soak.csv"),
 ) -> None:
     """Kill the workflow again and again; fails where anything comes out with other bits."""
-    with tempfile.TemporaryDirectory() as folder:
-        rows = soak(Path(folder), kills, seed)
     output.parent.mkdir(parents=True, exist_ok=True)
-    rows.to_csv(output, index=False)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = soak(Path(folder), kills, seed, output)
     typer.echo(markdown(summary(rows)))
     if rows["differing"].any() or rows["runs_lost"].any():
         raise SystemExit(f"error: something was lost: see {output}")

@@ -16,6 +16,9 @@ import soak
 from dag import errors, planned, run, snakemake
 from soak import ARGUMENTS, Sitting, results
 
+from netdyn.errors import NetdynError
+from netdyn.tables import read_table
+
 pytestmark = pytest.mark.workflow
 
 RESULTS = Path("results/demo")
@@ -68,12 +71,13 @@ def wait_for(condition, sitting):
 
 
 def goes_on_to_the_same_bits(folder, undisturbed):
-    """Run Snakemake to a good end; return what it says."""
+    """Run Snakemake to a good end, tables and runs asked for; return what it says."""
     if list((folder / ".snakemake/locks").glob("*")):
         run(folder, "--unlock", *ARGUMENTS)
-    said = run(folder, *ARGUMENTS)
-    assert results(folder) == results(undisturbed)
-    assert planned(folder, *ARGUMENTS) == {}
+    expected = results(undisturbed)
+    said = run(folder, *expected, *ARGUMENTS)
+    assert results(folder) == expected
+    assert planned(folder, *expected, *ARGUMENTS) == {}
     return said
 
 
@@ -212,10 +216,15 @@ def cut(path):
     os.truncate(path, path.stat().st_size // 2)
 
 
-@pytest.mark.parametrize("harm", [flip, cut])
 @pytest.mark.parametrize(
-    "name",
-    ["runs/{run}/snapshots.safetensors", "runs/{run}/history.csv", "../data/digits.safetensors"],
+    ("name", "harm"),
+    [
+        ("runs/{run}/snapshots.safetensors", flip),
+        ("runs/{run}/snapshots.safetensors", cut),
+        ("runs/{run}/history.csv", flip),
+        ("../data/digits.safetensors", cut),
+        (PART + "/{run}.csv", flip),
+    ],
 )
 def test_damaged_files_are_named_refused_and_made_anew(folder, undisturbed, harm, name):
     (first, _) = sorted((folder / RESULTS / "runs").iterdir())
@@ -230,6 +239,14 @@ def test_damaged_files_are_named_refused_and_made_anew(folder, undisturbed, harm
     assert "MissingOutputException" not in said.stdout
     # As the line says.
     shutil.rmtree(path.parent) if "runs" in name else path.unlink()
+    goes_on_to_the_same_bits(folder, undisturbed)
+
+
+def test_a_damaged_table_is_not_read(folder, undisturbed):
+    flip(folder / TABLE)
+    with pytest.raises(NetdynError, match=r"grokking_gradient\.csv is damaged .* delete"):
+        read_table(folder / TABLE)
+    (folder / TABLE).unlink()
     goes_on_to_the_same_bits(folder, undisturbed)
 
 
