@@ -172,7 +172,7 @@ def as_if_finished(folder: Path) -> Path:
             path = folder / line.split("\t")[0]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{path.name}\n")
-    run(folder, "--touch", *TINY)
+    run(folder, "--touch", "--forceall", *TINY)
     return folder
 
 

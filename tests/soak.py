@@ -35,7 +35,8 @@ TABLES = tuple(f"results/demo/tables/grokking_{name}.csv" for name in ("history"
 SETTINGS = "{{runs: {{grokking: {{steps: 2000, seeds: {}}}}}, runs_per_job: 1}}"
 OFTEN = ("CHECKPOINT_SECONDS = 30.0", "CHECKPOINT_SECONDS = 0.1")
 RUN_FILES = ("manifest.json", "history.csv", "snapshots.safetensors")
-ARGUMENTS = ("--cores", str(CORES), *TABLES, *TINY, "soak.yaml")
+CONFIGURED = (*TINY, "soak.yaml")
+ARGUMENTS = ("--cores", str(CORES), *TABLES, *CONFIGURED)
 
 
 def prepared(folder: Path, runs: int = 4) -> Path:
@@ -58,9 +59,9 @@ def results(folder: Path) -> dict[str, bytes]:
 class Sitting:
     """One Snakemake at work in `folder`, until it ends or is killed."""
 
-    def __init__(self, folder: Path):
-        self.log = folder / "said.txt"
-        command = [str(Path(sys.executable).with_name("snakemake")), *ARGUMENTS]
+    def __init__(self, folder: Path, *more: str, log: str = "said.txt"):
+        self.log = folder / log
+        command = [str(Path(sys.executable).with_name("snakemake")), *more, *ARGUMENTS]
         environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
         with self.log.open("w") as said:
             self.process = subprocess.Popen(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import soak
 from dag import errors, planned, run, snakemake
-from soak import ARGUMENTS, Sitting, results
+from soak import ARGUMENTS, CONFIGURED, Sitting, results
 
 from netdyn.errors import NetdynError
 from netdyn.tables import read_table
@@ -197,9 +197,20 @@ def test_a_second_snakemake_is_refused(undisturbed, training):
 
 def test_a_second_snakemake_that_is_forced_makes_nothing_wrong(undisturbed, training):
     folder = training.log.parent
-    said = snakemake(folder, "--nolock", *ARGUMENTS).stdout
-    assert "another process is still making" in said
-    training.process.wait()
+    held = training.jobs("train")
+    for job in held:
+        job.suspend()
+    second = Sitting(folder, "--nolock", log="second.txt")
+    try:
+        waiting = "another process is still making"
+        wait_for(lambda: second.log.read_text().count(waiting) == 2, second)
+        for job in held:
+            job.resume()
+        # One may find missing what the other is making again; neither makes anything wrong.
+        for each in (training, second):
+            each.process.wait()
+    finally:
+        second.end()
     goes_on_to_the_same_bits(folder, undisturbed)
 
 
@@ -277,7 +288,7 @@ def test_a_clock_that_is_set_back_hides_no_change(folder):
     manifests = [
         str(p.relative_to(folder)) for p in (folder / RESULTS).glob("runs/*/manifest.json")
     ]
-    run(folder, *manifests, *ARGUMENTS[-4:])
+    run(folder, *manifests, *CONFIGURED)
     for trained in (folder / RESULTS / "runs").rglob("*"):
         os.utime(trained, (1e9, 1e9))  # long before the tables
     assert planned(folder, *ARGUMENTS) == {"measure_run": 2, "tabulate": 2}
@@ -291,7 +302,7 @@ def test_after_a_failed_job_nothing_older_passes_for_current(folder):
     path.write_text(path.read_text() + "\nraise ValueError('a mistake')\n")
     stale = {"measure_run": 2, "tabulate": 1}
     # By the table's path alone, which names no part.
-    words = (TABLE, *ARGUMENTS[-4:])
+    words = (TABLE, *CONFIGURED)
     assert planned(folder, *words) == stale
     assert snakemake(folder, "--keep-going", *words).returncode != 0
     assert not list((folder / RESULTS / PART).glob("*.csv"))
