@@ -1,5 +1,6 @@
 # make figures   the environment in .venv, then every figure at scale demo
 # make test      the same environment, then all tests
+# make soak      forty kills at random moments, against an undisturbed run (docs/faults.md)
 # make lint      style of Python and rules, and Snakemake's own lint
 #
 # PYTHON chooses the interpreter; PIP_OPTIONS goes to pip, such as
@@ -10,7 +11,7 @@ PYTHON ?= python3.11
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
-.PHONY: figures test lint env clean-env
+.PHONY: figures test soak lint env clean-env
 
 env: .venv/installed
 
@@ -28,6 +29,9 @@ figures: env
 
 test: env
 	$(BIN)/python -m pytest
+
+soak: env
+	$(BIN)/python tests/soak.py --kills 40 --seed 0 --output results/soak.csv
 
 lint: env
 	$(BIN)/ruff check .

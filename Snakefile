@@ -48,6 +48,17 @@ for figure in plan(SCALE).figures():
             files_behind(SCALE, figure),
 
 
+# What is lost of these comes back alone: later files are not made again for its sake.
+rule runs:
+    input:
+        plan(SCALE).run_files(plan(SCALE).tables()),
+
+
+rule tables:
+    input:
+        plan(SCALE).files_behind(plan(SCALE).tables()),
+
+
 rule claims:
     input:
         f"results/{SCALE}/claims/claims.csv",

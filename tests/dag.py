@@ -7,13 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["FIGURES", "TINY", "copy_repository", "planned", "snakemake"]
+__all__ = ["FIGURES", "TINY", "copy_repository", "errors", "planned", "run", "snakemake"]
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "config.yaml", "profiles", "src", "workflow", "tests/workflow_tiny.yaml")
 TINY = ("--configfile", "tests/workflow_tiny.yaml")
 FIGURES = ("fig1", "fig2", "fig3", "fig3_training", "fig4", "fig5", "fig6", "fig7", "supplement")
-TARGETS = {"all", "figures", "claims", "keep", "redraw", "publish", *FIGURES}
+TARGETS = {"all", "figures", "runs", "tables", "claims", "keep", "redraw", "publish", *FIGURES}
 
 
 def copy_repository(target: Path) -> Path:
@@ -40,6 +40,18 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
         text=True,
         check=False,
     )
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """Run Snakemake to a good end; return what it says."""
+    said = snakemake(folder, *arguments)
+    assert said.returncode == 0, said.stdout
+    return said.stdout
+
+
+def errors(said: str) -> set[str]:
+    """Return the lines that name a mistake and its mend, each once."""
+    return set(re.findall(r"^error: .*$", said, re.MULTILINE))
 
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:

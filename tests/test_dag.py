@@ -1,14 +1,17 @@
 """The workflow: a tiny run of every rule, then exactly what each change makes it do again."""
 
-import os
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from dag import FIGURES, TINY, copy_repository, planned, snakemake
+from dag import FIGURES, TINY, copy_repository, planned, run, snakemake
+from reruns import CHANGES, RULES, made, row, told
 from safetensors import safe_open
 
 pytestmark = pytest.mark.workflow
+
+DEMO = Path("results/demo")
 
 
 @pytest.fixture(scope="module")
@@ -20,23 +23,15 @@ def finished(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def edited(finished):
-    """Change a file for one test: `edited(name, old, new)`."""
-    before = {}
-
-    def edit(name, old, new):
-        path = finished / name
-        before[path] = path.read_bytes(), path.stat()
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new, 1))
-
-    yield edit
-    for path, (content, stamp) in before.items():
-        path.write_bytes(content)
-        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    assert planned(finished, "figures", *TINY) == {}
+def results(folder):
+    """Return what a change or a loss must leave, or bring back, bit for bit."""
+    found = [
+        path
+        for ending in ("pdf", "png", "csv", "md", "safetensors")
+        for path in (folder / DEMO).rglob(f"*.{ending}")
+        if "checkpoints" not in path.parts
+    ]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 def test_every_figure_is_made_and_a_second_run_does_nothing(finished):
@@ -44,9 +39,16 @@ def test_every_figure_is_made_and_a_second_run_does_nothing(finished):
         for ending in ("pdf", "png"):
             path = finished / "results/demo/figures" / f"{figure}.{ending}"
             assert path.stat().st_size > 10_000
-    for kind in ("logs", "benchmarks"):
-        rules = {path.name for path in (finished / "results/demo" / kind).iterdir()}
-        assert {"train_run", "measure_run", "tabulate", "draw_figure", "score_claims"} <= rules
+    logs, benchmarks = (
+        {
+            str(path.relative_to(finished / DEMO / kind)).removesuffix(ending)
+            for path in (finished / DEMO / kind).rglob(f"*{ending}")
+        }
+        for kind, ending in (("logs", ".log"), ("benchmarks", ".tsv"))
+    )
+    assert logs == benchmarks
+    rules = {path.partition("/")[0] for path in logs}
+    assert {"train_run", "measure_run", "tabulate", "draw_figure", "score_claims"} <= rules
     assert planned(finished, *TINY) == {}
 
 
@@ -73,75 +75,59 @@ def test_the_report_is_one_file_with_every_figure_its_caption_and_the_scorecard(
         assert words in report
 
 
-def test_a_touch_of_everything_changes_nothing(finished):
-    for path in finished.rglob("*"):
-        if path.is_file() and ".snakemake" not in path.parts:
-            path.touch()
-    assert planned(finished, "figures", *TINY) == {}
+def test_every_change_is_in_the_table():
+    assert set(told()) == set(CHANGES)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_reruns_what_the_table_says(finished, change):
+    with made(CHANGES[change], finished) as arguments:
+        jobs = planned(finished, *arguments)
+    assert row(change, jobs) == told()[change]
+    assert jobs.keys() <= set(RULES)
+
+
+def test_after_all_changes_were_taken_back_nothing_is_out_of_date(finished):
+    assert planned(finished, *TINY) == {}
+
+
+def test_a_change_and_a_change_back_find_the_run_again(finished):
+    table = finished / DEMO / "tables/grokking_gradient.csv"
+    before = table.read_bytes()
+    (first,) = (finished / DEMO / "runs").glob("grokking*")
+    (finished / "changed.yaml").write_text("runs: {grokking: {learning_rate: 0.004}}")
+    run(finished, str(table.relative_to(finished)), *TINY, "changed.yaml")
+    assert table.read_bytes() != before
+    (other,) = set((finished / DEMO / "runs").glob("grokking*")) - {first}
+    # Neither trained nor measured again.
+    assert planned(finished, "fig7", *TINY) == {"tabulate": 1, "draw_figure": 1}
+    run(finished, *TINY)
+    assert table.read_bytes() == before
+    shutil.rmtree(other)
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "expected"),
+    ("lost", "target", "rule"),
     [
-        ("src/netdyn/rpd.py", "import numpy as np\n", "import numpy as np  # said again\n", {}),
-        ("src/netdyn/rpd.py", "2**20", "2**19", {"measure_run", "tabulate", "draw_figure"}),
-        ("src/netdyn/basins.py", "= 1000", "= 999", {"measure_run", "tabulate", "draw_figure"}),
-        (
-            "src/netdyn/training.py",
-            "500_000_000",
-            "500_000_001",
-            {"train_run", "measure_run", "tabulate", "draw_figure"},
-        ),
-        ("src/netdyn/figures/fig7.py", "\nimport ", "\nX = 1\nimport ", {"draw_figure"}),
-        ("src/netdyn/drawing.py", "PNG_DPI = 200", "PNG_DPI = 100", {"draw_figure"}),
+        ("runs/grokking*", "runs", "train_run"),
+        ("*/grokking_seed-0-*", "runs", "train_run"),
+        ("runs/grokking*/history.csv", "runs", "train_run"),
+        ("tables/grokking_gradient.csv", "tables", "tabulate"),
+        ("figures/fig2.png", "figures", "draw_figure"),
     ],
-    ids=["comment", "rpd", "basins", "training", "fig7", "drawing"],
+    ids=["run", "run and what is kept of it", "part of a run", "table", "figure"],
 )
-def test_an_edit_reruns_exactly_what_uses_it(finished, edited, name, old, new, expected):
-    edited(name, old, new)
-    jobs = planned(finished, "figures", *TINY)
-    assert set(jobs) == set(expected)
-    if name.endswith("fig7.py"):
-        assert jobs == {"draw_figure": 1}
-    if name.endswith("drawing.py"):
-        assert jobs == {"draw_figure": 9}
-
-
-@pytest.mark.parametrize(
-    ("name", "old", "new", "expected"),
-    [
-        # Fig. 7 alone: one training, its measurements and tables, one drawing.
-        (
-            "tests/workflow_tiny.yaml",
-            "initial_scale: 1.0",
-            "initial_scale: 2.0",
-            {"train_run": 1, "measure_run": 6, "tabulate": 7, "draw_figure": 2},
-        ),
-        (
-            "config.yaml",
-            "noise_return: affine   #",
-            "noise_return: clip   #",
-            {"measure_run": 1, "tabulate": 1, "draw_figure": 1},
-        ),
-        ("config.yaml", "device: auto", "device: cpu", {}),
-        ("config.yaml", "data_root: data", "data_root: elsewhere", {}),
-    ],
-    ids=["initial scale", "noise return", "device", "data root"],
-)
-def test_a_changed_key_reruns_exactly_what_depends_on_it(
-    finished, edited, name, old, new, expected
-):
-    edited(name, old, new)
-    assert planned(finished, "figures", *TINY) == expected
-
-
-def test_a_lost_figure_comes_back_alone(finished):
-    path = finished / "results/demo/figures/fig2.png"
-    before = path.read_bytes()
-    path.unlink()
-    assert planned(finished, "fig2", *TINY) == {"draw_figure": 1}
-    assert snakemake(finished, "fig2", *TINY).returncode == 0
-    assert path.read_bytes() == before
+def test_what_is_lost_comes_back_alone_and_equal(finished, lost, target, rule):
+    before = results(finished)
+    for path in (finished / DEMO).glob(lost):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert results(finished).keys() < before.keys()
+    assert planned(finished, target, *TINY) == {rule: 1}
+    run(finished, target, *TINY)
+    assert results(finished) == before
+    # Made anew, it has another date in its record.
+    assert planned(finished, *TINY).keys() <= {"page_runs", "index_provenance"}
+    run(finished, *TINY)
 
 
 def test_published_results_are_redrawn_from_tables_alone(finished, tmp_path):
@@ -184,6 +170,11 @@ def test_the_other_scales_resolve_by_key_and_by_path(finished, scale):
         (("--config", "scale=nope"), "error: scale: 'nope' must be one of demo, cpu, paper"),
         (("results/demo/runs/; rm -rf x/manifest.json",), "No rule to produce"),
         (("results/demo/runs/other-123/manifest.json",), "error: no run 'other-123'"),
+        (("results/demo/tables/nothing.csv",), "error: no measurement 'nothing' at scale demo"),
+        (
+            ("results/demo/tables/parts/grokking_noise/other.csv",),
+            "error: measurement 'grokking_noise' takes no run 'other'",
+        ),
     ],
 )
 def test_a_mistake_ends_in_one_line(finished, arguments, said):
@@ -191,25 +182,6 @@ def test_a_mistake_ends_in_one_line(finished, arguments, said):
     assert ended.returncode != 0
     assert said in ended.stdout
     assert "Traceback (most recent call last)" not in ended.stdout
-
-
-def test_a_damaged_run_is_never_measured(finished):
-    (run,) = (finished / "results/demo/runs").glob("grokking*")
-    snapshots, table = run / "snapshots.safetensors", "results/demo/tables/grokking_gradient.csv"
-    whole = snapshots.read_bytes()
-    stamp = snapshots.stat()
-    snapshots.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    try:
-        said = snakemake(finished, table, *TINY)
-        assert said.returncode != 0
-        assert "snapshots.safetensors is damaged" in said.stdout
-        assert "exited with non-zero exit code" in said.stdout
-        assert "completed successfully" not in said.stdout
-        assert not list((finished / "results/demo/tables/parts/grokking_gradient").glob("*"))
-    finally:
-        snapshots.write_bytes(whole)
-        os.utime(snapshots, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    assert snakemake(finished, "figures", *TINY).returncode == 0
 
 
 def test_lint_finds_nothing_but_the_missing_container(finished):

@@ -23,7 +23,7 @@ def with_settings(folder, *texts):
 
 def records(folder):
     """Return the targets that keep every finished part of the two tables."""
-    blocks = [path.stem for path in (folder / DEMO / "tables/parts" / NAMES[1]).iterdir()]
+    blocks = [path.stem for path in (folder / DEMO / "tables/parts" / NAMES[1]).glob("*.csv")]
     runs = [path.name for path in (folder / DEMO / "runs").iterdir()]
     return [str(DEMO / "kept" / NAMES[1] / f"{block}.json") for block in blocks] + [
         str(DEMO / "kept" / NAMES[0] / f"{run}.json") for run in runs

@@ -97,26 +97,34 @@ def train(
     settings: Settings,
     data: Data,
     output: Output,
-    checkpoints: Annotated[Path, typer.Option(help="Where an unfinished run is kept.")],
+    checkpoints: Annotated[Path, typer.Option(help="Where a run is kept while it is made.")],
     device: Device = "auto",
 ) -> None:
     """Train one run, or go on where it was cut; SIGINT and SIGTERM leave a checkpoint."""
-    from netdyn import training
+    from netdyn import finished, locks, training
 
     resolved = _read_settings(settings, "format", "steps", "threads")
     if output.exists() and not output.is_dir():
         raise NetdynError(f"{output} is a file: delete it, or name another --output")
-    with _stop_signals() as stopping, _progress(output.name, resolved["steps"]) as progress:
-        whole = training.train(
-            resolved, data, output, checkpoints, device, progress, lambda: bool(stopping)
-        )
-    if not whole:
-        _say(f"{output.name}: stopped; its checkpoint is in {checkpoints}, run again to go on")
-        raise SystemExit(128 + stopping[0])
+    made = finished.place(checkpoints, resolved, data, device)
+    with locks.alone(checkpoints):
+        if finished.is_whole(made):
+            _say(f"{output.name}: was trained before, taken from {made}")
+        else:
+            with _stop_signals() as stopping, _progress(output.name, resolved["steps"]) as progress:
+                whole = training.train(
+                    resolved, data, made, checkpoints, device, progress, lambda: bool(stopping)
+                )
+            if not whole:
+                there = f"its checkpoint is in {checkpoints}, run again to go on"
+                _say(f"{output.name}: stopped; {there}")
+                raise SystemExit(128 + stopping[0])
+        finished.bring(made, output)
 
 
 @app.command()
 def measure(
+    context: typer.Context,
     quantity: Annotated[str, typer.Argument(help="Module of netdyn.measurements.")],
     settings: Settings,
     output: Output,
@@ -129,7 +137,7 @@ def measure(
     """Measure one quantity on one run, or on the runs that the settings name; write its table."""
     import torch
 
-    from netdyn import provenance
+    from netdyn import locks, provenance
     from netdyn.measured import measured_record
     from netdyn.tables import write_table
 
@@ -144,6 +152,7 @@ def measure(
     if "threads" not in block["settings"]:
         raise NetdynError(f"{settings} holds no settings of a measurement (it needs threads)")
     torch.set_num_threads(block["settings"]["threads"])
+    context.with_resource(locks.alone(output))
     if "subject" not in inspect.signature(measured).parameters:
         if run is not None:
             raise NetdynError(f"--run: {quantity} is measured on no run, leave it out")

@@ -5,7 +5,7 @@ The rules name outputs by pattern; from a pattern's wildcards this module finds 
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class Plan:
         self.measurements = settings.measurements(self.config)
         declared = settings.runs(self.config)
         self.runs = {run.id: run for name in declared for run in declared[name]}
+        self._upstreams: dict[str, str] = {}  # by table; asked for by many jobs
 
     def write_settings(self) -> None:
         """Write the resolved settings that jobs are handed; a file that is right is left alone.
@@ -68,6 +69,7 @@ class Plan:
             for block in self.blocks(name):
                 self.block_settings(name, block)
             self.table_settings(name)
+            self.upstream(name)
         for figure in self.figures():
             self.figure_settings(figure)
         self.claims_settings()
@@ -92,6 +94,12 @@ class Plan:
 
     def data_file(self, run_id: str) -> str:
         return str(RESULTS / "data" / f"{self.run(run_id).data}.safetensors")
+
+    def data_code(self, *run_ids: str) -> list[str]:
+        """Return the code that the data of runs were prepared by."""
+        translated = any(self.run(run_id).settings["translated"] for run_id in run_ids)
+        modules = ["datasets"] * bool(run_ids) + ["translation"] * translated
+        return [code(f"netdyn.{module}") for module in modules]
 
     # Measurements
 
@@ -174,7 +182,14 @@ class Plan:
             names = [name for name in RUN_FILES if name != "provenance.json"]
             inputs["runs"] = [f"{self.run_folder(r.id)}/{name}" for r in chosen for name in names]
         inputs["data"] = list(dict.fromkeys(self.data_file(run.id) for run in chosen))
+        inputs["upstream"] = self._code_upstream(name, chosen)
         return inputs
+
+    def _code_upstream(self, name: str, chosen: Sequence[settings.Run]) -> list[str]:
+        """Return the code that made what a measurement reads."""
+        prepared = self.data_code(*(run.id for run in chosen))
+        trained = prepared and self.measurement(name).quantity not in OF_DATA
+        return [*prepared, code("netdyn.training")] if trained else prepared
 
     def parts(self, name: str) -> list[str]:
         """Return the files that a measurement's table is put together from."""
@@ -204,6 +219,29 @@ class Plan:
         order = [run.told() for run in measurement.runs]
         return _written(self._settings("tables"), name, {"parts": parts, "order": order})
 
+    def upstream(self, name: str) -> str:
+        """Write which settings and code a table rests on, from the data to its rows.
+
+        It is named by them. What is made from the table has it as an input, so that it is out of
+        date whenever the table is: also while a job that failed has left nothing to compare with,
+        and whatever the clock says.
+        """
+        if name not in self._upstreams:
+            measurement = self.measurement(name)
+            files = [code("netdyn.tables"), *self._code_upstream(name, measurement.runs)]
+            if measurement.quantity != "history":
+                files.append(code(f"netdyn.measurements.{measurement.quantity}"))
+            content = {
+                "settings": measurement.settings,
+                "table": self.table_settings(name),
+                "code": files,
+            }
+            self._upstreams[name] = _written(self._settings("upstream"), name, content)
+        return self._upstreams[name]
+
+    def upstreams(self, names: Iterable[str]) -> list[str]:
+        return [self.upstream(name) for name in names]
+
     def keepable(self, name: str) -> dict[str, tuple[str, list[str]]]:
         """Return the parts of a table and the run folders in each, by the part's name."""
         parts = self.parts(name)
@@ -226,6 +264,7 @@ class Plan:
             "part": part,
             "settings": self.keep_settings(name),
             "provenance": [f"{folder}/provenance.json" for folder in folders if trained],
+            "upstream": self.upstream(name),
             "code": code("netdyn.reference"),
         }
 
@@ -318,8 +357,12 @@ class Plan:
         """Return what tables rest on, each file once: themselves, their parts, their runs."""
         files = self.table_files(names)
         files += [part for name in names for part in self.parts(name)]
-        files += [f"{self.run_folder(run)}/manifest.json" for run in self.runs_behind(names)]
-        return list(dict.fromkeys(files))
+        return list(dict.fromkeys(files + self.run_files(names)))
+
+    def run_files(self, names: Iterable[str]) -> list[str]:
+        """Return the files of each run behind tables."""
+        folders = [self.run_folder(run) for run in self.runs_behind(names)]
+        return [f"{folder}/{name}" for folder in folders for name in RUN_FILES]
 
     def runs_behind(self, names: Iterable[str]) -> list[str]:
         """Return the ids of the runs that must be trained for tables, each once."""

@@ -9,6 +9,7 @@ rule score_claims:
         settings=asked(lambda plan, w: plan.claims_settings()),
         claims=asked(lambda plan, w: str(plan.claims)),
         tables=asked(lambda plan, w: scored_tables(plan, w)),
+        upstream=asked(lambda plan, w: upstreams(plan, w, plan.claim_tables())),
         records=asked(lambda plan, w: records(scored_tables(plan, w))),
         code=code("netdyn.claims.scorecard"),
     output:

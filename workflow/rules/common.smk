@@ -9,6 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from netdyn.clocks import date_back
 from netdyn.errors import NetdynError
 from netdyn.plan import Plan, code
 from netdyn.shell_words import declarable, repeated
@@ -90,10 +91,20 @@ def section(wildcards):
     return SECTIONS[wildcards.figure]
 
 
+def is_redrawn(wildcards):
+    """Return whether a figure or the scorecard is made from committed tables."""
+    return "redrawn" in (wildcards.get("collection"), wildcards.get("scored"))
+
+
 def table_folder(wildcards):
     """Return the folder of the tables that a figure or the scorecard is made from."""
-    redrawn = "redrawn" in (wildcards.get("collection"), wildcards.get("scored"))
-    return f"results/{wildcards.scale}/" + ("reference/tables" if redrawn else "tables")
+    folder = "reference/tables" if is_redrawn(wildcards) else "tables"
+    return f"results/{wildcards.scale}/{folder}"
+
+
+def upstreams(plan, wildcards, tables):
+    """Return what stands for all that these tables rest on; committed ones stand for themselves."""
+    return [] if is_redrawn(wildcards) else plan.upstreams(tables)
 
 
 def records(tables):
@@ -116,8 +127,7 @@ def records(tables):
 def scored_tables(plan, wildcards):
     """Return the tables of the scorecard; redrawn, only those that were committed."""
     files = [f"{table_folder(wildcards)}/{table}.csv" for table in plan.claim_tables()]
-    redrawn = wildcards.scored == "redrawn"
-    return [path for path in files if not redrawn or Path(path).is_file()]
+    return [path for path in files if not is_redrawn(wildcards) or Path(path).is_file()]
 
 
 SCALE = config.get("scale") or plan("demo").config["scale"]
@@ -136,6 +146,14 @@ for scale in ("demo", "cpu", "paper"):
             f"error: {error.filename or 'results'}: {error.strerror}: "
             "results/ must be a folder that can be written to, with space left"
         ) from None
+
+# A clock that was wrong has left dates in the future, with which no job can end well.
+try:
+    date_back([*Path("results").rglob("*"), plan(SCALE).claims])
+except OSError as error:
+    raise SystemExit(
+        f"error: {error.filename}: {error.strerror}: it is dated in the future, touch it"
+    ) from None
 
 # How jobs run, not what they compute: handed on by the environment, so that moving the data or
 # changing the device makes nothing out of date. The command line wins over the environment.

@@ -14,6 +14,7 @@ rule draw_figure:
                 for table in plan.figure_tables(w.figure)
             ]
         ),
+        upstream=asked(lambda plan, w: upstreams(plan, w, plan.figure_tables(w.figure))),
         records=asked(
             lambda plan, w: records(
                 f"{table_folder(w)}/{table}.csv"

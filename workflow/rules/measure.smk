@@ -35,6 +35,7 @@ rule tabulate:
     input:
         settings=asked(lambda plan, w: plan.table_settings(w.measurement)),
         parts=asked(lambda plan, w: plan.table_inputs(w.measurement)),
+        upstream=asked(lambda plan, w: plan.upstream(w.measurement)),
         records=asked(lambda plan, w: records(plan.table_inputs(w.measurement))),
         code=code("netdyn.tables"),
     output:

@@ -11,6 +11,7 @@ rule train_run:
         settings=asked(lambda plan, w: plan.run_settings(w.run)),
         data=asked(lambda plan, w: plan.data_file(w.run)),
         code=code("netdyn.training"),
+        upstream=asked(lambda plan, w: plan.data_code(w.run)),
     output:
         snapshots="results/{scale}/runs/{run}/snapshots.safetensors",
         history="results/{scale}/runs/{run}/history.csv",

@@ -1,0 +1,77 @@
+"""A finished run outlives what happens to the workflow around it.
+
+Snakemake deletes a job's outputs when the job is said to have failed or is run again: also when
+the training was whole, and only Snakemake was killed before it took note, the log could not be
+written on a full disk, the clock jumped, or new code then failed to train. So a run is written
+beside its checkpoint and gets its place in runs/ as a second name, a hard link, which takes no
+room of its own:
+
+    <checkpoints>.whole/<digest>/   the run's four files; the digest is that of `identity`
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from netdyn import data, provenance, runs
+from netdyn.devices import choose_device
+from netdyn.errors import NetdynError
+from netdyn.files import RUN_FILES, digest
+
+__all__ = ["bring", "is_whole", "place"]
+
+
+def place(checkpoints: Path, settings: Mapping, data_file: Path, device: str) -> Path:
+    """Return the folder that a run is written to: named by all that its bits depend on.
+
+    These are settings, data, code, PyTorch's version and the kind of device.
+
+    Raises:
+        NetdynError: the data are missing or damaged, or the device is not there.
+    """
+    data.load(data_file)  # that the file is what it says of itself
+    identity = {
+        "settings": settings,
+        "data": data.metadata(data_file)["sha256"],
+        "device": choose_device(device).type,
+        "code": provenance.code_digest("netdyn.training"),
+        "torch": torch.__version__,
+    }
+    return checkpoints.with_name(f"{checkpoints.name}.whole") / digest(identity)[:10]
+
+
+def is_whole(run_folder: Path) -> bool:
+    """Say whether a run is there with every byte that was written."""
+    try:
+        runs.load_manifest(run_folder)
+    except NetdynError:
+        return False
+    return True
+
+
+def bring(made: Path, output: Path) -> None:
+    """Give the files of a whole run in `made` their names in `output`, the manifest last.
+
+    Runs made there before with other code or data are removed. Without hard links the files move.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    for name in RUN_FILES:
+        if (output / name).exists() and (output / name).samefile(made / name):
+            continue  # perhaps being read by another Snakemake's job
+        beside = output / f".{name}.made"
+        beside.unlink(missing_ok=True)
+        try:
+            os.link(made / name, beside)
+        except OSError:
+            shutil.copy2(made / name, beside)
+        os.replace(beside, output / name)
+    linked = all((made / name).samefile(output / name) for name in RUN_FILES)
+    for other in made.parent.iterdir():
+        if other != made or not linked:
+            shutil.rmtree(other, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        made.parent.rmdir()  # empty where nothing could be linked

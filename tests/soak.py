@@ -1,0 +1,239 @@
+"""Kill the workflow at random moments, go on, and compare with an undisturbed run.
+
+    python tests/soak.py --kills 40 --seed 0 --output results/soak.csv
+
+What is killed and when follows from the seed; what it hits, also from how fast the machine is.
+"""
+
+import contextlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import psutil
+import typer
+from dag import TINY, copy_repository
+
+# What is killed with -9, each as often as the others, and how the page calls it.
+KINDS = {
+    "everything": "all processes at once (power cut)",
+    "snakemake": "Snakemake alone, its jobs run on",
+    "train": "a training",
+    "measure": "a measurement",
+}
+CORES = 2
+TABLES = tuple(f"results/demo/tables/grokking_{name}.csv" for name in ("history", "gradient"))
+SETTINGS = "{{runs: {{grokking: {{steps: 2000, seeds: {}}}}}, runs_per_job: 1}}"
+OFTEN = ("CHECKPOINT_SECONDS = 30.0", "CHECKPOINT_SECONDS = 0.1")
+RUN_FILES = ("manifest.json", "history.csv", "snapshots.safetensors")
+CONFIGURED = (*TINY, "soak.yaml")
+ARGUMENTS = ("--cores", str(CORES), *TABLES, *CONFIGURED)
+
+
+def prepared(folder: Path, runs: int = 4) -> Path:
+    """Return a copy of the repository with a workflow of so many runs, ten checkpoints a second."""
+    copy_repository(folder)
+    path = folder / "src/netdyn/training.py"
+    assert path.read_text().count(OFTEN[0]) == 1
+    path.write_text(path.read_text().replace(*OFTEN))
+    (folder / "soak.yaml").write_text(SETTINGS.format(list(range(runs))))
+    return folder
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Return what must have the same bits: tables, and the files of every run."""
+    files = [folder / table for table in TABLES]
+    files += [run / name for run in (folder / "results/demo/runs").iterdir() for name in RUN_FILES]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+class Sitting:
+    """One Snakemake at work in `folder`, until it ends or is killed."""
+
+    def __init__(self, folder: Path, *more: str, log: str = "said.txt"):
+        self.log = folder / log
+        command = [str(Path(sys.executable).with_name("snakemake")), *more, *ARGUMENTS]
+        environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
+        with self.log.open("w") as said:
+            self.process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+
+    def wait(self, seconds: float) -> bool:
+        """Wait; say whether it ended by itself."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def jobs(self, command: str) -> list[psutil.Process]:
+        """Return the processes of jobs at work of a subcommand of netdyn."""
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                words = process.cmdline()
+            except psutil.Error:
+                continue
+            if words[1:4] == ["-m", "netdyn", command]:
+                found.append(process)
+        return found
+
+    def kill(self, kind: str, moment: float, course: float) -> bool:
+        """Kill what `kind` says at `moment` of 0 … 1; say whether it was there to be killed."""
+        if kind in ("everything", "snakemake"):
+            # Soon enough that several kills hit one course.
+            if self.wait(moment * course / 2):
+                return False
+            kill = os.killpg if kind == "everything" else os.kill
+            kill(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            return True
+        while not self.wait(0.01):
+            if not (jobs := self.jobs(kind)):
+                continue
+            # A job takes up to about a fifth of the course.
+            time.sleep(moment * course / 5)
+            try:
+                jobs[0].kill()
+            except psutil.NoSuchProcess:
+                continue  # it ended before: the next job of this kind
+            self.process.wait()
+            return True
+        return False
+
+    def begun(self) -> list[str]:
+        """Return the jobs that were begun, in words."""
+        return re.findall(r"^Job \d+: (.*)$", self.log.read_text(), re.MULTILINE)
+
+    def end(self) -> None:
+        """Kill what is left of it, orphans included."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+
+def finished_runs(folder: Path) -> dict[str, bytes]:
+    """Return the provenance of every run that is whole: it tells one training from another."""
+    found = folder.glob("results/demo/checkpoints/*.whole/*/manifest.json")
+    return {path.parts[-3]: path.with_name("provenance.json").read_bytes() for path in found}
+
+
+def soak(folder: Path, kills: int, seed: int, output: Path | None = None) -> pd.DataFrame:
+    """Kill `kills` times; return a row per kill: its kind, its moment and what it cost.
+
+    Written to `output` after every course that ended.
+    """
+    chosen = random.Random(seed)
+    kinds = list(KINDS) * -(-kills // len(KINDS))
+    chosen.shuffle(kinds)
+    fresh = prepared(folder / "fresh")
+    original = shutil.copytree(fresh, folder / "undisturbed")
+    started = time.monotonic()
+    sitting = Sitting(original)
+    try:
+        assert sitting.process.wait() == 0, sitting.log.read_text()
+    finally:
+        sitting.end()
+    course, expected = time.monotonic() - started, results(original)
+    rows: list[dict] = []
+    round_ = 0
+    while len(rows) < kills or round_ == 0:
+        round_ += 1
+        typer.echo(f"round {round_}: {len(rows)} of {kills} kills", err=True)
+        copy = shutil.copytree(fresh, folder / f"round-{round_}")
+        rows += one_round(copy, kinds, chosen, kills, rows, course)
+        found = results(copy)
+        differing = [name for name in expected | found if expected.get(name) != found.get(name)]
+        for each in rows:
+            if each["round"] == round_:
+                each["differing"] = len(differing)
+        shutil.rmtree(copy)
+        if output is not None:
+            pd.DataFrame(rows).to_csv(output, index=False)
+    return pd.DataFrame(rows)
+
+
+def one_round(
+    folder: Path, kinds: list[str], chosen: random.Random, kills: int, before: list, course: float
+) -> list[dict]:
+    """Kill and go on until the workflow is finished; the last sitting may be undisturbed."""
+    rows: list[dict] = []
+    begun: list[str] = []
+    whole: dict[str, bytes] = {}
+    with contextlib.ExitStack() as ending:
+        while True:
+            sitting = Sitting(folder)
+            ending.callback(sitting.end)
+            done = len(before) + len(rows)
+            moment = chosen.random()
+            killed = done < kills and sitting.kill(kinds[done], moment, course)
+            if not killed:
+                sitting.process.wait()
+            again = [job for job in sitting.begun() if job in begun]
+            lost = [run for run, told in whole.items() if finished_runs(folder).get(run) != told]
+            if rows:
+                rows[-1] |= {"begun_again": len(again), "runs_lost": len(lost)}
+            begun += sitting.begun()
+            whole = finished_runs(folder)
+            if not killed:
+                break
+            number = int(folder.name.split("-")[1])
+            rows.append({"round": number, "kind": kinds[done], "moment": round(moment, 3)})
+            # What `snakemake --unlock` does, without the seconds that it takes to start.
+            shutil.rmtree(folder / ".snakemake/locks", ignore_errors=True)
+    assert sitting.process.returncode == 0, sitting.log.read_text()
+    return rows
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per kind of kill: how often, and what was lost."""
+    by_kind = rows.groupby("kind")
+    table = pd.DataFrame(
+        {
+            "killed with -9": pd.Series(KINDS),
+            "times": by_kind.size(),
+            "jobs begun again": by_kind["begun_again"].sum(),
+            "finished runs trained anew": by_kind["runs_lost"].sum(),
+            "results with other bits": by_kind["differing"].sum(),
+        }
+    )
+    return table.loc[[kind for kind in KINDS if kind in by_kind.groups]]
+
+
+def markdown(table: pd.DataFrame) -> str:
+    lines = [table.columns, ["---"] * len(table.columns), *table.astype(str).to_numpy()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main(
+    kills: Annotated[int, typer.Option(min=1)] = 40,
+    seed: int = 0,
+    output: Annotated[Path, typer.Option(help="A row per kill, CSV.")] = Path("results/soak.csv"),
+) -> None:
+    """Kill the workflow again and again; fails where anything comes out with other bits."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = soak(Path(folder), kills, seed, output)
+    typer.echo(markdown(summary(rows)))
+    if rows["differing"].any() or rows["runs_lost"].any():
+        raise SystemExit(f"error: something was lost: see {output}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
