@@ -1,5 +1,6 @@
 # make figures   the environment in .venv, then every figure at scale demo
 # make test      the same environment, then all tests
+# make test-slurm   the workflow on SLURM, two nodes on this host; as root, installs Debian's SLURM
 # make lint      style of Python and rules, and Snakemake's own lint
 #
 # PYTHON chooses the interpreter; PIP_OPTIONS goes to pip, such as
@@ -10,7 +11,7 @@ PYTHON ?= python3.11
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
-.PHONY: figures test lint env clean-env
+.PHONY: figures test test-slurm lint env clean-env
 
 env: .venv/installed
 
@@ -28,6 +29,10 @@ figures: env
 
 test: env
 	$(BIN)/python -m pytest
+
+test-slurm: env
+	$(BIN)/python tests/slurm/cluster.py install
+	$(BIN)/python -m pytest -m slurm tests/slurm
 
 lint: env
 	$(BIN)/ruff check .
