@@ -1,5 +1,6 @@
 # make figures   the environment in .venv, then every figure at scale demo
 # make test      the same environment, then all tests
+# make test-slurm   the workflow on SLURM, two nodes on this host; as root, installs Debian's SLURM
 # make soak      forty kills at random moments, against an undisturbed run (docs/faults.md)
 # make lint      style of Python and rules, and Snakemake's own lint
 #
@@ -11,7 +12,7 @@ PYTHON ?= python3.11
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
-.PHONY: figures test soak lint env clean-env
+.PHONY: figures test test-slurm soak lint env clean-env
 
 env: .venv/installed
 
@@ -29,6 +30,10 @@ figures: env
 
 test: env
 	$(BIN)/python -m pytest
+
+test-slurm: env
+	$(BIN)/python tests/slurm/cluster.py install
+	$(BIN)/python -m pytest -m slurm tests/slurm
 
 soak: env
 	$(BIN)/python tests/soak.py --kills 40 --seed 0 --output results/soak.csv

@@ -21,6 +21,7 @@ COMMANDS = (
     "prepare",
     "translate",
     "resolve",
+    "device",
     "train",
     "measure",
     "tabulate",
@@ -227,6 +228,11 @@ def test_overrides_that_make_no_settings_are_one_line(mistake, tmp_path, overrid
 def test_an_unknown_scale_is_one_line(mistake, tmp_path):
     words = "--workflow", ROOT, "--output", tmp_path / "out", "--scale", "huge"
     assert "scale: 'huge' must be one of demo, cpu, paper" in mistake("resolve", *words)
+
+
+def test_a_device_is_named(netdyn, mistake):
+    assert netdyn("device", "--device", "cpu") == (0, "cpu\n", "")
+    assert "device 'tpu' is not available here" in mistake("device", "--device", "tpu")
 
 
 def test_an_unknown_device_is_one_line(

@@ -41,6 +41,10 @@ Device = Annotated[
     str, typer.Option(envvar="NETDYN_DEVICE", help="auto, cpu, cuda or mps; auto takes the best.")
 ]
 
+Gpus = Annotated[
+    str, typer.Option(envvar="NETDYN_GPUS", help="Take one of these that no other job has: 0,1,2.")
+]
+
 
 @app.command()
 def prepare(
@@ -93,14 +97,24 @@ def resolve(
 
 
 @app.command()
+def device(device: Device = "auto") -> None:
+    """Say which device work would run on here, or that the one asked for is missing."""
+    from netdyn.devices import choose_device
+
+    typer.echo(choose_device(device))
+
+
+@app.command()
 def train(
     settings: Settings,
     data: Data,
     output: Output,
     checkpoints: Annotated[Path, typer.Option(help="Where a run is kept while it is made.")],
     device: Device = "auto",
+    gpus: Gpus = "",
 ) -> None:
     """Train one run, or go on where it was cut; SIGINT and SIGTERM leave a checkpoint."""
+    _claim_gpu(gpus, device)
     from netdyn import finished, locks, training
 
     resolved = _read_settings(settings, "format", "steps", "threads")
@@ -133,8 +147,10 @@ def measure(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="That run's prepared data set.")] = None,
     device: Device = "auto",
+    gpus: Gpus = "",
 ) -> None:
     """Measure one quantity on one run, or on the runs that the settings name; write its table."""
+    _claim_gpu(gpus, device)
     import torch
 
     from netdyn import locks, provenance
@@ -317,6 +333,13 @@ def publish(
 
     record = publishing.publish(name, file, table, reference, folder, _read_settings(settings))
     write_json(output, record)
+
+
+def _claim_gpu(gpus: str, device: str) -> None:
+    if gpus and device in ("auto", "cuda"):
+        from netdyn.gpus import claim_gpu
+
+        _say(f"on GPU {claim_gpu(gpus)}")
 
 
 def _read_settings(path: Path, *needed: str) -> dict:

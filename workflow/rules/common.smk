@@ -6,6 +6,7 @@
 import functools
 import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -130,10 +131,17 @@ def scored_tables(plan, wildcards):
     return [path for path in files if not is_redrawn(wildcards) or Path(path).is_file()]
 
 
+def check_device():
+    """End in one line where this machine lacks the device that was asked for."""
+    command = [sys.executable, "-m", "netdyn", "device"]
+    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
+        raise SystemExit(1)
+
+
 SCALE = config.get("scale") or plan("demo").config["scale"]
 
-# Paths may name any scale, so the settings of all are laid out.
-for scale in ("demo", "cpu", "paper"):
+# Paths may name any scale, so the settings of all are laid out; a job on a cluster finds them so.
+for scale in ("demo", "cpu", "paper") if workflow.is_main_process else ():
     found = plan(scale) if scale == SCALE else plan_or_none(scale)
     try:
         if found:
@@ -161,7 +169,16 @@ for key in ("data_root", "device"):
     variable = f"NETDYN_{key.upper()}"
     if key in config or variable not in os.environ:
         os.environ[variable] = plan(SCALE).config[key]
+ON_DEVICE = ("train_run", "measure_run")
 GPUS = int(os.environ["NETDYN_DEVICE"] == "cuda")
+
+
+onstart:
+    # One error before anything runs, instead of one from each job. On a cluster this machine may
+    # lack the GPU that the jobs will have, so there each job finds out for itself.
+    if workflow.local_exec and os.environ["NETDYN_DEVICE"] not in ("auto", "cpu"):
+        if any(job.rule.name in ON_DEVICE for job in workflow.dag.needrun_jobs()):
+            check_device()
 
 
 # Jobs here inherit the environment in any case; it is a cluster's that are handed these.
