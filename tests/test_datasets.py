@@ -196,6 +196,17 @@ def test_damaged_gz_stream_is_named(tmp_path, files, downloads):
     refused("kmnist", tmp_path / "root", r"train-images-idx3-ubyte.gz: truncated or damaged")
 
 
+def test_a_gz_that_grows_beyond_the_file_is_not_unpacked(tmp_path, files, downloads, monkeypatch):
+    file = "t10k-labels-idx1-ubyte"
+    put(tmp_path / "root", files["mnist"], compress=True)
+    (tmp_path / "root" / f"{file}.gz").write_bytes(zipped(bytes(50_000_000)))
+    unpacked = []
+    hashed = hashlib.sha256
+    monkeypatch.setattr(datasets.hashlib, "sha256", lambda c: unpacked.append(len(c)) or hashed(c))
+    refused("mnist", tmp_path / "root", rf"{file}.gz: not MNIST's file")
+    assert max(unpacked) < 100_000
+
+
 @pytest.mark.parametrize(
     ("file", "change"),
     [
@@ -358,6 +369,23 @@ def test_torchvision_imports_and_its_md5_are_ours(tmp_path):
         source = datasets.DATASETS[name]
         theirs = resources[source.torchvision_class]
         assert theirs == {f"{file}.gz": md5 for file, md5 in source.gz_md5.items()}
+
+
+def test_torchvision_checks_each_download_and_writes_below_the_data_root(tmp_path):
+    code = (
+        "from pathlib import Path; from netdyn import datasets; "
+        "from netdyn._torchvision_cpu import torchvision_datasets as t\n"
+        "def fake(url, download_root, filename, md5): print(Path(download_root), filename, md5)\n"
+        "t().mnist.download_and_extract_archive = fake\n"
+        "for name in ('mnist', 'fashion_mnist', 'kmnist'):\n"
+        "    datasets._download(datasets.DATASETS[name], Path('root'))\n"
+    )
+    lines = [line.split() for line in in_new_process(code, tmp_path).splitlines()]
+    assert len(lines) == 12
+    for folder, filename, checksum in lines:
+        assert folder in {f"root/{raw}" for raw in RAW.values()}
+        assert filename in {f"{name}.gz" for name in NAMES}
+        assert len(checksum) == 32
 
 
 def test_only_the_missing_operators_are_mended(tmp_path):

@@ -280,7 +280,7 @@ def test_the_configuration_of_these_tests_is_right(workflow):
 
 
 @pytest.mark.parametrize(
-    "name", ["; rm -rf x", "../../x", "$(reboot)", "a\nb", "a b", "", "é", "1"]
+    "name", ["; rm -rf x", "../../x", "$(reboot)", "a\nb", "a\n", "a b", "", "é", "1"]
 )
 @pytest.mark.parametrize("block", ["runs", "measurements"])
 def test_names_that_are_no_plain_words_are_refused(workflow, block, name):
@@ -288,6 +288,17 @@ def test_names_that_are_no_plain_words_are_refused(workflow, block, name):
     with pytest.raises(NetdynError, match=rf"{block}: .* is not allowed: .*plain word") as caught:
         settings.load(workflow(), {block: declared})
     assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["/a\n", "a\nb", "\x1b", "a\0"])
+def test_a_folder_name_with_control_characters_is_refused(workflow, value):
+    with pytest.raises(NetdynError, match=r"data_root: .* is not allowed: .*one line"):
+        settings.load(workflow(), {"data_root": value})
+
+
+@pytest.mark.parametrize("value", ["/a b/it's", '"$(id)"', "ü", "a"])
+def test_any_other_folder_name_is_taken(workflow, value):
+    assert settings.load(workflow(), {"data_root": value})["data_root"] == value
 
 
 @pytest.mark.parametrize("missing", [*CONFIG])
