@@ -75,9 +75,9 @@ def goes_on_to_the_same_bits(folder, undisturbed):
     if list((folder / ".snakemake/locks").glob("*")):
         run(folder, "--unlock", *ARGUMENTS)
     expected = results(undisturbed)
-    said = run(folder, *expected, *ARGUMENTS)
+    said = run(folder, *expected, *CONFIGURED)
     assert results(folder) == expected
-    assert planned(folder, *expected, *ARGUMENTS) == {}
+    assert planned(folder, *expected, *CONFIGURED) == {}
     return said
 
 
