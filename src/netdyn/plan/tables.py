@@ -1,78 +1,34 @@
-"""What the workflow's rules ask: which files a result is made of, for every scale.
+"""From data to tables: the runs of a scale, what is measured on them, what tables hold."""
 
-The rules name outputs by pattern; from a pattern's wildcards this module finds the inputs. So
-`snakemake results/cpu/figures/fig7.pdf` works whatever scale the configuration names.
-"""
-
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from netdyn import settings
 from netdyn.errors import NetdynError
-from netdyn.files import RUN_FILES, digest, read_yaml, write_json
-from netdyn.import_graph import code_digests
+from netdyn.files import RUN_FILES, digest, write_json
+from netdyn.plan.written import RESULTS, code, written
 from netdyn.reference import kept
 
-__all__ = ["Plan", "code"]
+__all__ = ["OF_DATA", "TablePlan"]
 
-RESULTS = Path("results")
 NO_RUN = "none"  # the run of a quantity that needs none
 # Quantities that depend on a run's samples alone: measured without training it.
 OF_DATA = ("test_distance",)
 
 
-def code(module: str) -> str:
-    """Return the file that stands for the code of a module and all that it imports.
-
-    It holds their digests and is named by them: the input by which a rule reruns exactly when code
-    it uses has changed its meaning.
-    """
-    return _written(RESULTS / "code", module, code_digests(module))
-
-
-def _written(folder: Path, name: str, value: Mapping[str, Any]) -> str:
-    """Write `value` to a file that is never rewritten, its content being part of its name.
-
-    Snakemake records its inputs when a job ends. Were the file rewritten under a running job, by a
-    dry run after an edit, what the job made from the old content would pass for the new.
-    """
-    path = folder / f"{name}-{digest(value)[:10]}.json"
-    write_json(path, value)
-    return str(path)
-
-
-class Plan:
-    """The files of one scale."""
+class TablePlan:
+    """The files of one scale, as far as its tables."""
 
     def __init__(self, workflow: Path, overrides: Mapping, scale: str):
         """Load and resolve the scale's settings; raises NetdynError for what cannot be run."""
         self.config = settings.load(workflow, {**overrides, "scale": scale})
         self.folder = RESULTS / scale
         self.scale = scale
-        # Relative where the workflow runs in its own folder: so it can be moved.
-        self.claims = Path(os.path.relpath(workflow / "workflow" / "claims.yaml"))
         self.measurements = settings.measurements(self.config)
         declared = settings.runs(self.config)
         self.runs = {run.id: run for name in declared for run in declared[name]}
         self._upstreams: dict[str, str] = {}  # by table; asked for by many jobs
-
-    def write_settings(self) -> None:
-        """Write the resolved settings that jobs are handed; a file that is right is left alone.
-
-        Before any rule is asked for: Snakemake remembers which folders it did not find.
-        """
-        for run_id in self.runs:
-            self.run_settings(run_id)
-        for name in self.measurements:
-            for block in self.blocks(name):
-                self.block_settings(name, block)
-            self.table_settings(name)
-            self.upstream(name)
-        for figure in self.figures():
-            self.figure_settings(figure)
-        self.claims_settings()
 
     # Runs
 
@@ -101,7 +57,7 @@ class Plan:
         modules = ["datasets"] * bool(run_ids) + ["translation"] * translated
         return [code(f"netdyn.{module}") for module in modules]
 
-    # Measurements
+    # Measurements: on which runs, in which jobs
 
     def measurement(self, name: str) -> settings.Measurement:
         if name not in self.measurements:
@@ -164,7 +120,7 @@ class Plan:
             )
             runs.append({**where, "data": self.data_file(run.id), "identity": run.told()})
         content = {"settings": measurement.settings, "runs": runs}
-        return _written(self._settings("measurements") / name, block, content)
+        return written(self._settings("measurements") / name, block, content)
 
     def measured(self, name: str, block: str) -> dict[str, Any]:
         """Return the inputs of measuring `name` on a block of runs."""
@@ -190,6 +146,8 @@ class Plan:
         prepared = self.data_code(*(run.id for run in chosen))
         trained = prepared and self.measurement(name).quantity not in OF_DATA
         return [*prepared, code("netdyn.training")] if trained else prepared
+
+    # Tables, put together from parts
 
     def parts(self, name: str) -> list[str]:
         """Return the files that a measurement's table is put together from."""
@@ -217,7 +175,7 @@ class Plan:
             rows = [run.told() for run in kept.values()]
             parts.append({"file": self._reference(name), "rows": rows})
         order = [run.told() for run in measurement.runs]
-        return _written(self._settings("tables"), name, {"parts": parts, "order": order})
+        return written(self._settings("tables"), name, {"parts": parts, "order": order})
 
     def upstream(self, name: str) -> str:
         """Write which settings and code a table rests on, from the data to its rows.
@@ -236,45 +194,11 @@ class Plan:
                 "table": self.table_settings(name),
                 "code": files,
             }
-            self._upstreams[name] = _written(self._settings("upstream"), name, content)
+            self._upstreams[name] = written(self._settings("upstream"), name, content)
         return self._upstreams[name]
 
     def upstreams(self, names: Iterable[str]) -> list[str]:
         return [self.upstream(name) for name in names]
-
-    def keepable(self, name: str) -> dict[str, tuple[str, list[str]]]:
-        """Return the parts of a table and the run folders in each, by the part's name."""
-        parts = self.parts(name)
-        if self.measurement(name).quantity == "history":
-            return {(folder := Path(part).parent).name: (part, [str(folder)]) for part in parts}
-        blocks = self.blocks(name)
-        return {
-            block: (part, [self.run_folder(run.id) for run in blocks[block]])
-            for block, part in zip(blocks, parts, strict=True)
-        }
-
-    def part_to_keep(self, name: str, block: str) -> dict[str, Any]:
-        """Return the inputs of putting a part into the committed table."""
-        keepable = self.keepable(name)
-        if block not in keepable:
-            raise NetdynError(f"measurement {name!r} has no part {block!r} at scale {self.scale}")
-        part, folders = keepable[block]
-        trained = self.measurement(name).quantity not in OF_DATA
-        return {
-            "part": part,
-            "settings": self.keep_settings(name),
-            "provenance": [f"{folder}/provenance.json" for folder in folders if trained],
-            "upstream": self.upstream(name),
-            "code": code("netdyn.reference"),
-        }
-
-    def kept_files(self, names: Iterable[str]) -> list[str]:
-        """Return the records that stand for every part of these tables being committed."""
-        return [
-            str(self.folder / "kept" / name / f"{block}.json")
-            for name in names
-            for block in self.keepable(name)
-        ]
 
     def keep_record(self, name: str) -> dict[str, Any]:
         """Return what tells a table from others: quantity, settings, and runs in their order."""
@@ -284,93 +208,8 @@ class Plan:
         runs = [{"id": run.id, "identity": run.told()} for run in measurement.runs]
         return {"name": name, "quantity": measurement.quantity, "settings": own, "runs": runs}
 
-    def keep_settings(self, name: str) -> str:
-        return _written(self._settings("kept"), name, self.keep_record(name))
-
-    def provenance_files(self) -> list[str]:
-        """Return the records of all runs behind figures and scorecard, committed ones together."""
-        tables = self.tables()
-        files = [f"{self.run_folder(run)}/provenance.json" for run in self.runs_behind(tables)]
-        if any(self.kept(name) for name in tables):
-            files.append(str(self.folder / "reference" / "provenance" / "runs.json"))
-        return files
-
     def _reference(self, name: str) -> str:
         return str(self.folder / "reference" / "tables" / f"{name}.csv")
 
-    # Figures and claims
-
-    def figures(self) -> list[str]:
-        return list(self.config["figures"])
-
-    def figure_settings(self, figure: str) -> str:
-        seeds = {len(self._seeds(table)) for table in self.figure_tables(figure)} - {0}
-        few, most = (min(seeds), max(seeds)) if seeds else (0, 0)
-        many = f"{most} seed{'s' * (most > 1)}" if few == most else f"{few} to {most} seeds"
-        note = f"scale {self.scale}, {self.config['dataset']}, {many}" if seeds else "toy neurons"
-        title = figure.replace("_", ", ").replace("fig", "Figure ").capitalize()
-        block = {"title": title, "note": note} | self.config["figures"][figure]
-        return _written(self._settings("figures"), figure, block)
-
-    def _seeds(self, table: str) -> set[int]:
-        return {run.identity["seed"] for run in self.measurement(table).runs}
-
     def _settings(self, kind: str) -> Path:
         return self.folder / "settings" / kind
-
-    def figure_tables(self, figure: str) -> list[str]:
-        if figure not in self.config["figures"]:
-            raise NetdynError(
-                f"no figure {figure!r} at scale {self.scale}: "
-                f"declared are {', '.join(self.config['figures'])}"
-            )
-        return self.config["figures"][figure]["tables"]
-
-    def tables(self) -> list[str]:
-        """Return the tables of all figures and of the scorecard, each once."""
-        named = [table for figure in self.figures() for table in self.figure_tables(figure)]
-        return list(dict.fromkeys([*named, *self.claim_tables()]))
-
-    def claim_tables(self) -> list[str]:
-        """Return the tables that the scorecard reads, each once."""
-        rows = read_yaml(self.claims)["claims"]
-        named = dict.fromkeys(table for row in rows for table in row["tables"])
-        for table in named:
-            self.measurement(table)
-        return list(named)
-
-    def claims_settings(self) -> str:
-        """Write which runs each table of the scorecard must hold, and what they were trained on."""
-        tables = {}
-        for name in self.claim_tables():
-            runs = self.measurement(name).runs
-            tables[name] = {
-                "runs": [{**run.told(), "samples": run.settings["samples"]} for run in runs]
-            }
-        content = {"scale": self.scale, "dataset": self.config["dataset"], "tables": tables}
-        return _written(self._settings("claims"), "claims", content)
-
-    def table_files(self, names: Iterable[str]) -> list[str]:
-        return [str(self.folder / "tables" / f"{name}.csv") for name in names]
-
-    def files_behind(self, names: Iterable[str]) -> list[str]:
-        """Return what tables rest on, each file once: themselves, their parts, their runs."""
-        files = self.table_files(names)
-        files += [part for name in names for part in self.parts(name)]
-        return list(dict.fromkeys(files + self.run_files(names)))
-
-    def run_files(self, names: Iterable[str]) -> list[str]:
-        """Return the files of each run behind tables."""
-        folders = [self.run_folder(run) for run in self.runs_behind(names)]
-        return [f"{folder}/{name}" for folder in folders for name in RUN_FILES]
-
-    def runs_behind(self, names: Iterable[str]) -> list[str]:
-        """Return the ids of the runs that must be trained for tables, each once."""
-        ids = [
-            run.id
-            for name in names
-            if self.measurement(name).quantity not in OF_DATA
-            for run in self.measurement(name).runs
-            if run.id not in self.kept(name)
-        ]
-        return list(dict.fromkeys(ids))

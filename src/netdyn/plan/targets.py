@@ -1,0 +1,162 @@
+"""From tables to what is asked for: figures, scorecard, committed tables; what is behind them."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from netdyn.errors import NetdynError
+from netdyn.files import RUN_FILES, read_yaml
+from netdyn.plan.tables import OF_DATA, TablePlan
+from netdyn.plan.written import code, written
+
+__all__ = ["Plan"]
+
+
+class Plan(TablePlan):
+    """The files of one scale."""
+
+    def __init__(self, workflow: Path, overrides: Mapping, scale: str):
+        """Load and resolve the scale's settings; raises NetdynError for what cannot be run."""
+        super().__init__(workflow, overrides, scale)
+        # Relative where the workflow runs in its own folder: so it can be moved.
+        self.claims = Path(os.path.relpath(workflow / "workflow" / "claims.yaml"))
+
+    def write_settings(self) -> None:
+        """Write the resolved settings that jobs are handed; a file that is right is left alone.
+
+        Before any rule is asked for: Snakemake remembers which folders it did not find.
+        """
+        for run_id in self.runs:
+            self.run_settings(run_id)
+        for name in self.measurements:
+            for block in self.blocks(name):
+                self.block_settings(name, block)
+            self.table_settings(name)
+            self.upstream(name)
+        for figure in self.figures():
+            self.figure_settings(figure)
+        self.claims_settings()
+
+    # Figures and claims
+
+    def figures(self) -> list[str]:
+        return list(self.config["figures"])
+
+    def figure_settings(self, figure: str) -> str:
+        seeds = {len(self._seeds(table)) for table in self.figure_tables(figure)} - {0}
+        few, most = (min(seeds), max(seeds)) if seeds else (0, 0)
+        many = f"{most} seed{'s' * (most > 1)}" if few == most else f"{few} to {most} seeds"
+        note = f"scale {self.scale}, {self.config['dataset']}, {many}" if seeds else "toy neurons"
+        title = figure.replace("_", ", ").replace("fig", "Figure ").capitalize()
+        block = {"title": title, "note": note} | self.config["figures"][figure]
+        return written(self._settings("figures"), figure, block)
+
+    def _seeds(self, table: str) -> set[int]:
+        return {run.identity["seed"] for run in self.measurement(table).runs}
+
+    def figure_tables(self, figure: str) -> list[str]:
+        if figure not in self.config["figures"]:
+            raise NetdynError(
+                f"no figure {figure!r} at scale {self.scale}: "
+                f"declared are {', '.join(self.config['figures'])}"
+            )
+        return self.config["figures"][figure]["tables"]
+
+    def tables(self) -> list[str]:
+        """Return the tables of all figures and of the scorecard, each once."""
+        named = [table for figure in self.figures() for table in self.figure_tables(figure)]
+        return list(dict.fromkeys([*named, *self.claim_tables()]))
+
+    def claim_tables(self) -> list[str]:
+        """Return the tables that the scorecard reads, each once."""
+        rows = read_yaml(self.claims)["claims"]
+        named = dict.fromkeys(table for row in rows for table in row["tables"])
+        for table in named:
+            self.measurement(table)
+        return list(named)
+
+    def claims_settings(self) -> str:
+        """Write which runs each table of the scorecard must hold, and what they were trained on."""
+        tables = {}
+        for name in self.claim_tables():
+            runs = self.measurement(name).runs
+            tables[name] = {
+                "runs": [{**run.told(), "samples": run.settings["samples"]} for run in runs]
+            }
+        content = {"scale": self.scale, "dataset": self.config["dataset"], "tables": tables}
+        return written(self._settings("claims"), "claims", content)
+
+    # What stands behind tables
+
+    def table_files(self, names: Iterable[str]) -> list[str]:
+        return [str(self.folder / "tables" / f"{name}.csv") for name in names]
+
+    def files_behind(self, names: Iterable[str]) -> list[str]:
+        """Return what tables rest on, each file once: themselves, their parts, their runs."""
+        files = self.table_files(names)
+        files += [part for name in names for part in self.parts(name)]
+        return list(dict.fromkeys(files + self.run_files(names)))
+
+    def run_files(self, names: Iterable[str]) -> list[str]:
+        """Return the files of each run behind tables."""
+        folders = [self.run_folder(run) for run in self.runs_behind(names)]
+        return [f"{folder}/{name}" for folder in folders for name in RUN_FILES]
+
+    def runs_behind(self, names: Iterable[str]) -> list[str]:
+        """Return the ids of the runs that must be trained for tables, each once."""
+        ids = [
+            run.id
+            for name in names
+            if self.measurement(name).quantity not in OF_DATA
+            for run in self.measurement(name).runs
+            if run.id not in self.kept(name)
+        ]
+        return list(dict.fromkeys(ids))
+
+    def provenance_files(self) -> list[str]:
+        """Return the records of all runs behind figures and scorecard, committed ones together."""
+        tables = self.tables()
+        files = [f"{self.run_folder(run)}/provenance.json" for run in self.runs_behind(tables)]
+        if any(self.kept(name) for name in tables):
+            files.append(str(self.folder / "reference" / "provenance" / "runs.json"))
+        return files
+
+    # Committed tables
+
+    def keepable(self, name: str) -> dict[str, tuple[str, list[str]]]:
+        """Return the parts of a table and the run folders in each, by the part's name."""
+        parts = self.parts(name)
+        if self.measurement(name).quantity == "history":
+            return {(folder := Path(part).parent).name: (part, [str(folder)]) for part in parts}
+        blocks = self.blocks(name)
+        return {
+            block: (part, [self.run_folder(run.id) for run in blocks[block]])
+            for block, part in zip(blocks, parts, strict=True)
+        }
+
+    def part_to_keep(self, name: str, block: str) -> dict[str, Any]:
+        """Return the inputs of putting a part into the committed table."""
+        keepable = self.keepable(name)
+        if block not in keepable:
+            raise NetdynError(f"measurement {name!r} has no part {block!r} at scale {self.scale}")
+        part, folders = keepable[block]
+        trained = self.measurement(name).quantity not in OF_DATA
+        return {
+            "part": part,
+            "settings": self.keep_settings(name),
+            "provenance": [f"{folder}/provenance.json" for folder in folders if trained],
+            "upstream": self.upstream(name),
+            "code": code("netdyn.reference"),
+        }
+
+    def kept_files(self, names: Iterable[str]) -> list[str]:
+        """Return the records that stand for every part of these tables being committed."""
+        return [
+            str(self.folder / "kept" / name / f"{block}.json")
+            for name in names
+            for block in self.keepable(name)
+        ]
+
+    def keep_settings(self, name: str) -> str:
+        return written(self._settings("kept"), name, self.keep_record(name))

@@ -1,0 +1,32 @@
+"""Files that stand for settings and code among a rule's inputs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from netdyn.files import digest, write_json
+from netdyn.import_graph import code_digests
+
+__all__ = ["RESULTS", "code", "written"]
+
+RESULTS = Path("results")
+
+
+def code(module: str) -> str:
+    """Return the file that stands for the code of a module and all that it imports.
+
+    It holds their digests and is named by them: the input by which a rule reruns exactly when code
+    it uses has changed its meaning.
+    """
+    return written(RESULTS / "code", module, code_digests(module))
+
+
+def written(folder: Path, name: str, value: Mapping[str, Any]) -> str:
+    """Write `value` to a file that is never rewritten, its content being part of its name.
+
+    Snakemake records its inputs when a job ends. Were the file rewritten under a running job, by a
+    dry run after an edit, what the job made from the old content would pass for the new.
+    """
+    path = folder / f"{name}-{digest(value)[:10]}.json"
+    write_json(path, value)
+    return str(path)
