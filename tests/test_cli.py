@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from netdyn import cli, runs
+from netdyn import cli, runs, terminal
 from netdyn.data import load
 from netdyn.files import read_json, write_json
 from netdyn.measurements import toy_neurons
@@ -324,7 +324,7 @@ def test_a_translated_set_is_17_times_the_set(netdyn, tmp_path, toy_data):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_asks_and_the_second_ends(number):
     before = signal.getsignal(number)
-    with cli._stop_signals() as caught:
+    with terminal.stop_signals() as caught:
         assert caught == []
         os.kill(os.getpid(), number)
         assert caught == [number]
@@ -336,8 +336,8 @@ def test_the_first_signal_asks_and_the_second_ends(number):
 
 def test_progress_in_a_pipe_is_a_line_now_and_then(capsys, monkeypatch):
     clock = iter([0.0, 100.0, 101.0, 120.0, 121.0])
-    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
-    with cli._progress("run", 1000) as progress:
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
+    with terminal.progress("run", 1000) as progress:
         for step in (100, 200, 300, 1000):
             progress(step, 1000, "said")
     assert capsys.readouterr().err.splitlines() == [

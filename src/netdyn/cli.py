@@ -4,15 +4,12 @@ It parses, shows progress and turns mistakes into one line; what is computed sta
 this file is no input of any rule.
 """
 
-import contextlib
 import importlib
 import inspect
 import json
 import logging
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,12 +17,10 @@ import typer
 
 from netdyn.errors import NetdynError
 from netdyn.files import read_json, write_json
+from netdyn.terminal import progress, say, stop_signals
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Seconds between two lines of progress where there is no terminal to draw a bar on.
-PROGRESS_SECONDS = 15.0
 
 app = typer.Typer(
     add_completion=False,
@@ -123,15 +118,15 @@ def train(
     made = finished.place(checkpoints, resolved, data, device)
     with locks.alone(checkpoints):
         if finished.is_whole(made):
-            _say(f"{output.name}: was trained before, taken from {made}")
+            say(f"{output.name}: was trained before, taken from {made}")
         else:
-            with _stop_signals() as stopping, _progress(output.name, resolved["steps"]) as progress:
+            with stop_signals() as stopping, progress(output.name, resolved["steps"]) as told:
                 whole = training.train(
-                    resolved, data, made, checkpoints, device, progress, lambda: bool(stopping)
+                    resolved, data, made, checkpoints, device, told, lambda: bool(stopping)
                 )
             if not whole:
                 there = f"its checkpoint is in {checkpoints}, run again to go on"
-                _say(f"{output.name}: stopped; {there}")
+                say(f"{output.name}: stopped; {there}")
                 raise SystemExit(128 + stopping[0])
         finished.bring(made, output)
 
@@ -198,7 +193,7 @@ def _measure_block(measured: Callable, block: Mapping, device: str) -> "pd.DataF
     tables = []
     for number, run in enumerate(block["runs"], 1):
         if len(block["runs"]) > 1:
-            _say(f"run {number} of {len(block['runs'])}")
+            say(f"run {number} of {len(block['runs'])}")
         data = Path(run["data"])
         if "folder" in run:
             subject = Subject.open(Path(run["folder"]), data, device)
@@ -339,7 +334,7 @@ def _claim_gpu(gpus: str, device: str) -> None:
     if gpus and device in ("auto", "cuda"):
         from netdyn.gpus import claim_gpu
 
-        _say(f"on GPU {claim_gpu(gpus)}")
+        say(f"on GPU {claim_gpu(gpus)}")
 
 
 def _read_settings(path: Path, *needed: str) -> dict:
@@ -353,60 +348,6 @@ def _read_settings(path: Path, *needed: str) -> dict:
     return found
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collect the first SIGINT or SIGTERM instead of dying of it; a second one ends at once."""
-    caught: list[int] = []
-
-    def handle(number: int, _frame: object) -> None:
-        if caught:
-            raise SystemExit(128 + number)
-        caught.append(number)
-
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _progress(name: str, steps: int) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar on a terminal, and a line now and then anywhere else."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            *Progress.get_default_columns()[:3],
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[said]}"),
-        )
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task(name, total=steps, said="")
-            yield lambda step, _steps, said: bar.update(task, completed=step, said=said)
-        return
-    started, last, first = time.monotonic(), 0.0, None
-
-    def line(step: int, steps: int, said: str) -> None:
-        nonlocal last, first
-        now = time.monotonic()
-        first = step if first is None else first
-        if now - last < PROGRESS_SECONDS and step < steps:
-            return
-        last = now
-        rate = (step - first) / max(now - started, 1e-9)
-        left = f", {(steps - step) / rate / 60:.1f} min left" if rate > 0 else ""
-        _say(f"{name}: step {step:,} of {steps:,} ({step / steps:.1%}){left}; {said}")
-
-    yield line
-
-
 def main() -> None:
     """Run the command line; a mistake that can be mended ends in one line and exit status 1."""
     logging.basicConfig(format="%(message)s")
@@ -414,9 +355,9 @@ def main() -> None:
     try:
         app()
     except NetdynError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         raise SystemExit(1) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _say(f"error: {where}{error.strerror or error}: mend this and run again")
+        say(f"error: {where}{error.strerror or error}: mend this and run again")
         raise SystemExit(1) from None

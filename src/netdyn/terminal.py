@@ -1,0 +1,66 @@
+"""What a job says while it works, and the signals that ask it to stop."""
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+__all__ = ["progress", "say", "stop_signals"]
+
+# Seconds between two lines of progress where there is no terminal to draw a bar on.
+PROGRESS_SECONDS = 15.0
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect the first SIGINT or SIGTERM instead of dying of it; a second one ends at once."""
+    caught: list[int] = []
+
+    def handle(number: int, _frame: object) -> None:
+        if caught:
+            raise SystemExit(128 + number)
+        caught.append(number)
+
+    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def progress(name: str, steps: int) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar on a terminal, and a line now and then anywhere else."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            *Progress.get_default_columns()[:3],
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[said]}"),
+        )
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(name, total=steps, said="")
+            yield lambda step, _steps, said: bar.update(task, completed=step, said=said)
+        return
+    started, last, first = time.monotonic(), 0.0, None
+
+    def line(step: int, steps: int, said: str) -> None:
+        nonlocal last, first
+        now = time.monotonic()
+        first = step if first is None else first
+        if now - last < PROGRESS_SECONDS and step < steps:
+            return
+        last = now
+        rate = (step - first) / max(now - started, 1e-9)
+        left = f", {(steps - step) / rate / 60:.1f} min left" if rate > 0 else ""
+        say(f"{name}: step {step:,} of {steps:,} ({step / steps:.1%}){left}; {said}")
+
+    yield line
