@@ -218,7 +218,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
             "results with other bits": by_kind["differing"].sum(),
         }
     )
-    return table.loc[[kind for kind in KINDS if kind in by_kind.groups]]
+    counted = table.loc[[kind for kind in KINDS if kind in by_kind.groups]]
+    return counted.astype({name: int for name in counted.columns[1:]})
 
 
 def markdown(table: pd.DataFrame) -> str:
