@@ -219,7 +219,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         }
     )
     counted = table.loc[[kind for kind in KINDS if kind in by_kind.groups]]
-    return counted.astype({name: int for name in counted.columns[1:]})
+    return counted.astype(dict.fromkeys(counted.columns[1:], int))
 
 
 def markdown(table: pd.DataFrame) -> str:
