@@ -134,7 +134,10 @@ CHANGES: dict[str, Callable] = {
     "data sets, `datasets.py`": code("datasets"),
     "translated data, `translation.py`": code("translation"),
     "another data set, `dataset`": settings("dataset: fashion_mnist"),
-    "another scale, `scale`": settings("scale: cpu"),
+    "another scale, `scale: paper`": settings(
+        # Its batches of 200 are larger than the tiny sets.
+        "{scale: paper, runs: {shallow: {batch_size: 50}}}"
+    ),
     "a figure's PNG is lost": lost("demo/figures/fig2.png"),
     "a table is lost": lost("demo/tables/shallow_rpd.csv", "tables"),
     "a table is lost, its figures asked for": lost("demo/tables/shallow_rpd.csv"),

@@ -103,15 +103,16 @@ class Sitting:
             kill(self.process.pid, signal.SIGKILL)
             self.process.wait()
             return True
+        seconds = moment * course / 5
         while not self.wait(0.01):
             if not (jobs := self.jobs(kind)):
                 continue
-            # A job takes up to about a fifth of the course.
-            time.sleep(moment * course / 5)
+            time.sleep(seconds)
             try:
                 jobs[0].kill()
             except psutil.NoSuchProcess:
-                continue  # it ended before: the next job of this kind
+                seconds /= 2  # it ended before: the next job of this kind, and sooner
+                continue
             self.process.wait()
             return True
         return False
@@ -155,9 +156,12 @@ def soak(folder: Path, kills: int, seed: int, output: Path | None = None) -> pd.
     round_ = 0
     while len(rows) < kills or round_ == 0:
         round_ += 1
-        typer.echo(f"round {round_}: {len(rows)} of {kills} kills", err=True)
         copy = shutil.copytree(fresh, folder / f"round-{round_}")
+        started = time.monotonic()
+        before = len(rows)
         rows += one_round(copy, kinds, chosen, kills, rows, course)
+        if len(rows) == before:
+            course = time.monotonic() - started  # the machine has become faster
         found = results(copy)
         differing = [name for name in expected | found if expected.get(name) != found.get(name)]
         for each in rows:
@@ -195,6 +199,7 @@ def one_round(
                 break
             number = int(folder.name.split("-")[1])
             rows.append({"round": number, "kind": kinds[done], "moment": round(moment, 3)})
+            typer.echo(f"kill {done + 1} of {kills}: {KINDS[kinds[done]]}", err=True)
             # What `snakemake --unlock` does, without the seconds that it takes to start.
             shutil.rmtree(folder / ".snakemake/locks", ignore_errors=True)
     assert sitting.process.returncode == 0, sitting.log.read_text()
@@ -213,7 +218,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
             "results with other bits": by_kind["differing"].sum(),
         }
     )
-    return table.loc[[kind for kind in KINDS if kind in by_kind.groups]]
+    counted = table.loc[[kind for kind in KINDS if kind in by_kind.groups]]
+    return counted.astype(dict.fromkeys(counted.columns[1:], int))
 
 
 def markdown(table: pd.DataFrame) -> str:
