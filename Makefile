@@ -29,7 +29,7 @@ figures: env
 	@echo "Figures 1 to 7 and the supplement are in $(CURDIR)/results/demo/figures (PDF and PNG)."
 
 test: env
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slurm: env
 	$(BIN)/python tests/slurm/cluster.py install

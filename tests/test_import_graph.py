@@ -25,7 +25,7 @@ def closure(module):
 
 
 def forget():
-    for function in (import_graph._tree, import_graph._meaning, import_graph._imports):
+    for function in (import_graph._source, import_graph._imports):
         function.cache_clear()
 
 

@@ -7,6 +7,7 @@ import ast
 import functools
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 __all__ = ["code_digests", "source_files"]
 
@@ -41,22 +42,33 @@ def code_digests(module: str) -> dict[str, str]:
     It is taken over the syntax tree without docstrings: a comment, a docstring or the formatting
     changes nothing, so that rewording an explanation does not train for hours again.
     """
-    return {path.relative_to(PACKAGE).as_posix(): _meaning(path) for path in source_files(module)}
+    return {
+        path.relative_to(PACKAGE).as_posix(): _source(path).meaning for path in source_files(module)
+    }
+
+
+class _Source(NamedTuple):
+    """What one parsing of a file tells."""
+
+    names: frozenset[str]  # that it imports, modules or what is in them
+    meaning: str
 
 
 @functools.cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
-@functools.cache
-def _meaning(path: Path) -> str:
+def _source(path: Path) -> _Source:
     tree = ast.parse(path.read_text())
+    names: set[str] = set()
     for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            # `from netdyn import rpd` names a module, `from netdyn.rpd import x` does not.
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
         body = getattr(node, "body", None)
         if isinstance(node, _DOCUMENTED) and body and _is_text(body[0]):
             node.body = body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return _Source(frozenset(names), hashlib.sha256(ast.dump(tree).encode()).hexdigest())
 
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -78,13 +90,6 @@ def _path(name: str) -> Path:
 
 @functools.cache
 def _imports(name: str) -> tuple[str, ...]:
-    found: set[str] = set()
-    for node in ast.walk(_tree(_path(name))):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-            # `from netdyn import rpd` names a module, `from netdyn.rpd import x` does not.
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    ours = {other for other in found if other.split(".")[0] == PACKAGE.name}
+    names = _source(_path(name)).names
+    ours = {other for other in names if other.split(".")[0] == PACKAGE.name}
     return tuple(sorted(other for other in ours if _path(other).is_file()))

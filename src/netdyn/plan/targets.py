@@ -1,5 +1,6 @@
 """From tables to what is asked for: figures, scorecard, committed tables; what is behind them."""
 
+import functools
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -70,11 +71,14 @@ class Plan(TablePlan):
 
     def claim_tables(self) -> list[str]:
         """Return the tables that the scorecard reads, each once."""
-        rows = read_yaml(self.claims)["claims"]
-        named = dict.fromkeys(table for row in rows for table in row["tables"])
-        for table in named:
+        for table in self._claim_tables:
             self.measurement(table)
-        return list(named)
+        return list(self._claim_tables)
+
+    @functools.cached_property
+    def _claim_tables(self) -> tuple[str, ...]:
+        rows = read_yaml(self.claims)["claims"]
+        return tuple(dict.fromkeys(table for row in rows for table in row["tables"]))
 
     def claims_settings(self) -> str:
         """Write which runs each table of the scorecard must hold, and what they were trained on."""

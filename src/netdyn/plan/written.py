@@ -1,5 +1,6 @@
 """Files that stand for settings and code among a rule's inputs."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ __all__ = ["RESULTS", "code", "written"]
 RESULTS = Path("results")
 
 
+@functools.cache  # one reading of the source for all jobs of a workflow
 def code(module: str) -> str:
     """Return the file that stands for the code of a module and all that it imports.
 
