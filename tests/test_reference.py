@@ -1,5 +1,6 @@
 """Committed tables: parts put in one after another, rows taken up again, nothing stale."""
 
+import os
 import threading
 
 import pandas as pd
@@ -142,3 +143,39 @@ def test_parts_that_are_kept_at_once_are_all_there(tmp_path, part):
         thread.join()
     assert len(kept(tmp_path, wanted)) == 12
     assert len(read_json(tmp_path / "reference" / "provenance" / "runs.json")) == 12
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("renamings", range(5))
+def test_a_kill_between_any_two_renamings_leaves_table_and_record_of_one_time(
+    tmp_path, part, monkeypatch, renamings
+):
+    wanted = measurement(*RATES)
+    first, second, _ = wanted["runs"]
+    keep(tmp_path, part(first), wanted)
+    new, left, replace = part(second), [renamings], os.replace
+
+    def counted(*paths):
+        if not left[0]:
+            raise Killed
+        left[0] -= 1
+        replace(*paths)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", counted)
+        # All that is renamed: the new table beside the old, runs.json, the record, the table.
+        if renamings < 4:
+            with pytest.raises(Killed):
+                keep(tmp_path, new, wanted)
+        else:
+            keep(tmp_path, new, wanted)
+    there = kept(tmp_path, wanted)
+    assert there == ({first["id"]} if renamings < 3 else {first["id"], second["id"]})
+    table = tmp_path / "reference" / "tables" / "gradient.csv"
+    assert len(pd.read_csv(table)) == 2 * len(there)
+    keep(tmp_path, new, wanted)
+    assert kept(tmp_path, wanted) == {first["id"], second["id"]}
+    assert [path.name for path in table.parent.iterdir()] == [table.name]

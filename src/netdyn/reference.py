@@ -11,6 +11,7 @@ digest of its settings, is still configured.
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def kept(reference: Path, wanted: Mapping) -> set[str]:
     path = _record_path(reference, wanted["name"])
     if not path.is_file():
         return set()
+    _put_in_place(reference, wanted["name"])
     record = read_json(path)
     if any(record[key] != wanted[key] for key in ("quantity", "settings")):
         return set()
@@ -80,19 +82,31 @@ def keep(part: Path, run_folders: Sequence[Path], wanted: Mapping, reference: Pa
             parts.append({"file": table, "rows": [identities[run] for run in old]})
         present = [run for run in identities if run in (*old, *new)]
         put, sources = tabulate(parts, [identities[run] for run in present])
-        with written_whole(table) as temporary:
+        with written_whole(_next_path(table)) as temporary:
             write_csv(temporary, put)
             if (size := temporary.stat().st_size) > LARGEST:
                 raise too_large(table, size)
         record = {
             **wanted,
             "runs": [{"id": run, "identity": identities[run]} for run in present],
-            "sha256": digest_file(table),
+            "sha256": digest_file(_next_path(table)),
             **_measured(sources, new, old),
         }
-        write_json(_record_path(reference, wanted["name"]), record)
         _keep_provenance(reference, run_folders)
+        write_json(_record_path(reference, wanted["name"]), record)
+        _put_in_place(reference, wanted["name"])
     return record
+
+
+def _put_in_place(reference: Path, name: str) -> None:
+    """Give a new table its name once its record is there: of the two, both change or neither.
+
+    What a kill left between the two renamings is made up for here by the next who asks.
+    """
+    table = _table_path(reference, name)
+    with contextlib.suppress(FileNotFoundError):
+        if digest_file(_next_path(table)) == read_json(_record_path(reference, name))["sha256"]:
+            os.replace(_next_path(table), table)
 
 
 def _measured(sources: Sequence[Mapping], new: Sequence[str], old: Sequence[str]) -> dict:
@@ -165,6 +179,10 @@ def _locked(reference: Path) -> Iterator[None]:
 
 def _table_path(reference: Path, name: str) -> Path:
     return reference / "tables" / f"{name}.csv"
+
+
+def _next_path(table: Path) -> Path:
+    return table.with_name(f".{table.stem}.next.csv")
 
 
 def _record_path(reference: Path, name: str) -> Path:
