@@ -67,7 +67,7 @@ rule claims:
 
 rule redraw:
     input:
-        figure_files(SCALE, "redrawn"),
+        redrawable,
         f"results/{SCALE}/redrawn/claims.csv",
 
 

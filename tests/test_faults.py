@@ -5,6 +5,7 @@ moment here is in docs/faults.md by the name of its test.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -178,7 +179,8 @@ def test_read_only_results_are_an_error_and_nothing_is_changed(folder, undisturb
     read_only("ro")
     said = snakemake(folder, *ARGUMENTS)
     assert said.returncode != 0
-    assert "Read-only file system" in said.stdout
+    # By Snakemake, which names the files, or by the job.
+    assert re.search("Read-only file system|Write-protected output files", said.stdout)
     read_only("rw")
     goes_on_to_the_same_bits(folder, undisturbed)
 
@@ -243,10 +245,11 @@ def test_damaged_files_are_named_refused_and_made_anew(folder, undisturbed, harm
     harm(path)
     said = snakemake(folder, *ARGUMENTS)
     assert said.returncode != 0
-    (line,) = errors(said.stdout)
-    assert path.name in line
-    assert "damaged" in line
-    assert "delete" in line
+    assert errors(said.stdout)  # one of each job that reads the file
+    for line in errors(said.stdout):
+        assert path.name in line
+        assert "damaged" in line
+        assert "delete" in line
     assert "MissingOutputException" not in said.stdout
     # As the line says.
     shutil.rmtree(path.parent) if "runs" in name else path.unlink()

@@ -102,7 +102,11 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read_yaml(path: Path) -> dict:
     """Read a YAML file of keys and values; raises NetdynError, naming it, where it is none."""
     try:
-        content = yaml.load(path.read_text(), _LOADER)
+        loader = _LOADER(path.read_text())
+        try:
+            content = loader.get_single_data()
+        finally:
+            loader.dispose()
     except FileNotFoundError as error:
         raise NetdynError(f"{path} is missing: run from the workflow's folder") from error
     except yaml.YAMLError as error:

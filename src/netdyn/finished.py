@@ -21,6 +21,7 @@ from netdyn import data, provenance, runs
 from netdyn.devices import choose_device
 from netdyn.errors import NetdynError
 from netdyn.files import RUN_FILES, digest
+from netdyn.records import read_record
 
 __all__ = ["bring", "is_whole", "place"]
 
@@ -48,6 +49,7 @@ def is_whole(run_folder: Path) -> bool:
     """Say whether a run is there with every byte that was written."""
     try:
         runs.load_manifest(run_folder)
+        read_record(run_folder / "provenance.json")
     except NetdynError:
         return False
     return True

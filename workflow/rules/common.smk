@@ -55,7 +55,7 @@ def figure_files(scale, collection, *figures):
     return [
         f"results/{scale}/{collection}/{figure}.{ending}"
         for figure in figures or plan(scale).figures()
-        for ending in ("pdf", "png")
+        for ending in ("pdf", "png", "json")
     ]
 
 
@@ -123,6 +123,21 @@ def records(tables):
         )
         for path in made
     ]
+
+
+def redrawable(wildcards):
+    """Return the figures whose tables are committed as a whole; say which are left out."""
+    found = []
+    for figure in plan(SCALE).figures():
+        tables = plan(SCALE).figure_tables(figure)
+        if lacking := [t for t in tables if not plan(SCALE).is_committed(t)]:
+            print(
+                f"{figure} is left out: not committed, or not of all runs, are {', '.join(lacking)}",
+                file=sys.stderr,
+            )
+        else:
+            found += figure_files(SCALE, "redrawn", figure)
+    return found
 
 
 def scored_tables(plan, wildcards):

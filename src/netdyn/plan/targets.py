@@ -10,6 +10,7 @@ from netdyn.errors import NetdynError
 from netdyn.files import RUN_FILES, read_yaml
 from netdyn.plan.tables import OF_DATA, TablePlan
 from netdyn.plan.written import code, written
+from netdyn.reference import kept
 
 __all__ = ["Plan"]
 
@@ -100,6 +101,8 @@ class Plan(TablePlan):
         """Return what tables rest on, each file once: themselves, their parts, their runs."""
         files = self.table_files(names)
         files += [part for name in names for part in self.parts(name)]
+        # A history's record is its run's manifest.
+        files += [f"{file}.json" for file in files if Path(file).name != "history.csv"]
         return list(dict.fromkeys(files + self.run_files(names)))
 
     def run_files(self, names: Iterable[str]) -> list[str]:
@@ -127,6 +130,12 @@ class Plan(TablePlan):
         return files
 
     # Committed tables
+
+    def is_committed(self, name: str) -> bool:
+        """Return whether the committed table is there, with every run that the table is to hold."""
+        known = kept(self.folder / "reference", self.keep_record(name))
+        wanted = {run.id for run in self.measurement(name).runs}
+        return Path(self._reference(name)).is_file() and wanted <= known
 
     def keepable(self, name: str) -> dict[str, tuple[str, list[str]]]:
         """Return the parts of a table and the run folders in each, by the part's name."""
