@@ -145,7 +145,7 @@ def test_the_command_prints_the_chain_and_the_same_as_json(results, netdyn):
         assert said in text
     assert json.loads(netdyn(*words, "--json")) == lineage.trace(words[1], results.parent)
     text = netdyn("provenance", RESULTS / "cpu/reference/figures/fig7.pdf", "--results", RESULTS)
-    assert text.count("commit") == 1  # one run behind seven tables, told once
+    assert text.count("sittings") == 1  # one run behind seven tables, told once
     assert text.count("as above") == 6
 
 
