@@ -1,5 +1,6 @@
 """The scorecard: a verdict on each of the paper's claims, from tables."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -174,9 +175,11 @@ def _sentence(text: str) -> str:
 
 
 def _seed_counts(told: Sequence[Mapping]) -> list[int]:
+    """Return how many seeds each point of each run's sweep has."""
     seeds: dict[str, set] = {}
     for run in told:
-        seeds.setdefault(run["run"], set()).add(run["seed"])
+        point = json.dumps({**run, "seed": 0})
+        seeds.setdefault(point, set()).add(run["seed"])
     return [len(found) for found in seeds.values()]
 
 

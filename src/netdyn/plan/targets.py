@@ -1,7 +1,9 @@
 """From tables to what is asked for: figures, scorecard, committed tables; what is behind them."""
 
 import functools
+import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ class Plan(TablePlan):
         return list(self.config["figures"])
 
     def figure_settings(self, figure: str) -> str:
-        seeds = {len(self._seeds(table)) for table in self.figure_tables(figure)} - {0}
+        seeds = set().union(*(self._seeds(table) for table in self.figure_tables(figure)))
         few, most = (min(seeds), max(seeds)) if seeds else (0, 0)
         many = f"{most} seed{'s' * (most > 1)}" if few == most else f"{few} to {most} seeds"
         note = f"scale {self.scale}, {self.config['dataset']}, {many}" if seeds else "toy neurons"
@@ -55,7 +57,9 @@ class Plan(TablePlan):
         return written(self._settings("figures"), figure, block)
 
     def _seeds(self, table: str) -> set[int]:
-        return {run.identity["seed"] for run in self.measurement(table).runs}
+        """Return how many seeds the points of a table's sweeps have."""
+        points = (json.dumps({**run.identity, "seed": 0}) for run in self.measurement(table).runs)
+        return set(Counter(points).values())
 
     def figure_tables(self, figure: str) -> list[str]:
         if figure not in self.config["figures"]:
