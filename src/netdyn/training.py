@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from netdyn import checkpoints, data, provenance, runs
 from netdyn.devices import choose_device
 from netdyn.evaluation import Evaluator
+from netdyn.gradients import BlockGradients
 from netdyn.mlp import initialise
 from netdyn.precision import logits_in_precision, products
 from netdyn.random_streams import generator
@@ -91,7 +92,7 @@ def train(
     kept = set(scheduled_steps(settings["snapshots"], settings["steps"]))
     evaluated |= kept  # so that every kept step has its accuracies on record
     batches = _Batches(images, labels, settings)
-    loss_function = _loss_function(settings, loaded.classes)
+    gradients = _gradients(model, settings, loaded.classes, chosen)
     last_checkpoint = time.monotonic()
 
     step, diverged = state.step, False
@@ -121,7 +122,8 @@ def train(
             progress(step, settings["steps"], _said(state.rows[-1]))
             if stopping():
                 return False
-        loss = _optimizer_step(model, optimizer, loss_function, *batches.at(step), settings)
+        loss = gradients(*batches.at(step))
+        optimizer.step()
         step += 1
         # Reading the loss waits for a GPU, so there it is looked at only now and then.
         if chosen.type == "cpu" or step % 100 == 0:
@@ -195,6 +197,29 @@ class _Batches:
         return _to_input(self.images[chosen], self.settings), self.labels[chosen]
 
 
+def _gradients(
+    model: nn.Module, settings: Mapping, classes: int, device: torch.device
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return what fills the parameters' gradients from a batch (P, N_0), (P,), returning its loss.
+
+    Processors take blocks that stay in their cache; GPUs, and bfloat16, automatic differentiation.
+    """
+    model.train()
+    if device.type == "cpu" and settings["precision"] != "bfloat16":
+        return BlockGradients(model, settings["loss"], settings["threads"])
+    loss_function = _loss_function(settings, classes)
+
+    def differentiated(x: Tensor, labels: Tensor) -> Tensor:
+        model.train()
+        model.zero_grad(set_to_none=True)
+        logits = logits_in_precision(model, x, settings["precision"])  # (batch, K)
+        loss = loss_function(logits, labels)
+        loss.backward()
+        return loss.detach()
+
+    return differentiated
+
+
 def _loss_function(settings: Mapping, classes: int) -> Callable[[Tensor, Tensor], Tensor]:
     if settings["loss"] == "cross_entropy":
         return nn.functional.cross_entropy
@@ -204,23 +229,6 @@ def _loss_function(settings: Mapping, classes: int) -> Callable[[Tensor, Tensor]
         return nn.functional.mse_loss(logits, one_hot)
 
     return mean_squared_error
-
-
-def _optimizer_step(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loss_function: Callable[[Tensor, Tensor], Tensor],
-    x: Tensor,
-    labels: Tensor,
-    settings: Mapping,
-) -> Tensor:
-    model.train()
-    optimizer.zero_grad(set_to_none=True)
-    logits = logits_in_precision(model, x, settings["precision"])  # (batch, K)
-    loss = loss_function(logits, labels)
-    loss.backward()
-    optimizer.step()
-    return loss.detach()
 
 
 def _said(row: Mapping) -> str:
