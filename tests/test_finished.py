@@ -5,7 +5,7 @@ import shutil
 import pytest
 from comparing import bits
 
-from netdyn import files, finished, training
+from netdyn import files, finished, steps, training
 from netdyn.cli import app
 
 
@@ -74,7 +74,7 @@ def test_a_training_that_fails_leaves_the_run_of_the_code_before(
     shutil.rmtree(tmp_path / "run")  # as Snakemake does before a job
     with monkeypatch.context() as broken:
         broken.setattr(finished.provenance, "code_digest", lambda module: "broken")
-        broken.setattr(training, "_gradients", lambda *_: 1 / 0)
+        broken.setattr(steps, "_gradients", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             netdyn_train()
     assert netdyn_train() == 1  # counts the attempt that failed

@@ -50,14 +50,11 @@ def differentiated(model, x, labels, loss):
 
 
 def assert_equal(model, other, tolerance):
+    close = {"rtol": tolerance, "atol": tolerance}
     for (name, mine), theirs in zip(model.named_parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(
-            mine.grad, theirs.grad, rtol=tolerance, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}"
-        )
+        torch.testing.assert_close(mine.grad, theirs.grad, **close, msg=f"gradient of {name}")
     for (name, mine), theirs in zip(model.named_buffers(), other.buffers(), strict=True):
-        torch.testing.assert_close(
-            mine, theirs, rtol=tolerance, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}"
-        )
+        torch.testing.assert_close(mine, theirs, **close, msg=name)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

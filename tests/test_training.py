@@ -8,7 +8,7 @@ import torch
 from comparing import bits, equal, weights
 from torch.testing import assert_close
 
-from netdyn import data, runs, training
+from netdyn import data, runs, steps, training
 from netdyn.errors import NetdynError
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -19,7 +19,7 @@ EVERY_STEP = {"every_step_until": 1000, "per_decade": 0}
 def batches(monkeypatch):
     """What each optimizer step is given, (x, labels), recorded while training."""
     seen = []
-    gradients = training._gradients
+    gradients = steps._gradients
 
     def recording(*arguments):
         found = gradients(*arguments)
@@ -30,7 +30,7 @@ def batches(monkeypatch):
 
         return record
 
-    monkeypatch.setattr(training, "_gradients", recording)
+    monkeypatch.setattr(steps, "_gradients", recording)
     return seen
 
 

@@ -18,13 +18,15 @@ Threads of this process share the blocks, each with products of one thread, in a
 the bits follow from the batch, the network and the number of threads alone.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor, nn
 
-from netdyn.layers import Gaussian, layers
+from netdyn.in_place import IN_PLACE
+from netdyn.layers import layers
 
 __all__ = ["BlockGradients"]
 
@@ -47,7 +49,7 @@ class BlockGradients:
         """
         self.read = layers(model)
         self.loss, self.threads = loss, threads
-        self.activations = [_ACTIVATIONS[type(layer.activation)] for layer in self.read[:-1]]
+        self.activations = [IN_PLACE[type(layer.activation)] for layer in self.read[:-1]]
         self.norms = [layer.norm for layer in self.read[:-1]]
         self.dtype = self.read[0].linear.weight.dtype
         for parameter in model.parameters():
@@ -55,11 +57,7 @@ class BlockGradients:
         self.widths = [layer.linear.out_features for layer in self.read]
         self.multiplications = sum(layer.linear.weight.numel() for layer in self.read)
         self.samples = 0
-        self.pool = (
-            ThreadPoolExecutor(threads, initializer=_begin_thread)
-            if threads > 1
-            else None
-        )
+        self.pool = ThreadPoolExecutor(threads, initializer=_begin_thread) if threads > 1 else None
 
     @torch.no_grad()
     def __call__(self, x: Tensor, labels: Tensor) -> Tensor:
@@ -107,7 +105,7 @@ class BlockGradients:
         self.back: list[tuple[Tensor, Tensor]] = [(torch.empty(0),) * 2] * len(self.norms)
         self.workers = [
             _Worker(self, first, last, min(rows, last - first))
-            for first, last in zip(edges, edges[1:], strict=False)
+            for first, last in itertools.pairwise(edges)
         ]
 
     def _run(self, work: Callable[["_Worker"], None]) -> None:
@@ -206,7 +204,7 @@ class _Worker:
 
     def output(self) -> None:
         """Logits, loss, and g of the last hidden layer."""
-        of, last = self.of, len(self.of.read) - 1
+        last = len(self.of.read) - 1
         self._clear_sums(last - 1)
         for start, stop in self._blocks():
             x = self._activated(last - 1, start, stop, 0)
@@ -270,7 +268,7 @@ class _Worker:
                     break
                 g = self._array(l % 2, stop - start, of.widths[l - 1])
                 torch.mm(d, of.read[l].linear.weight, out=g)
-                of.activations[l - 1].backward(g, values[l], lambda l=l: fields[l - 1])
+                of.activations[l - 1].backward(g, values[l], lambda y=fields[l - 1]: y)
                 d = g
 
     def _loss(self, x: Tensor, start: int, stop: int) -> Tensor:
@@ -301,57 +299,3 @@ def _add(out: Tensor, parts: list[Tensor]) -> None:
     out.copy_(parts[0])
     for part in parts[1:]:
         out += part
-
-
-class _Activation:
-    """An activation in place, and its derivative applied to a gradient in place."""
-
-    needs_field = False
-
-    @staticmethod
-    def forward(y: Tensor) -> Tensor:
-        return y
-
-    @staticmethod
-    def backward(g: Tensor, x: Tensor, y: Callable[[], Tensor]) -> None:
-        """Multiply g by f′(y), given x = f(y), and y where asked for."""
-
-
-class _ReLU(_Activation):
-    @staticmethod
-    def forward(y: Tensor) -> Tensor:
-        return y.relu_()
-
-    @staticmethod
-    def backward(g: Tensor, x: Tensor, y: Callable[[], Tensor]) -> None:
-        torch.ops.aten.threshold_backward.grad_input(g, x, 0, grad_input=g)
-
-
-class _Tanh(_Activation):
-    @staticmethod
-    def forward(y: Tensor) -> Tensor:
-        return y.tanh_()
-
-    @staticmethod
-    def backward(g: Tensor, x: Tensor, y: Callable[[], Tensor]) -> None:
-        torch.ops.aten.tanh_backward.grad_input(g, x, grad_input=g)
-
-
-class _Gaussian(_Activation):
-    needs_field = True
-
-    @staticmethod
-    def forward(y: Tensor) -> Tensor:
-        return y.square_().neg_().exp_()
-
-    @staticmethod
-    def backward(g: Tensor, x: Tensor, y: Callable[[], Tensor]) -> None:
-        g.mul_(x).mul_(y()).mul_(-2)
-
-
-_ACTIVATIONS: dict[type[nn.Module], type[_Activation]] = {
-    nn.ReLU: _ReLU,
-    nn.Tanh: _Tanh,
-    nn.Identity: _Activation,
-    Gaussian: _Gaussian,
-}

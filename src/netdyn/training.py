@@ -1,7 +1,7 @@
 """Training: a run's settings and a data set in, a whole run on disk out.
 
-The data stays on the device, as bytes where float would not fit. Batches follow from the seed and
-the epoch alone, so that measuring more often, stopping and resuming change no bit of the weights.
+The data stays on the device, as bytes where float would not fit. Measuring more often, stopping and
+resuming change no bit of the weights.
 """
 
 import logging
@@ -11,16 +11,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from netdyn import checkpoints, data, provenance, runs
 from netdyn.devices import choose_device
 from netdyn.evaluation import Evaluator
-from netdyn.gradients import BlockGradients
 from netdyn.mlp import initialise
-from netdyn.precision import logits_in_precision, products
-from netdyn.random_streams import generator
+from netdyn.precision import products
 from netdyn.schedules import scheduled_steps
+from netdyn.steps import Steps, as_trained
 
 __all__ = ["train"]
 
@@ -30,8 +29,6 @@ log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 30.0
 # Up to this many values the training images are kept as float32 on the device (2 GB).
 RESIDENT_VALUES = 500_000_000
-
-OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 def train(
@@ -70,17 +67,12 @@ def train(
     images, labels = _training_samples(loaded, settings, chosen)
     model = runs.build_model(settings, images.shape[1], loaded.classes).to(chosen)
     initialise(model, settings["seed"], settings["initial_scale"], _initial_range(settings))
-    optimizer = OPTIMIZERS[settings["optimizer"]](
-        model.parameters(),
-        lr=settings["learning_rate"],
-        weight_decay=settings["weight_decay"],
-        fused=True,
-    )
+    taking = Steps(model, images, labels, settings, loaded.classes)
     data_sha256 = data.metadata(data_file)["sha256"]
     state = checkpoints.Checkpoint(
         checkpoint_folder,
         model,
-        optimizer,
+        taking.optimizer,
         {**settings, "device": chosen.type, "data_sha256": data_sha256},
     )
     state.resume()
@@ -91,8 +83,6 @@ def train(
     evaluated = set(scheduled_steps(settings["evaluate"], settings["steps"]))
     kept = set(scheduled_steps(settings["snapshots"], settings["steps"]))
     evaluated |= kept  # so that every kept step has its accuracies on record
-    batches = _Batches(images, labels, settings)
-    gradients = _gradients(model, settings, loaded.classes, chosen)
     last_checkpoint = time.monotonic()
 
     step, diverged = state.step, False
@@ -122,8 +112,7 @@ def train(
             progress(step, settings["steps"], _said(state.rows[-1]))
             if stopping():
                 return False
-        loss = gradients(*batches.at(step))
-        optimizer.step()
+        loss = taking.take(step)
         step += 1
         # Reading the loss waits for a GPU, so there it is looked at only now and then.
         if chosen.type == "cpu" or step % 100 == 0:
@@ -161,74 +150,12 @@ def _training_samples(
     images, labels = data.training_samples(loaded, settings)
     images, labels = images.to(device), labels.to(device)
     if images.numel() <= RESIDENT_VALUES:
-        images = _to_input(images, settings)
+        images = as_trained(images, settings)
     return images, labels
-
-
-def _to_input(images: Tensor, settings: Mapping) -> Tensor:
-    x = data.to_unit(images) if images.dtype == torch.uint8 else images
-    return x.double() if settings["precision"] == "float64" else x
 
 
 def _initial_range(settings: Mapping) -> float | None:
     return None if settings["initial_range"] == "fan_in" else settings["initial_range"]
-
-
-class _Batches:
-    """The batch of each step: one permutation an epoch, an incomplete last batch left out."""
-
-    def __init__(self, images: Tensor, labels: Tensor, settings: Mapping):
-        self.images, self.labels, self.settings = images, labels, settings
-        full = settings["batch_size"] == "full"
-        self.size = len(labels) if full else settings["batch_size"]
-        self.per_epoch = len(labels) // self.size
-        self.full = full
-        self.epoch = -1
-
-    def at(self, step: int) -> tuple[Tensor, Tensor]:
-        if self.full:
-            return _to_input(self.images, self.settings), self.labels
-        epoch, index = divmod(step, self.per_epoch)
-        if epoch != self.epoch:
-            stream = generator(self.settings["seed"], "batch order", epoch)
-            order = torch.randperm(len(self.labels), generator=stream)
-            self.order, self.epoch = order.to(self.labels.device), epoch
-        chosen = self.order[index * self.size : (index + 1) * self.size]  # (batch,)
-        return _to_input(self.images[chosen], self.settings), self.labels[chosen]
-
-
-def _gradients(
-    model: nn.Module, settings: Mapping, classes: int, device: torch.device
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return what fills the parameters' gradients from a batch (P, N_0), (P,), returning its loss.
-
-    Processors take blocks that stay in their cache; GPUs, and bfloat16, automatic differentiation.
-    """
-    model.train()
-    if device.type == "cpu" and settings["precision"] != "bfloat16":
-        return BlockGradients(model, settings["loss"], settings["threads"])
-    loss_function = _loss_function(settings, classes)
-
-    def differentiated(x: Tensor, labels: Tensor) -> Tensor:
-        model.train()
-        model.zero_grad(set_to_none=True)
-        logits = logits_in_precision(model, x, settings["precision"])  # (batch, K)
-        loss = loss_function(logits, labels)
-        loss.backward()
-        return loss.detach()
-
-    return differentiated
-
-
-def _loss_function(settings: Mapping, classes: int) -> Callable[[Tensor, Tensor], Tensor]:
-    if settings["loss"] == "cross_entropy":
-        return nn.functional.cross_entropy
-
-    def mean_squared_error(logits: Tensor, labels: Tensor) -> Tensor:
-        one_hot = nn.functional.one_hot(labels, classes).to(logits.dtype)
-        return nn.functional.mse_loss(logits, one_hot)
-
-    return mean_squared_error
 
 
 def _said(row: Mapping) -> str:

@@ -1,0 +1,104 @@
+"""The optimizer steps of a run: which samples each takes, its gradients and its update.
+
+Batches follow from the seed and the epoch alone.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from netdyn import data
+from netdyn.gradients import BlockGradients
+from netdyn.precision import logits_in_precision
+from netdyn.random_streams import generator
+
+__all__ = ["Batches", "Steps", "as_trained"]
+
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+class Steps:
+    """Takes one optimizer step after the other."""
+
+    def __init__(
+        self, model: nn.Module, images: Tensor, labels: Tensor, settings: Mapping, classes: int
+    ):
+        """Args: an `MLP`, the run's training samples (P, N_0) and (P,), its settings."""
+        self.optimizer = OPTIMIZERS[settings["optimizer"]](
+            model.parameters(),
+            lr=settings["learning_rate"],
+            weight_decay=settings["weight_decay"],
+            fused=True,
+        )
+        self._batches = Batches(images, labels, settings)
+        self._gradients = _gradients(model, settings, classes, images.device)
+
+    def take(self, step: int) -> Tensor:
+        """Take the step after `step` others; return the loss () of its batch before it."""
+        loss = self._gradients(*self._batches.at(step))
+        self.optimizer.step()
+        return loss
+
+
+def as_trained(images: Tensor, settings: Mapping) -> Tensor:
+    """Return images (P, N_0) as the network takes them: in [0, 1], in the run's precision."""
+    x = data.to_unit(images) if images.dtype == torch.uint8 else images
+    return x.double() if settings["precision"] == "float64" else x
+
+
+class Batches:
+    """The batch of each step: one permutation an epoch, an incomplete last batch left out."""
+
+    def __init__(self, images: Tensor, labels: Tensor, settings: Mapping):
+        self.images, self.labels, self.settings = images, labels, settings
+        full = settings["batch_size"] == "full"
+        self.size = len(labels) if full else settings["batch_size"]
+        self.per_epoch = len(labels) // self.size
+        self.full = full
+        self.epoch = -1
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        if self.full:
+            return as_trained(self.images, self.settings), self.labels
+        epoch, index = divmod(step, self.per_epoch)
+        if epoch != self.epoch:
+            stream = generator(self.settings["seed"], "batch order", epoch)
+            order = torch.randperm(len(self.labels), generator=stream)
+            self.order, self.epoch = order.to(self.labels.device), epoch
+        chosen = self.order[index * self.size : (index + 1) * self.size]  # (batch,)
+        return as_trained(self.images[chosen], self.settings), self.labels[chosen]
+
+
+def _gradients(
+    model: nn.Module, settings: Mapping, classes: int, device: torch.device
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return what fills the parameters' gradients from a batch (P, N_0), (P,), returning its loss.
+
+    Processors take blocks that stay in their cache; GPUs, and bfloat16, automatic differentiation.
+    """
+    model.train()
+    if device.type == "cpu" and settings["precision"] != "bfloat16":
+        return BlockGradients(model, settings["loss"], settings["threads"])
+    loss_function = _loss_function(settings, classes)
+
+    def differentiated(x: Tensor, labels: Tensor) -> Tensor:
+        model.train()
+        model.zero_grad(set_to_none=True)
+        logits = logits_in_precision(model, x, settings["precision"])  # (batch, K)
+        loss = loss_function(logits, labels)
+        loss.backward()
+        return loss.detach()
+
+    return differentiated
+
+
+def _loss_function(settings: Mapping, classes: int) -> Callable[[Tensor, Tensor], Tensor]:
+    if settings["loss"] == "cross_entropy":
+        return nn.functional.cross_entropy
+
+    def mean_squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+        one_hot = nn.functional.one_hot(labels, classes).to(logits.dtype)
+        return nn.functional.mse_loss(logits, one_hot)
+
+    return mean_squared_error
