@@ -70,7 +70,6 @@ class BlockGradients:
         if len(x) != self.samples:
             self._make_buffers(len(x))
         self.x, self.labels = x, labels
-        self._run(lambda worker: worker.clear())
         if self.norms and self.norms[0] is not None:
             for l in range(len(self.norms)):
                 self._run(lambda worker, l=l: worker.forward(l))
@@ -81,10 +80,10 @@ class BlockGradients:
                 self._run(lambda worker, l=l: worker.backward(l))
         else:
             self._run(lambda worker: worker.through())
-        for l, layer in enumerate(self.read):
-            _add(layer.linear.weight.grad, [worker.dw[l] for worker in self.workers])
-            if layer.linear.bias is not None:
-                _add(layer.linear.bias.grad, [worker.db[l] for worker in self.workers])
+        first, *others = self.workers  # the first's sums are the gradients themselves
+        for worker in others:
+            for total, part in zip(first.sums(), worker.sums(), strict=True):
+                total += part
         return torch.stack([worker.loss for worker in self.workers]).sum()
 
     def _make_buffers(self, samples: int) -> None:
@@ -115,8 +114,10 @@ class BlockGradients:
         # Products of one thread each: a process-wide setting of the matrix library.
         torch.set_num_threads(1)
         try:
-            for _ in self.pool.map(work, self.workers):
-                pass
+            others = [self.pool.submit(work, worker) for worker in self.workers[1:]]
+            work(self.workers[0])
+            for other in others:
+                other.result()
         finally:
             torch.set_num_threads(self.threads)
 
@@ -154,19 +155,28 @@ class _Worker:
     def __init__(self, of: BlockGradients, first: int, last: int, rows: int):
         self.of, self.first, self.last, self.rows = of, first, last, rows
         widths, dtype = of.widths, of.dtype
-        self.dw = [torch.empty_like(layer.linear.weight) for layer in of.read]
-        self.db = [torch.empty(width, dtype=dtype) for width in widths]
+        weights = [layer.linear.weight for layer in of.read]
+        biases = [layer.linear.bias for layer in of.read]
+        if first == 0:
+            self.dw = [weight.grad for weight in weights]
+            self.db = [None if bias is None else bias.grad for bias in biases]
+        else:
+            self.dw = [torch.empty_like(weight) for weight in weights]
+            self.db = [None if bias is None else torch.empty_like(bias) for bias in biases]
         widest = max(widths)
         self.flat = [torch.empty(rows * widest, dtype=dtype) for _ in range(3)]
         if not of.z:
             self.fields = [torch.empty(rows, width, dtype=dtype) for width in widths[:-1]]
         self.counts = [len(range(*block)) for block in self._blocks()]
 
+    def sums(self) -> list[Tensor]:
+        """Return this thread's part of the gradients of weights and biases."""
+        return [*self.dw, *(db for db in self.db if db is not None)]
+
     def clear(self) -> None:
         self.loss = torch.zeros((), dtype=self.of.dtype)
-        for l in range(len(self.dw)):
-            self.dw[l].zero_()
-            self.db[l].zero_()
+        for total in self.sums():
+            total.zero_()
 
     def _blocks(self) -> Iterator[tuple[int, int]]:
         for start in range(self.first, self.last, self.rows):
@@ -205,6 +215,7 @@ class _Worker:
     def output(self) -> None:
         """Logits, loss, and g of the last hidden layer."""
         last = len(self.of.read) - 1
+        self.clear()
         self._clear_sums(last - 1)
         for start, stop in self._blocks():
             x = self._activated(last - 1, start, stop, 0)
@@ -251,6 +262,7 @@ class _Worker:
     def through(self) -> None:
         """Forward and back without batch norm, a block at a time."""
         of = self.of
+        self.clear()
         for start, stop in self._blocks():
             values = [of.x[start:stop]]
             fields = []

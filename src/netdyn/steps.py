@@ -57,8 +57,10 @@ class Batches:
         self.per_epoch = len(labels) // self.size
         self.full = full
         self.epoch = -1
+        self.taken: Tensor | None = None
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return inputs (batch, N_0), good until the next call, and labels (batch,)."""
         if self.full:
             return as_trained(self.images, self.settings), self.labels
         epoch, index = divmod(step, self.per_epoch)
@@ -67,7 +69,11 @@ class Batches:
             order = torch.randperm(len(self.labels), generator=stream)
             self.order, self.epoch = order.to(self.labels.device), epoch
         chosen = self.order[index * self.size : (index + 1) * self.size]  # (batch,)
-        return as_trained(self.images[chosen], self.settings), self.labels[chosen]
+        if self.taken is None:
+            self.taken = self.images[chosen]
+        # In one place: fetching new pages of memory takes longer than filling them.
+        torch.index_select(self.images, 0, chosen, out=self.taken)
+        return as_trained(self.taken, self.settings), self.labels[chosen]
 
 
 def _gradients(

@@ -1,0 +1,118 @@
+"""Training steps: netdyn's, those of a plain loop, and the products in them alone."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from peers import FullBatch, Products, ShallowGrokking
+from timing import in_turn
+
+from netdyn import runs
+from netdyn.mlp import initialise
+from netdyn.steps import Steps
+
+SHALLOW = {
+    **{"width": [200, 200], "activation": "relu", "batch_norm": False, "momentum": 0.1},
+    **{"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.01, "loss": "mse"},
+    **{"batch_size": 200, "seed": 0, "threads": 1},
+}
+DEEP = {
+    **SHALLOW,
+    **{"width": [128] * 22, "batch_norm": True, "optimizer": "adam", "weight_decay": 0.0},
+    **{"loss": "cross_entropy", "batch_size": "full"},
+}
+
+
+class Ours:
+    """The steps of a run of netdyn, as `netdyn train` takes them."""
+
+    def __init__(self, settings: dict, pixels: np.ndarray, labels: np.ndarray):
+        self.model = runs.build_model(settings, 784, 10)
+        initialise(self.model, settings["seed"])
+        x = torch.from_numpy(pixels).flatten(1).float().div_(255)
+        x = x.double() if settings["precision"] == "float64" else x
+        self.steps = Steps(self.model, x, torch.from_numpy(labels), settings, 10)
+        self.taken = 0
+
+    def step(self) -> None:
+        self.steps.take(self.taken)
+        self.taken += 1
+
+
+def samples(count: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (count, 28, 28), dtype=np.uint8), random.integers(0, 10, count)
+
+
+def shallow(precision: str, threads: int, repeats: int) -> dict[str, float]:
+    """784–200–200–10, batch 200: seconds a step."""
+    torch.set_num_threads(threads)
+    dtype = {"float32": torch.float32, "float64": torch.float64}[precision]
+    settings = {**SHALLOW, "precision": precision, "threads": threads}
+    contenders = {
+        "netdyn": Ours(settings, *samples(1000)).step,
+        "peer": ShallowGrokking(*samples(1000), dtype).step,
+        "limit": Products(200, [784, 200, 200, 10], dtype).step,
+    }
+    return in_turn(contenders, repeats, each=50)
+
+
+def deep(threads: int, repeats: int, count: int = 60_000) -> dict[str, float]:
+    """23 × 128 with batch norm, full batch, float32: seconds a step."""
+    torch.set_num_threads(threads)
+    pixels, labels = samples(count)
+    settings = {**DEEP, "precision": "float32", "threads": threads}
+    plain = runs.build_model(settings, 784, 10)
+    x = torch.from_numpy(pixels).flatten(1).float().div_(255)
+    contenders = {
+        "netdyn": Ours(settings, pixels, labels).step,
+        "peer": FullBatch(plain, x, torch.from_numpy(labels)).step,
+        "limit": Products(count, [784] + [128] * 22 + [10]).step,
+    }
+    return in_turn(contenders, repeats)
+
+
+def deep_bfloat16(threads: int, repeats: int, count: int = 60_000) -> dict[str, float]:
+    """The same network in bfloat16, as netdyn takes its steps, against float32 eager."""
+    torch.set_num_threads(threads)
+    pixels, labels = samples(count)
+    settings = {**DEEP, "precision": "bfloat16", "threads": threads}
+    plain = runs.build_model(settings, 784, 10)
+    x = torch.from_numpy(pixels).flatten(1).float().div_(255)
+    contenders = {
+        "netdyn": Ours(settings, pixels, labels).step,
+        "peer": FullBatch(plain, x, torch.from_numpy(labels)).step,
+    }
+    return in_turn(contenders, repeats)
+
+
+def seeds(threads: int, repeats: int, count: int = 8, steps: int = 25) -> dict[str, float]:
+    """So many seeds of the shallow network: seconds for one step of all of them.
+
+    netdyn: runs of one thread each, as many side by side as there are cores, which is what the
+    workflow does. Peer: the same steps of one run after the other, each with all cores.
+    """
+
+    def run(each: int, seed: int) -> Ours:
+        settings = {**SHALLOW, "precision": "float32", "seed": seed, "threads": each}
+        return Ours(settings, *samples(1000))
+
+    def take(one: Ours) -> None:
+        for _ in range(steps):
+            one.step()
+
+    alone = [run(threads, seed) for seed in range(count)]
+    together = [run(1, seed) for seed in range(count)]
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+
+    def side_by_side() -> None:
+        torch.set_num_threads(1)
+        list(pool.map(take, together))
+
+    def one_after_another() -> None:
+        torch.set_num_threads(threads)
+        for one in alone:
+            take(one)
+
+    times = in_turn({"netdyn": side_by_side, "peer": one_after_another}, repeats)
+    return {name: seconds / steps for name, seconds in times.items()}
