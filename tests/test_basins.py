@@ -9,7 +9,7 @@ from scipy.stats import norm
 from torch import nn
 from torch.testing import assert_close
 
-from netdyn import basins
+from netdyn import noisy_passes
 from netdyn.basins import (
     basin_error,
     basin_size,
@@ -19,7 +19,7 @@ from netdyn.basins import (
 )
 from netdyn.errors import NetdynError
 from netdyn.noise import NOISE_RETURNS, noisy_samples
-from netdyn.propagation import logits, propagate_from
+from netdyn.propagation import logits
 from netdyn.random_streams import generator
 
 AMPLITUDES = [0.0, 0.1, 0.3, 1.0]
@@ -137,13 +137,15 @@ def test_an_interruption_leaves_the_model_untouched(
 ):
     calls = []
 
-    def interrupted(read, z):
-        calls.append(z)
+    whole = noisy_passes._is_correct
+
+    def interrupted(*arguments):
+        calls.append(arguments)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return propagate_from(read, z)
+        return whole(*arguments)
 
-    monkeypatch.setattr(basins, "propagate_from", interrupted)
+    monkeypatch.setattr(noisy_passes, "_is_correct", interrupted)
     model = make_network((6, 12, 4))
     x = torch.rand(10, 6, generator=stream, dtype=torch.float64)
     with unchanged(model), pytest.raises(KeyboardInterrupt):

@@ -5,18 +5,14 @@ trials in which the sample is classified as its label. The basin size is the amp
 share, as it is (single sample) or averaged over a class or all samples, falls below one half.
 """
 
-import copy
 import math
-from collections import deque
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.layers import Layer, layers
-from netdyn.noise import checked_return, noisy_samples
-from netdyn.propagation import as_input, propagate_from
+from netdyn.noisy_passes import SampleNoise, WeightNoise
 from netdyn.random_streams import generator
 
 __all__ = [
@@ -27,12 +23,7 @@ __all__ = [
     "weight_noise_correct",
 ]
 
-# Noise is drawn for this many samples at a time, each block from a stream of its own, so that a
-# sample's noise depends on its place alone. Part of the definition: another value is other noise.
-SAMPLES_PER_STREAM = 1000
 
-
-@torch.no_grad()
 def sample_noise_correct(
     model: nn.Module,
     x: Tensor,
@@ -63,37 +54,9 @@ def sample_noise_correct(
         NetdynError: for inputs that do not match, and as `noisy_samples` does.
     """
     amplitudes = _checked(x, y, amplitudes, trials)
-    if x.dtype == torch.uint8 and tuple(value_range) != (0.0, 1.0):
-        raise NetdynError(f"value_range {value_range}: bytes are divided by 255, leave it (0, 1)")
-    low, high = checked_return(noise_return, value_range)
-    read = layers(model)
-    first = read[0].linear
-    correct = torch.zeros(len(amplitudes), len(x), device=x.device)  # (A, P)
-    for block, start in enumerate(range(0, len(x), SAMPLES_PER_STREAM)):
-        chosen = slice(start, start + SAMPLES_PER_STREAM)
-        clean = as_input(x[chosen].flatten(1)).to(first.weight.dtype)  # (S, N_0)
-        for trial in range(trials):
-            stream = generator(seed, "sample noise", trial, block)
-            noise = torch.randn(SAMPLES_PER_STREAM, clean.shape[1], generator=stream)
-            noise = noise[: len(clean)].to(clean)
-            if noise_return == "affine":
-                # W(x + aε) = Wx + a·Wε: the widest product serves all amplitudes.
-                z, dz = first(clean), (high - low) * (noise @ first.weight.T)  # (S, N_1) each
-            for a, amplitude in enumerate(amplitudes):
-                if noise_return != "affine":
-                    noisy = noisy_samples(clean, amplitude * noise, value_range, noise_return)
-                    z, dz = first(noisy), 0.0
-                outputs = _output(read, z + amplitude * dz)
-                correct[a, chosen] += _is_correct(outputs, y[chosen])
-    return correct / trials
+    return _shares(SampleNoise(model, x, y, seed, value_range, noise_return), amplitudes, trials)
 
 
-def _output(read: Sequence[Layer], z: Tensor) -> Tensor:
-    """Return the logits (P, K) that follow from z = W^(1) x + b^(1), (P, N_1)."""
-    return deque(propagate_from(read, z), maxlen=1).pop()
-
-
-@torch.no_grad()
 def weight_noise_correct(
     model: nn.Module,
     x: Tensor,
@@ -107,7 +70,7 @@ def weight_noise_correct(
     Every Linear layer's weight matrix, the output layer's included, becomes W + a·std(W)·ε with
     standard normal ε: standardised by mean and (population) standard deviation, perturbed, and
     transformed back (Sec. II.D). Biases and all of batch norm stay as they are. The network is in
-    evaluation mode; a copy is perturbed.
+    evaluation mode and is not touched.
 
     Args:
         model, x, y, trials, seed: as in `sample_noise_correct`; the noise depends on the seed, the
@@ -118,38 +81,12 @@ def weight_noise_correct(
         NetdynError: for inputs that do not match, and for a weight that is no parameter itself.
     """
     amplitudes = _checked(x, y, amplitudes, trials)
-    perturbed = copy.deepcopy(model)
-    read = layers(perturbed)
-    weights = [layer.linear.weight for layer in read]
-    if not all(isinstance(weight, nn.Parameter) for weight in weights):
-        raise NetdynError(
-            "a weight matrix is computed from other parameters (weight norm or the like): fold it "
-            "in first, with torch.nn.utils.parametrize.remove_parametrizations"
-        )
-    originals = [weight.clone() for weight in weights]
-    inputs = as_input(x.flatten(1)).to(weights[0].dtype)  # (P, N_0)
-    z = read[0].linear(inputs)  # (P, N_1)
-    correct = torch.zeros(len(amplitudes), len(x), device=x.device)  # (A, P)
-    for trial in range(trials):
-        noise = []
-        for l, original in enumerate(originals, 1):
-            stream = generator(seed, "weight noise", trial, l)
-            drawn = torch.randn(original.shape, generator=stream)
-            noise.append(original.std(correction=0) * drawn.to(original))
-        # (W + aε)x = Wx + a·εx: the widest product serves all amplitudes.
-        dz = inputs @ noise[0].T  # (P, N_1)
-        for a, amplitude in enumerate(amplitudes):
-            for weight, original, layer_noise in zip(
-                weights[1:], originals[1:], noise[1:], strict=True
-            ):
-                torch.add(original, layer_noise, alpha=float(amplitude), out=weight)
-            correct[a] += _is_correct(_output(read, z + amplitude * dz), y)
-    return correct / trials
+    return _shares(WeightNoise(model, x, y, seed), amplitudes, trials)
 
 
-def _is_correct(outputs: Tensor, y: Tensor) -> Tensor:
-    largest, prediction = outputs.max(dim=1)
-    return (prediction == y) & ~largest.isnan()
+def _shares(passes: SampleNoise | WeightNoise, amplitudes: list[float], trials: int) -> Tensor:
+    rows = torch.tensor(amplitudes, dtype=torch.float64).unsqueeze(1)  # (A, 1)
+    return sum(passes.correct(trial, rows).float() for trial in range(trials)) / trials
 
 
 def _checked(

@@ -1,0 +1,188 @@
+"""Passes of noisy samples, or of samples through noisy weights, one trial of noise at a time.
+
+What `netdyn.basins` evaluates on a grid of amplitudes and `netdyn.bracketing` near the crossing:
+both see the same noise, which depends on the seed, the trial and the sample's place (or the layer).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from netdyn.errors import NetdynError
+from netdyn.layers import Layer, layers
+from netdyn.noise import checked_return, noisy_samples
+from netdyn.propagation import as_input
+from netdyn.random_streams import generator
+
+__all__ = ["SampleNoise", "WeightNoise"]
+
+# Noise is drawn for this many samples at a time, each block from a stream of its own, so that a
+# sample's noise depends on its place alone. Part of the definition: another value is other noise.
+SAMPLES_PER_STREAM = 1000
+# Samples that pass at a time: their activations stay in the cache.
+SAMPLES_PER_PASS = 1000
+
+
+class _Folded(NamedTuple):
+    """One layer x → f(W x + b), batch norm folded into W and b; `scale` is what W was scaled by."""
+
+    weight: Tensor  # (N_l, N_{l−1})
+    bias: Tensor | None  # (N_l,)
+    activation: nn.Module | None
+    scale: Tensor | None  # (N_l,); None without batch norm
+
+
+def _fold(layer: Layer) -> _Folded:
+    """Fold batch norm in evaluation mode, an affine map of each neuron, into its linear layer."""
+    linear, norm, activation = layer
+    if norm is None:
+        return _Folded(linear.weight, linear.bias, activation, None)
+    scale = (norm.running_var + norm.eps).rsqrt()
+    if norm.weight is not None:
+        scale = scale * norm.weight
+    bias = -norm.running_mean if linear.bias is None else linear.bias - norm.running_mean
+    bias = scale * bias
+    if norm.bias is not None:
+        bias = bias + norm.bias
+    return _Folded(scale.unsqueeze(1) * linear.weight, bias, activation, scale)
+
+
+def _is_correct(folded: Sequence[_Folded], h: Tensor, y: Tensor) -> Tensor:
+    """Return which samples are classified as y, given h^(1) (S, N_1), which is overwritten."""
+    for layer, after in zip(folded, [*folded[1:], None], strict=True):
+        if after is None:
+            break
+        if isinstance(layer.activation, nn.ReLU):
+            h = h.relu_()
+        elif layer.activation is not None:
+            h = layer.activation(h)
+        h = nn.functional.linear(h, after.weight, after.bias)
+    largest, prediction = h.max(dim=1)
+    return (prediction == y) & ~largest.isnan()
+
+
+class SampleNoise:
+    """Noise on the samples: see `netdyn.basins.sample_noise_correct` for the arguments."""
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        seed: int,
+        value_range: tuple[float, float] = (0.0, 1.0),
+        noise_return: str = "affine",
+    ):
+        if x.dtype == torch.uint8 and tuple(value_range) != (0.0, 1.0):
+            raise NetdynError(
+                f"value_range {value_range}: bytes are divided by 255, leave it (0, 1)"
+            )
+        self._low, self._high = checked_return(noise_return, value_range)
+        self._return = noise_return
+        self._folded = [_fold(layer) for layer in layers(model)]
+        self._x, self._y, self._seed = x, y, seed
+
+    @torch.no_grad()
+    def correct(self, trial: int, amplitudes: Tensor, samples: Tensor | None = None) -> Tensor:
+        """Return which noisy samples are classified as y in this trial, (A, S) of bool.
+
+        Args:
+            trial: number of the trial, from 0.
+            amplitudes: a ≥ 0, (A, 1) the same for all samples, or (A, S) for each its own.
+            samples: places in x of the S samples, ascending, (S,); None is all of them.
+        """
+        count = len(self._x) if samples is None else len(samples)
+        amplitudes = amplitudes.to(self._x.device).expand(-1, count)
+        found = torch.zeros(amplitudes.shape, dtype=torch.bool, device=self._x.device)
+        first = self._folded[0]
+        for block, start in enumerate(range(0, len(self._x), SAMPLES_PER_STREAM)):
+            if samples is None:
+                part = slice(start, min(start + SAMPLES_PER_STREAM, count))
+                places = part
+            else:
+                ends = torch.tensor([start, start + SAMPLES_PER_STREAM], device=samples.device)
+                part = slice(*torch.searchsorted(samples, ends).tolist())
+                places = samples[part]
+            y = self._y[places]
+            if len(y) == 0:
+                continue
+            clean = as_input(self._x[places].flatten(1)).to(first.weight.dtype)  # (S_b, N_0)
+            noise = self._noise(trial, block, clean.shape[1])
+            inside = slice(0, len(y)) if samples is None else (places - start).cpu()
+            noise = noise[inside].to(clean)
+            if self._return == "affine":
+                # W(x + aε) = Wx + a·Wε: the widest product serves all amplitudes.
+                z = nn.functional.linear(clean, first.weight, first.bias)  # (S_b, N_1)
+                dz = (self._high - self._low) * (noise @ first.weight.T)
+            for row, own in zip(found, amplitudes, strict=True):
+                a = own[part].unsqueeze(1).to(clean)  # (S_b, 1)
+                if self._return == "affine":
+                    h = torch.addcmul(z, a, dz)
+                else:
+                    span = self._low, self._high
+                    noisy = noisy_samples(clean, a * noise, span, self._return)
+                    h = nn.functional.linear(noisy, first.weight, first.bias)
+                row[part] = _is_correct(self._folded, h, y)
+        return found
+
+    def _noise(self, trial: int, block: int, inputs: int) -> Tensor:
+        stream = generator(self._seed, "sample noise", trial, block)
+        return torch.randn(SAMPLES_PER_STREAM, inputs, generator=stream)
+
+
+class WeightNoise:
+    """Noise on all weight matrices: see `netdyn.basins.weight_noise_correct` for the arguments."""
+
+    @torch.no_grad()
+    def __init__(self, model: nn.Module, x: Tensor, y: Tensor, seed: int):
+        read = layers(model)
+        if not all(isinstance(layer.linear.weight, nn.Parameter) for layer in read):
+            raise NetdynError(
+                "a weight matrix is computed from other parameters (weight norm or the like): fold "
+                "it in first, with torch.nn.utils.parametrize.remove_parametrizations"
+            )
+        self._folded = [_fold(layer) for layer in read]
+        self._deviations = [layer.linear.weight.std(correction=0) for layer in read]
+        # Perturbed weights are written here: the model's own are never touched.
+        self._noisy = [
+            folded._replace(weight=torch.empty_like(folded.weight)) for folded in self._folded
+        ]
+        first = self._folded[0]
+        self._inputs = as_input(x.flatten(1)).to(first.weight.dtype)  # (P, N_0)
+        self._z = nn.functional.linear(self._inputs, first.weight, first.bias)  # (P, N_1)
+        self._y, self._seed = y, seed
+
+    @torch.no_grad()
+    def correct(self, trial: int, amplitudes: Tensor, samples: Tensor | None = None) -> Tensor:
+        """Return which samples the noisy network of this trial classifies as y, (A, S) of bool.
+
+        Args: as in `SampleNoise.correct`; samples of one amplitude pass together.
+        """
+        places = torch.arange(len(self._y), device=self._y.device) if samples is None else samples
+        amplitudes = amplitudes.to(self._y.device).expand(-1, len(places))
+        found = torch.zeros(amplitudes.shape, dtype=torch.bool, device=self._y.device)
+        noise = self._noise(trial)
+        # (W + aε)x = Wx + a·εx: the widest product serves all amplitudes.
+        inputs = self._inputs if samples is None else self._inputs[places]
+        dz = inputs @ noise[0].T  # (S, N_1)
+        for amplitude in amplitudes.unique().tolist():
+            for noisy, clean, layer_noise in zip(self._noisy, self._folded, noise, strict=True):
+                torch.add(clean.weight, layer_noise, alpha=amplitude, out=noisy.weight)
+            for row, own in zip(found, amplitudes, strict=True):
+                for part in (own == amplitude).nonzero().squeeze(1).split(SAMPLES_PER_PASS):
+                    h = torch.add(self._z[places[part]], dz[part], alpha=amplitude)
+                    row[part] = _is_correct(self._noisy, h, self._y[places[part]])
+        return found
+
+    def _noise(self, trial: int) -> list[Tensor]:
+        """Return std(W)·ε of each layer, scaled as batch norm scales W itself."""
+        noise = []
+        for l, (layer, deviation) in enumerate(zip(self._folded, self._deviations, strict=True), 1):
+            stream = generator(self._seed, "weight noise", trial, l)
+            drawn = torch.randn(layer.weight.shape, generator=stream).to(layer.weight)
+            scale = deviation if layer.scale is None else deviation * layer.scale.unsqueeze(1)
+            noise.append(drawn * scale)
+        return noise
