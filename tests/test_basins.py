@@ -48,7 +48,13 @@ def expected_shares(margins, deviations):
 
 def test_sample_noise_on_a_linear_network_in_closed_form(two_classes):
     model, x, y, margins = two_classes
-    correct = sample_noise_correct(model, x, y, AMPLITUDES, TRIALS, 0, value_range=(-1.0, 3.0))
+    # Copies of a sample get noise of their own: as many draws in fewer trials.
+    copies = 1000
+    correct = sample_noise_correct(
+        model, x.repeat_interleave(copies, 0), y.repeat_interleave(copies), AMPLITUDES,
+        TRIALS // copies, 0, value_range=(-1.0, 3.0),
+    )  # fmt: skip
+    correct = correct.view(len(AMPLITUDES), len(x), copies).mean(dim=2)
     difference = (model[0].weight[0] - model[0].weight[1]).detach().norm()
     deviations = torch.tensor(AMPLITUDES).double().unsqueeze(1) * 4 * difference
     assert_close(correct, expected_shares(margins, deviations), rtol=0, atol=FIVE_SIGMA)
@@ -56,7 +62,15 @@ def test_sample_noise_on_a_linear_network_in_closed_form(two_classes):
 
 def test_weight_noise_on_one_layer_in_closed_form(two_classes):
     model, x, y, margins = two_classes
-    correct = weight_noise_correct(model, x, y, AMPLITUDES, TRIALS, 0)
+    # The matrix side by side with itself, each copy of the samples on inputs of its own: copies
+    # meet independent noise, so that as many draws take fewer trials.
+    copies = 100
+    tiled = nn.Sequential(nn.Linear(5 * copies, 2)).double()
+    tiled[0].weight.data = model[0].weight.detach().repeat(1, copies)
+    tiled[0].bias.data = model[0].bias.detach()
+    inputs = torch.kron(torch.eye(copies, dtype=x.dtype), x)  # (copies · 6, 5 · copies)
+    correct = weight_noise_correct(tiled, inputs, y.repeat(copies), AMPLITUDES, TRIALS // copies, 0)
+    correct = correct.view(len(AMPLITUDES), copies, len(x)).mean(dim=1)
     weight = model[0].weight.detach()
     unit = (weight - weight.mean()).square().mean().sqrt() * math.sqrt(2) * x.norm(dim=1)
     deviations = torch.tensor(AMPLITUDES).double().unsqueeze(1) * unit
@@ -68,7 +82,7 @@ def test_sizes_on_a_linear_network_in_closed_form(two_classes):
     model, x, y, margins = two_classes
     difference = (model[0].weight[0] - model[0].weight[1]).detach().norm()
     scaled = margins / difference
-    amplitudes = torch.linspace(0, 2 * scaled.max().item() / norm.ppf(0.75), 81)
+    amplitudes = torch.linspace(0, 2 * scaled.max().item() / norm.ppf(0.75), 41)
     copies = 1000
     correct = sample_noise_correct(
         model, x.repeat_interleave(copies, 0), y.repeat_interleave(copies), amplitudes, 4, 1
