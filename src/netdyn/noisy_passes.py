@@ -91,7 +91,8 @@ class SampleNoise:
 
         Args:
             trial: number of the trial, from 0.
-            amplitudes: a ≥ 0, (A, 1) the same for all samples, or (A, S) for each its own.
+            amplitudes: a ≥ 0, (A, 1) the same for all samples, or (A, S) for each its own; where
+                NaN, the sample is not right.
             samples: places in x of the S samples, ascending, (S,); None is all of them.
         """
         count = len(self._x) if samples is None else len(samples)
@@ -162,17 +163,20 @@ class WeightNoise:
         Args: as in `SampleNoise.correct`; samples of one amplitude pass together.
         """
         places = torch.arange(len(self._y), device=self._y.device) if samples is None else samples
-        amplitudes = amplitudes.to(self._y.device).expand(-1, len(places))
-        found = torch.zeros(amplitudes.shape, dtype=torch.bool, device=self._y.device)
+        found = torch.zeros(len(amplitudes), len(places), dtype=torch.bool, device=self._y.device)
         noise = self._noise(trial)
         # (W + aε)x = Wx + a·εx: the widest product serves all amplitudes.
         inputs = self._inputs if samples is None else self._inputs[places]
         dz = inputs @ noise[0].T  # (S, N_1)
-        for amplitude in amplitudes.unique().tolist():
-            for noisy, clean, layer_noise in zip(self._noisy, self._folded, noise, strict=True):
-                torch.add(clean.weight, layer_noise, alpha=amplitude, out=noisy.weight)
-            for row, own in zip(found, amplitudes, strict=True):
-                for part in (own == amplitude).nonzero().squeeze(1).split(SAMPLES_PER_PASS):
+        everyone = torch.arange(len(places), device=self._y.device)
+        for row, own in zip(found, amplitudes.to(self._y.device), strict=True):
+            for amplitude in own[~own.isnan()].unique().tolist():
+                for noisy, clean, layer_noise in zip(
+                    self._noisy[1:], self._folded[1:], noise[1:], strict=True
+                ):
+                    torch.add(clean.weight, layer_noise, alpha=amplitude, out=noisy.weight)
+                alike = everyone if len(own) == 1 else (own == amplitude).nonzero().squeeze(1)
+                for part in alike.split(SAMPLES_PER_PASS):
                     h = torch.add(self._z[places[part]], dz[part], alpha=amplitude)
                     row[part] = _is_correct(self._noisy, h, self._y[places[part]])
         return found
