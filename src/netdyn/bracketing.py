@@ -1,0 +1,518 @@
+"""Basin sizes by bracketing: forward passes go where the accuracy falls through 50 %.
+
+The definition is that of `netdyn.basins`, and the noise is the same draw for draw: with as many
+trials, `find_basins` gives what a fine grid of amplitudes gives, for a few passes per trial. A
+pilot on some of the samples scans from `smallest` upward by octaves (factors of 2) to the first one
+in which the accuracy falls below one half; then all samples are evaluated closely around there.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from netdyn.basins import basin_error, basin_size
+from netdyn.data import subset
+from netdyn.errors import NetdynError
+from netdyn.noisy_passes import SampleNoise, WeightNoise
+
+__all__ = ["Basins", "GroupBasins", "find_basins"]
+
+LEVEL = 0.5
+PILOT_SAMPLES = 500  # 50 of each of ten classes
+PILOT_TRIALS = 4
+SCAN_TRIALS = 2  # of single samples: what they find is verified with all trials
+FIRST_TRIALS = 4  # fewer do not tell how much the trials differ
+STEPS = 16  # an octave is divided into this many steps, 4.4 % each
+PILOT_STEP = 4  # of them, 19 %: the pilot leaves the rest to all samples
+OCTAVES_BELOW = 8  # smallest: below them a size is interpolated from a = 0
+SURE = 4.5  # standard errors: none of 200 resamples lies farther out
+EXTENSIONS = 16
+
+
+class GroupBasins(NamedTuple):
+    """The basins of G groups of samples."""
+
+    index: Tensor  # (G,): −1 for the average, the class, or the sample's place
+    sizes: Tensor  # (G,), as `netdyn.basins.basin_sizes`
+    errors: Tensor  # (G,), as `netdyn.basins.basin_error`: by resampling the samples
+    trial_errors: Tensor  # (G,): standard error by the trials' own differences; NaN for one trial
+    clean_accuracies: Tensor  # (G,), without noise
+    trials: int  # that were evaluated
+
+
+class Basins(NamedTuple):
+    """Basins by kind of group, and what they cost."""
+
+    groups: dict[str, GroupBasins]
+    passes: float  # forward passes of all samples that the evaluated ones amount to
+
+
+def find_basins(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    space: str,
+    trials: int,
+    seed: int,
+    groups: Sequence[str] = ("average",),
+    error: float | None = None,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    noise_return: str = "affine",
+    smallest: float = 2.0**-6,
+    largest: float = 16.0,
+) -> Basins:
+    """Return basin sizes with their errors, evaluating only amplitudes near the 50 % crossing.
+
+    A size is the first downward crossing of one half by the accuracy over a group's samples and
+    trials; 0 if it is lower without noise; inf if it does not fall below up to `largest`. A network
+    whose outputs are NaN classifies nothing: its basins are 0.
+
+    Around the crossing of an average or a class at least three amplitudes are evaluated, more where
+    resamples leave them or where a parabola through them says that the interpolation is off by more
+    than a quarter of the error. A single sample's share of correct trials is a staircase: its step
+    through one half is bracketed to 4.4 % of the amplitude.
+
+    What may be overlooked: a dip below one half that lies between two octaves of the scan (or below
+    `smallest`), and for averages one that the pilot's 500 samples and 4 trials do not show.
+
+    Args:
+        model, x, y, seed, value_range, noise_return: as in `netdyn.basins.sample_noise_correct`.
+        space: "sample" or "weight": where the noise acts.
+        trials: largest number of draws of the noise, ≥ 1.
+        groups: "average" (all samples), "class" (each label), "sample" (each sample).
+        error: standard error to reach, relative to the size, > 0: trials are doubled, from 4, until
+            every average or class has it or the samples' own part outweighs that of the trials ten
+            to one in variance. None takes all `trials`, as single samples always do.
+        smallest, largest: ends of the scan, 0 < smallest < largest, in units of the amplitude.
+
+    In sample space every sample has noise of its own and `errors` hold the trials' part too; in
+    weight space a trial's noise is common to all samples and the whole error is
+    √(errors² + trial_errors²).
+
+    Raises:
+        NetdynError: for arguments that are out of range, and as the functions of `netdyn.basins`.
+    """
+    _check(x, y, space, trials, groups, error, smallest, largest)
+
+    def noise_on(x: Tensor, y: Tensor) -> _Counted:
+        if space == "weight":
+            return _Counted(WeightNoise(model, x, y, seed), len(x))
+        return _Counted(SampleNoise(model, x, y, seed, value_range, noise_return), len(x))
+
+    passes = noise_on(x, y)
+    nothing = torch.zeros(1, 1, dtype=torch.float64)
+    clean = passes.correct(0, nothing)[0].double()  # (P,)
+    first, top = round(STEPS * math.log2(smallest)), math.floor(STEPS * math.log2(largest))
+    scan = _Scan(first, top, first - OCTAVES_BELOW * STEPS)
+    found = {}
+    curves = []
+    pilot = None
+    for kind in groups:
+        if kind == "sample":
+            continue
+        if pilot is None:
+            labels = len(y.unique())
+            chosen = subset(y, min(len(y), max(PILOT_SAMPLES, labels)), seed).to(x.device)
+            pilot = noise_on(x[chosen], y[chosen])
+        member, index = _members(kind, y)
+        start, width = _pilot(
+            pilot, member[chosen], len(index), member.bincount(), min(trials, PILOT_TRIALS),
+            space, scan,
+        )  # fmt: skip
+        curve = _Curves(kind, index, member, clean, width, scan, seed)
+        curve.begin(start)
+        curves.append(curve)
+    if curves:
+        found = _refined(passes, curves, trials, error, space)
+    if "sample" in groups:
+        found["sample"] = _singles(passes, clean, trials, scan)
+    done = passes.done + (0 if pilot is None else pilot.done)
+    return Basins({kind: found[kind] for kind in groups}, done / len(x))
+
+
+def _check(x, y, space, trials, groups, error, smallest, largest) -> None:
+    if space not in ("sample", "weight"):
+        raise NetdynError(f"space {space!r}: choose sample or weight")
+    if trials < 1:
+        raise NetdynError(f"trials {trials}: give at least one")
+    if y.shape != x.shape[:1] or len(x) == 0:
+        raise NetdynError(
+            f"labels of shape {tuple(y.shape)} for {len(x)} samples: give one label per sample"
+        )
+    unknown = [kind for kind in groups if kind not in ("average", "class", "sample")]
+    if unknown or not groups:
+        raise NetdynError(f"groups {list(groups)}: choose from average, class, sample")
+    if error is not None and not error > 0:
+        raise NetdynError(f"error {error}: give a relative error above 0, or None")
+    if not 0 < smallest < largest < math.inf:
+        raise NetdynError(f"smallest {smallest}, largest {largest}: 0 < smallest < largest")
+
+
+class _Counted:
+    """Noisy passes, and how many samples have passed."""
+
+    def __init__(self, noise: SampleNoise | WeightNoise, samples: int):
+        self._noise, self._samples, self.done = noise, samples, 0
+
+    def correct(self, trial: int, amplitudes: Tensor, samples: Tensor | None = None) -> Tensor:
+        count = self._samples if samples is None else len(samples)
+        self.done += len(amplitudes) * count
+        return self._noise.correct(trial, amplitudes, samples)
+
+
+def _members(kind: str, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the number of each sample's group (P,) and the index of each group (G,)."""
+    if kind == "average":
+        return torch.zeros_like(y, dtype=torch.long), torch.tensor([-1])
+    index, member = y.unique(return_inverse=True)
+    return member, index.cpu()
+
+
+# The search on a logarithmic grid -----------------------------------------------------------------
+
+
+class _Scan(NamedTuple):
+    """Exponents e of the amplitudes 2^(e/16): where the scan starts and ends; a = 0 at `floor`."""
+
+    first: int
+    top: int
+    floor: int
+
+    def amplitudes(self, exponents: Tensor) -> Tensor:
+        a = torch.exp2(exponents.double() / STEPS)
+        return torch.where(exponents <= self.floor, 0.0, a)
+
+    def positions(self) -> list[int]:
+        return [*range(self.first, self.top, STEPS), self.top]
+
+
+class _Bracket(NamedTuple):
+    """Neighbouring exponents and the shares there, (G,) each; high is beyond `top` where none is.
+
+    Groups that are below one half without noise are left at −1.
+    """
+
+    low: Tensor
+    high: Tensor
+    share_low: Tensor
+    share_high: Tensor
+
+
+def _search(
+    coarse: Callable[[Tensor, Tensor], Tensor],
+    fine: Callable[[Tensor, Tensor], Tensor],
+    clean: Tensor,
+    scan: _Scan,
+    step: int,
+) -> _Bracket:
+    """Bracket each group's first downward crossing to `step` exponents.
+
+    Args:
+        coarse, fine: functions of exponents and of the groups they are for, (n,) each, that return
+            the shares there (n,); coarse only chooses the octave, fine decides.
+        clean: shares without noise, (G,).
+    """
+    low, high = torch.full_like(clean, -1, dtype=torch.long), torch.full_like(clean, -1).long()
+    unknown = torch.full_like(clean, math.nan)
+    share_low, share_high = unknown.clone(), unknown.clone()
+    going = (clean >= LEVEL).nonzero().squeeze(1)
+    searched = going
+    for position in scan.positions():
+        if len(going) == 0:
+            break
+        below = coarse(torch.full_like(going, position), going) < LEVEL
+        high[going[below]] = position
+        low[going[below]] = max(position - STEPS, scan.floor)
+        going = going[~below]
+    high[going], low[going] = scan.top, scan.top - 1
+    going = searched
+    while len(going):
+        wide = high[going] - low[going] > step
+        # Both ends are evaluated by `fine` in the end: the scan may have been wrong.
+        check_high = ~wide & share_high[going].isnan()
+        probe = torch.where(
+            wide, (low[going] + high[going]) // 2, torch.where(check_high, high[going], low[going])
+        )
+        shares = fine(probe, going)
+        below = shares < LEVEL
+        down, up = going[below], going[~below]
+        high[down], share_high[down] = probe[below], shares[below]
+        low[up], share_low[up] = probe[~below], shares[~below]
+        failed = down[high[down] <= low[down]]
+        low[failed] = (high[failed] - STEPS).clamp(min=scan.floor)
+        share_low[failed] = math.nan
+        failed = up[high[up] <= low[up]]
+        none = failed[low[failed] >= scan.top]
+        high[failed] = (low[failed] + STEPS).clamp(max=scan.top)
+        share_high[failed] = math.nan
+        high[none] = scan.top + 1
+        bare = going[low[going] <= scan.floor]
+        share_low[bare] = clean[bare]
+        settled = (high[going] - low[going] <= step) & ~share_low[going].isnan()
+        settled &= ~share_high[going].isnan()
+        going = going[~settled & (high[going] <= scan.top)]
+    return _Bracket(low, high, share_low, share_high)
+
+
+def _shares(
+    passes: _Counted, member: Tensor, groups: int, trials: int, scan: _Scan
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the function of `_search`: mean over trials and over the samples of each group."""
+
+    def shares(exponents: Tensor, which: Tensor) -> Tensor:
+        amplitudes = torch.full((groups,), math.nan, dtype=torch.float64, device=member.device)
+        amplitudes[which] = scan.amplitudes(exponents)
+        return _by_trial(passes, member, amplitudes, trials).mean(dim=0)[which]
+
+    return shares
+
+
+def _by_trial(passes: _Counted, member: Tensor, amplitudes: Tensor, trials: int) -> Tensor:
+    """Return each group's share at its amplitude (G,), trial by trial (T, G); NaN where NaN."""
+    own = amplitudes[member]  # (P,)
+    samples = (~own.isnan()).nonzero().squeeze(1)
+    rows = own[samples].unsqueeze(0)
+    return torch.stack(
+        [
+            _means(passes.correct(trial, rows, samples), member[samples], len(amplitudes))[0]
+            for trial in range(trials)
+        ]
+    )
+
+
+def _means(correct: Tensor, member: Tensor, groups: int) -> Tensor:
+    """Return the mean of each row of correct (R, S) over each group, (R, G)."""
+    sums = torch.zeros(len(correct), groups, dtype=torch.float64, device=correct.device)
+    sums.index_add_(1, member, correct.double())
+    return sums / member.bincount(minlength=groups)
+
+
+def _singles(passes: _Counted, clean: Tensor, trials: int, scan: _Scan) -> GroupBasins:
+    samples = len(clean)
+    member = torch.arange(samples, device=clean.device)
+    coarse = _shares(passes, member, samples, min(trials, SCAN_TRIALS), scan)
+    fine = _shares(passes, member, samples, trials, scan)
+    low, high, share_low, share_high = _search(coarse, fine, clean, scan, step=1)
+    below, above = scan.amplitudes(low), scan.amplitudes(high)
+    sizes = below + (share_low - LEVEL) / (share_low - share_high) * (above - below)
+    sizes[clean < LEVEL] = 0.0
+    sizes[high > scan.top] = math.inf
+    unknown = torch.full_like(sizes, math.nan).cpu()
+    return GroupBasins(member.cpu(), sizes.cpu(), unknown, unknown, clean.cpu(), trials)
+
+
+# Averages and classes -----------------------------------------------------------------------------
+
+
+def _pilot(
+    passes: _Counted, member: Tensor, groups: int, counts: Tensor, trials: int, space: str,
+    scan: _Scan,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Return where the crossings of the groups lie, (G,), and how far around to look, in log a.
+
+    The place is NaN for a group that starts below one half, inf for one that never falls.
+    """
+    shares = _shares(passes, member, groups, trials, scan)
+    everyone = torch.arange(groups, device=member.device)
+    clean = shares(torch.full_like(everyone, scan.floor), everyone)
+    low, high, share_low, share_high = _search(shares, shares, clean, scan, PILOT_STEP)
+    below, above = scan.amplitudes(low), scan.amplitudes(high)
+    place = below + (share_low - LEVEL) / (share_low - share_high) * (above - below)
+    place[clean < LEVEL] = math.nan
+    place[high > scan.top] = math.nan
+    by_trial = _by_trial(passes, member, place, trials)  # (T, G)
+    variance = 0.25 / member.bincount(minlength=groups)
+    if space == "weight":
+        # One trial does not tell how far trials differ: 10 % is much.
+        variance = variance + (by_trial.var(dim=0) / trials if trials > 1 else 0.01)
+    slope = (share_low - share_high) / (above / below).log()
+    # Wide enough for the pilot's own error, and for resamples of all samples.
+    width = torch.maximum(4 * variance.sqrt(), SURE * (0.25 / counts).sqrt()) / slope
+    width = width.nan_to_num(0.4).clamp(0.01, 0.4)
+    place[high > scan.top] = math.inf
+    return place, width
+
+
+class _Curves:
+    """The accuracy curves of one kind of groups, at amplitudes of each group's own."""
+
+    def __init__(
+        self, kind: str, index: Tensor, member: Tensor, clean: Tensor, width: Tensor, scan: _Scan,
+        seed: int,
+    ):  # fmt: skip
+        self.kind, self.index, self.member, self.clean, self._seed = (
+            kind,
+            index,
+            member,
+            clean,
+            seed,
+        )
+        self._width, self._scan = width.tolist(), scan
+        self._places = [(member == g).nonzero().squeeze(1) for g in range(len(index))]
+        self.clean_accuracies = [clean[own].mean().item() for own in self._places]
+        self.trials = 0
+        self.rows = torch.empty(0, len(index), dtype=torch.float64, device=member.device)  # (R, G)
+        self._counts = torch.zeros(0, len(member), device=member.device)  # (R, P), of all trials
+        self._by_trial: list[list[Tensor]] = []  # per row, of each trial (G,)
+
+    def begin(self, place: Tensor) -> None:
+        """Choose the first amplitudes: around `place` (G,), in its groups."""
+        width = torch.tensor(self._width, dtype=torch.float64, device=place.device)
+        around = place * torch.exp(torch.stack([-width, torch.zeros_like(width), width]))
+        top = 2 ** (self._scan.top / STEPS)
+        around[1, place.isinf()] = top
+        self.add(torch.where(around.isinf(), math.nan, around.clamp(max=top)))
+
+    def add(self, rows: Tensor) -> None:
+        """Add amplitudes (R, G), NaN for groups that need none."""
+        self.rows = torch.cat([self.rows, rows])
+        self._counts = torch.cat(
+            [self._counts, self._counts.new_zeros(len(rows), len(self.member))]
+        )
+        self._by_trial += [[] for _ in rows]
+
+    def take(self, row: int, correct: Tensor) -> None:
+        """Add one trial of one row, (P,) of bool."""
+        self._counts[row] += correct
+        means = _means(correct.unsqueeze(0), self.member, len(self.index))[0]
+        self._by_trial[row].append(means)
+
+    def curve(self, g: int) -> tuple[list[float], Tensor, Tensor]:
+        """Return the amplitudes (A,), from 0, the shares (A, P_g) and the trials' means (A, T)."""
+        own = self._places[g]
+        used = [r for r, a in enumerate(self.rows[:, g].tolist()) if not math.isnan(a)]
+        used.sort(key=lambda r: self.rows[r, g].item())
+        # The same amplitude may have been asked for twice.
+        used = [
+            r for i, r in enumerate(used) if i == 0 or self.rows[r, g] > self.rows[used[i - 1], g]
+        ]
+        shares = self._counts[used][:, own].double() / self.trials
+        trials = [torch.full((self.trials,), self.clean_accuracies[g], dtype=torch.float64)]
+        trials += [torch.stack(self._by_trial[r])[:, g].cpu() for r in used]
+        amplitudes = [0.0, *self.rows[used, g].tolist()]
+        return amplitudes, torch.cat([self.clean[own].unsqueeze(0), shares]), torch.stack(trials)
+
+    def judge(self, g: int) -> tuple[float, float, float, float | None]:
+        """Return size, error, trial error and the amplitude that is missing, if one is."""
+        amplitudes, shares, by_trial = self.curve(g)
+        curve = shares.mean(dim=1)
+        size = basin_size(amplitudes, curve)
+        error = basin_error(amplitudes, shares, self._seed)
+        spread = math.sqrt(0.25 / shares.shape[1])
+        if size == 0 and self.clean_accuracies[g] < LEVEL - SURE * spread:
+            return 0.0, 0.0, 0.0, None
+        last, top = amplitudes[-1], 2 ** (self._scan.top / STEPS)
+        step = math.exp(2 * self._width[g])
+        if math.isinf(size) or math.isinf(error):
+            missing = None
+            if last < top:
+                lowest = 2 ** (self._scan.first / STEPS)
+                missing = min(max(last * step, lowest), top)
+                self._width[g] = min(2 * self._width[g], 0.35)
+            return size, error, math.nan, missing
+        if size == 0:
+            return size, error, 0.0, None
+        after = next(i for i, share in enumerate(curve.tolist()) if share < LEVEL)
+        below, above = amplitudes[after - 1], amplitudes[after]
+        high, low = curve[after - 1].item(), curve[after].item()
+        within = (size - below) / (above - below)
+        at_size = by_trial[after - 1] * (1 - within) + by_trial[after] * within  # (T,)
+        slope = (high - low) / (above - below)
+        trial_error = math.nan
+        if self.trials > 1:
+            trial_error = at_size.std().item() / math.sqrt(self.trials) / slope
+        bottom = 2 ** (self._scan.floor / STEPS)
+        lowest = amplitudes[1]
+        # Resamples, too, must not fall below the lowest amplitude, onto the long chord from 0.
+        uncovered = after == 1 or (after == 2 and curve[1] < LEVEL + SURE * spread)
+        if uncovered and lowest > bottom and self.clean_accuracies[g] > curve[1] + 0.25 * spread:
+            self._width[g] = min(2 * self._width[g], 0.35)
+            return size, error, trial_error, lowest / step
+        bend = _bend(amplitudes, curve.tolist(), after)
+        if abs(bend) > 0.25 * error and above - below > 1e-3 * above:
+            return size, error, trial_error, size + bend
+        return size, error, trial_error, None
+
+
+def _bend(amplitudes: list[float], curve: list[float], after: int) -> float:
+    """Return how far the crossing of a parabola lies from that of the chord, to first order.
+
+    The parabola is through the two points around the crossing and the nearest third but a = 0.
+    """
+    nearest = [i for i in (after - 2, after + 1) if 0 < i < len(curve)]
+    if after == 1 or not nearest:
+        return 0.0
+    third = min(nearest, key=lambda i: abs(curve[i] - LEVEL))
+    a, b, c = amplitudes[after - 1], amplitudes[after], amplitudes[third]
+    chord = (curve[after] - curve[after - 1]) / (b - a)
+    second = ((curve[third] - curve[after]) / (c - b) - chord) / (c - a)
+    size = a + (LEVEL - curve[after - 1]) / chord
+    moved = -second * (size - a) * (size - b) / chord
+    return min(max(moved, 0.9 * (a - size)), 0.9 * (b - size))
+
+
+def _refined(
+    passes: _Counted, curves: list[_Curves], trials: int, error: float | None, space: str
+) -> dict[str, GroupBasins]:
+    """Evaluate all samples, add the amplitudes that are missing, then trials until it is enough."""
+    now = trials if error is None else min(trials, FIRST_TRIALS)
+    _evaluate(passes, [(curve, range(len(curve.rows))) for curve in curves], range(now))
+    while True:
+        for curve in curves:
+            curve.trials = now
+        judged = {curve.kind: _settled(passes, curve, now) for curve in curves}
+        if now == trials or all(_is_enough(basins, error, space) for basins in judged.values()):
+            return judged
+        then = min(2 * now, trials)
+        _evaluate(passes, [(curve, range(len(curve.rows))) for curve in curves], range(now, then))
+        now = then
+
+
+def _evaluate(passes: _Counted, wanted: list[tuple[_Curves, range]], trials: range) -> None:
+    """Evaluate the rows in these trials, all of them under one drawing of the noise."""
+    rows = torch.cat([c.rows[r.start : r.stop, c.member] for c, r in wanted])  # (R, P)
+    if rows.numel() == 0:
+        return
+    samples = (~rows.isnan()).any(dim=0).nonzero().squeeze(1)
+    everyone = None if len(samples) == rows.shape[1] else samples
+    some = rows if everyone is None else rows[:, samples]
+    for trial in trials:
+        correct = torch.zeros_like(rows, dtype=torch.bool)
+        correct[:, samples] = passes.correct(trial, some, everyone)
+        places = iter(correct)
+        for curve, own in wanted:
+            for row in own:
+                curve.take(row, next(places))
+
+
+def _settled(passes: _Counted, curves: _Curves, trials: int) -> GroupBasins:
+    groups = range(len(curves.index))
+    judged = [curves.judge(g) for g in groups]
+    for _ in range(EXTENSIONS):
+        missing = [math.nan if found[3] is None else found[3] for found in judged]
+        changed = [g for g in groups if not math.isnan(missing[g])]
+        if not changed:
+            break
+        before = len(curves.rows)
+        curves.add(torch.tensor([missing], dtype=torch.float64, device=curves.rows.device))
+        _evaluate(passes, [(curves, range(before, before + 1))], range(trials))
+        for g in changed:
+            judged[g] = curves.judge(g)
+    sizes, errors, trial_errors, _ = torch.tensor(
+        [[math.nan if value is None else value for value in found] for found in judged],
+        dtype=torch.float64,
+    ).T
+    clean = torch.tensor(curves.clean_accuracies, dtype=torch.float64)
+    return GroupBasins(curves.index, sizes, errors, trial_errors, clean, trials)
+
+
+def _is_enough(basins: GroupBasins, error: float | None, space: str) -> bool:
+    own, by_trial = basins.errors, basins.trial_errors
+    whole = own.hypot(by_trial) if space == "weight" else own
+    reached = whole <= error * basins.sizes
+    dominated = by_trial.square() <= 0.1 * own.square()
+    hopeless = ~basins.sizes.isfinite() | ~own.isfinite()
+    return bool((reached | dominated | hopeless).all())
