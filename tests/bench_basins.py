@@ -1,0 +1,102 @@
+"""How much faster bracketing finds both basins than their definition: python tests/bench_basins.py.
+
+The network is 784 – 11 × 512 – 10 with batch norm and ReLU, trained for a moment on 10,000 samples
+of ten noisy prototypes. By definition: a loop over the 26 amplitudes of config.yaml and its trials
+(10 in sample space, 20 in weight space), all samples each time. Every round of that loop costs the
+same, so a few are timed, and their time multiplied; `--whole` runs them all and compares the sizes.
+"""
+
+import argparse
+import copy
+import time
+
+import numpy as np
+import torch
+from torch import nn
+
+from netdyn.basins import basin_error, basin_size
+from netdyn.bracketing import find_basins
+from netdyn.mlp import MLP, initialise
+from netdyn.random_streams import generator
+
+GRID = [0.0, *np.geomspace(0.03, 3.0, 25).tolist()]
+TRIALS = {"sample": 10, "weight": 20}
+
+
+def trained_network(samples=10_000, steps=40):
+    stream = generator(0, "benchmark")
+    prototypes = (torch.rand(10, 784, generator=stream) < 0.15).float()
+    y = torch.arange(samples) % 10
+    x = (prototypes[y] + 0.3 * torch.randn(samples, 784, generator=stream)).clamp_(0, 1)
+    model = MLP([784, *[512] * 11, 10])
+    initialise(model, 0)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    for _ in range(steps):
+        batch = torch.randint(samples, (500,), generator=stream)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x[batch]), y[batch]).backward()
+        optimizer.step()
+    return model.eval(), x, y
+
+
+@torch.no_grad()
+def by_definition(model, x, y, space, amplitudes, trials, seed=0):
+    table = torch.zeros(len(amplitudes), len(x))
+    for row, a in zip(table, amplitudes, strict=True):
+        for trial in range(trials):
+            noisy = model
+            if space == "weight":
+                noisy = copy.deepcopy(model)
+                linears = [module for module in noisy.modules() if isinstance(module, nn.Linear)]
+                for l, linear in enumerate(linears, 1):
+                    stream = generator(seed, "weight noise", trial, l)
+                    noise = torch.randn(linear.weight.shape, generator=stream)
+                    linear.weight += a * linear.weight.std(correction=0) * noise
+            for block, start in enumerate(range(0, len(x), 1000)):
+                part = slice(start, start + 1000)
+                inputs = x[part]
+                if space == "sample":
+                    stream = generator(seed, "sample noise", trial, block)
+                    noise = torch.randn(1000, x.shape[1], generator=stream)
+                    inputs = inputs + a * noise[: len(inputs)]
+                row[part] += noisy(inputs).argmax(dim=1) == y[part]
+    return table / trials
+
+
+def seconds(call):
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--whole", action="store_true")
+    parser.add_argument("--space", choices=["sample", "weight"], action="append")
+    chosen = parser.parse_args()
+    model, x, y = trained_network()
+    total = {"definition": 0.0, "bracketing": 0.0}
+    for space in chosen.space or ["sample", "weight"]:
+        trials = TRIALS[space]
+        grid, repeats = (GRID, trials) if chosen.whole else (GRID[8:10], 2)
+        slow, table = seconds(lambda: by_definition(model, x, y, space, grid, repeats))  # noqa: B023
+        slow *= len(GRID) * trials / len(grid) / repeats
+        fast, found = seconds(lambda: find_basins(model, x, y, space, trials, seed=0))  # noqa: B023
+        average = found.groups["average"]
+        print(
+            f"{space}: definition {slow:.0f} s, bracketing {fast:.1f} s ({found.passes:.1f} "
+            f"passes of {len(GRID) * trials}), {slow / fast:.1f} times faster; size "
+            f"{average.sizes.item():.4f}, error {average.errors.item():.4f}, of trials "
+            f"{average.trial_errors.item():.4f}",
+            flush=True,
+        )
+        if chosen.whole:
+            size, error = basin_size(GRID, table.mean(dim=1)), basin_error(GRID, table, 0)
+            print(f"{space}: by definition size {size:.4f}, error {error:.4f}", flush=True)
+        total["definition"] += slow
+        total["bracketing"] += fast
+    print(f"both: {total['definition'] / total['bracketing']:.1f} times faster")
+
+
+if __name__ == "__main__":
+    main()
