@@ -2,6 +2,7 @@
 # make test      the same environment, then all tests
 # make test-slurm   the workflow on SLURM, two nodes on this host; as root, installs Debian's SLURM
 # make soak      forty kills at random moments, against an undisturbed run (docs/faults.md)
+# make bench     times against what one would otherwise write and against the machine's limit
 # make lint      style of Python and rules, and Snakemake's own lint
 #
 # PYTHON chooses the interpreter; PIP_OPTIONS goes to pip, such as
@@ -12,7 +13,7 @@ PYTHON ?= python3.11
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
-.PHONY: figures test test-slurm soak lint env clean-env
+.PHONY: figures test test-slurm soak bench lint env clean-env
 
 env: .venv/installed
 
@@ -37,6 +38,9 @@ test-slurm: env
 
 soak: env
 	$(BIN)/python tests/soak.py --kills 40 --seed 0 --output results/soak.csv
+
+bench: env
+	$(BIN)/python benchmarks/bench.py --output results/bench.csv
 
 lint: env
 	$(BIN)/ruff check .

@@ -86,22 +86,24 @@ def deep_bfloat16(threads: int, repeats: int, count: int = 60_000) -> dict[str, 
     return in_turn(contenders, repeats)
 
 
-def seeds(threads: int, repeats: int, count: int = 8, steps: int = 25) -> dict[str, float]:
+def seeds(
+    threads: int, each: int, repeats: int, count: int = 8, steps: int = 25
+) -> dict[str, float]:
     """So many seeds of the shallow network: seconds for one step of all of them.
 
     netdyn: runs of one thread each, as many side by side as there are cores, which is what the
-    workflow does. Peer: the same steps of one run after the other, each with all cores.
+    workflow does. Peer: the same steps of one run after the other, of `each` threads.
     """
 
-    def run(each: int, seed: int) -> Ours:
-        settings = {**SHALLOW, "precision": "float32", "seed": seed, "threads": each}
+    def run(own: int, seed: int) -> Ours:
+        settings = {**SHALLOW, "precision": "float32", "seed": seed, "threads": own}
         return Ours(settings, *samples(1000))
 
     def take(one: Ours) -> None:
         for _ in range(steps):
             one.step()
 
-    alone = [run(threads, seed) for seed in range(count)]
+    alone = [run(each, seed) for seed in range(count)]
     together = [run(1, seed) for seed in range(count)]
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
 
@@ -110,7 +112,7 @@ def seeds(threads: int, repeats: int, count: int = 8, steps: int = 25) -> dict[s
         list(pool.map(take, together))
 
     def one_after_another() -> None:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(each)
         for one in alone:
             take(one)
 
