@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from netdyn import rpd
+from netdyn import rank_sums, rpd
 from netdyn.errors import NetdynError
-from netdyn.rpd import rank_probability, rpd_gradient
+from netdyn.rpd import rank_probability, rank_statistics, rpd_gradient
 
 EXACT = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
@@ -64,8 +64,92 @@ def test_gradient_follows_the_definition(stream):
 def test_neurons_are_independent_of_how_many_are_held_at_a_time(stream, monkeypatch):
     data = layer(stream)
     together = rank_probability(*data), rpd_gradient(*data)
-    monkeypatch.setattr(rpd, "FIELDS_AT_A_TIME", 2 * len(data[0]))
-    assert_close((rank_probability(*data), rpd_gradient(*data)), together)
+    for held, neurons, samples, ordered in [(120, 64, 256, 60), (240, 3, 7, 120), (10, 1, 1, 1)]:
+        monkeypatch.setattr(rank_sums, "FIELDS_AT_A_TIME", held)
+        monkeypatch.setattr(rank_sums, "NEURONS_AT_A_TIME", neurons)
+        monkeypatch.setattr(rank_sums, "SAMPLES_AT_A_TIME", samples)
+        monkeypatch.setattr(rank_sums, "SORTED_AT_A_TIME", ordered)
+        assert_close((rank_probability(*data), rpd_gradient(*data)), together)
+
+
+# 101 or 211 samples: no number of bins divides them.
+FIELDS = {
+    "untied": lambda h: h,
+    "few": lambda h: torch.where(h.abs() < 0.1, h.sign() * 0.0, h),  # zeros of either sign
+    "half": lambda h: h.relu(),
+    "integer": lambda h: h.mul(3).round(),
+    "same grid point": lambda h: torch.where(torch.arange(h.shape[1]) % 2 == 0, h, 1 + h * 1e-6),
+    "one far away": lambda h: torch.cat([h[:1] * 1e30, h[1:] * 1e-6]),
+    "infinite": lambda h: torch.where(h > 1, torch.inf, torch.where(h < -1, -torch.inf, h)),
+    "tiny": lambda h: h * 1e-42,
+    "huge": lambda h: h * 2e37,
+}
+
+
+def rank_layer(stream, kind, dtype, samples=211, neurons=37, classes=5):
+    fields, labels, signs = layer(stream, samples, neurons, classes, dtype)
+    if kind != "infinite":  # the oracle multiplies by the sign
+        signs = signs.where(signs.abs() > 0.2, 0)
+    return FIELDS[kind](fields), labels, signs
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", FIELDS)
+@pytest.mark.parametrize("bins", [7, 100, 150])
+def test_every_kind_of_fields_follows_the_definition(stream, kind, dtype, bins):
+    fields, labels, signs = rank_layer(stream, kind, dtype, samples=101, neurons=3)
+    density, gradient = rank_statistics(fields, labels, signs, bins)
+    assert density.dtype == gradient.dtype == dtype
+    wide = (fields.double(), labels, signs)
+    assert_close(density.double(), oracles.rank_probability(*wide, bins), rtol=0, atol=1e-5)
+    assert_close(gradient.double(), oracles.mean_rank_gradient(*wide), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", FIELDS)
+@pytest.mark.parametrize("bins", [7, 100])
+def test_together_alone_and_by_torch_are_the_same(stream, kind, dtype, bins, monkeypatch):
+    data = rank_layer(stream, kind, dtype)
+    density, gradient = rank_statistics(*data, bins)
+    assert torch.equal(density, rank_probability(*data, bins))
+    assert torch.equal(gradient, rpd_gradient(*data))
+    monkeypatch.setattr(rpd, "sums_by_numpy", rank_sums.sums_by_torch)  # as on other devices
+    assert_close(rank_probability(*data, bins), density)
+    assert torch.equal(rpd_gradient(*data), gradient)
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_threads_and_order_of_the_samples_change_no_bit(stream, kind, monkeypatch):
+    fields, labels, signs = rank_layer(stream, kind, torch.float32)
+    shuffled = torch.randperm(len(fields), generator=stream)
+    monkeypatch.setattr(rank_sums, "SORTED_AT_A_TIME", 1000)  # several neurons, and several times
+    for neurons in (1, 4, 64):
+        monkeypatch.setattr(rank_sums, "NEURONS_AT_A_TIME", neurons)
+        monkeypatch.setattr(rank_sums, "FIELDS_AT_A_TIME", neurons * len(fields))
+        found = []
+        for threads in (1, 2, 5):
+            monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+            found.append(rank_statistics(fields, labels, signs, 100))
+            found.append(rank_statistics(fields[shuffled], labels[shuffled], signs, 100))
+        for density, gradient in found:
+            assert torch.equal(density, found[0].rpd)
+            assert torch.equal(gradient, found[0].gradient)
+
+
+def test_more_samples_than_a_segment_holds(stream, monkeypatch):
+    data = rank_layer(stream, "half", torch.float64)
+    together = rank_statistics(*data, 3)
+    monkeypatch.setattr(rank_sums, "LONGEST", 8)
+    assert torch.equal(rank_statistics(*data, 3).gradient, together.gradient)
+    assert_close(rank_statistics(*data, 3), together)
+
+
+def test_many_classes_follow_the_definition(stream):
+    data = layer(stream, samples=90, classes=70)
+    data[1][:70] = torch.arange(70)
+    density, gradient = rank_statistics(*data, 11)
+    assert_close(density, oracles.rank_probability(*data, 11))
+    assert_close(gradient, oracles.mean_rank_gradient(*data))
 
 
 def test_single_precision_keeps_its_type_and_the_mean_of_one(stream):
@@ -87,7 +171,7 @@ def test_order_of_the_samples_does_not_matter(stream):
     fields, labels, signs = layer(stream)
     fields = fields.round()
     shuffled = torch.randperm(len(fields), generator=stream)
-    assert_close(
+    assert torch.equal(
         rank_probability(fields[shuffled], labels[shuffled], signs),
         rank_probability(fields, labels, signs),
     )
@@ -212,7 +296,7 @@ def test_inputs_are_left_alone(stream):
     assert torch.equal(fields, before)
 
 
-@pytest.mark.parametrize("measure", [rank_probability, rpd_gradient])
+@pytest.mark.parametrize("measure", [rank_probability, rpd_gradient, rank_statistics])
 def test_mistakes_are_named(stream, measure):
     fields, labels, signs = layer(stream)
     diverged = fields.clone()
@@ -238,3 +322,5 @@ def test_mistakes_are_named(stream, measure):
 def test_no_bins_are_refused(stream):
     with pytest.raises(NetdynError, match="bins 0"):
         rank_probability(*layer(stream), bins=0)
+    with pytest.raises(NetdynError, match="bins 0"):
+        rank_statistics(*layer(stream), bins=0)
