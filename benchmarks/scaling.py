@@ -83,7 +83,9 @@ def basin_times() -> Iterator[dict]:
         for error in ERRORS:
             basins = find_basins(model, x, y, space, 4 * trials, seed=0, error=error)
             average = basins.groups["average"]
-            got = average.errors.hypot(average.trial_errors) if space == "weight" else average.errors
+            got = (
+                average.errors.hypot(average.trial_errors) if space == "weight" else average.errors
+            )
             yield {"panel": "basin", "against": space, "value": error, "who": "netdyn"} | {
                 "seconds": basins.passes,
                 "got": (got / average.sizes).item(),

@@ -20,7 +20,7 @@ __all__ = ["RankSums", "sums_by_numpy", "sums_by_torch"]
 # input in whole cache lines, samples in runs short enough for these lines to stay cached.
 FIELDS_AT_A_TIME = 2**22
 NEURONS_AT_A_TIME = 64
-SAMPLES_AT_A_TIME = 256
+SAMPLES_AT_A_TIME = 1024
 # Numbers sorted at a time: what fits the cache of a core, and is long beside calls from Python.
 SORTED_AT_A_TIME = 2**18
 # A count and a sum of distances share a float64, whole numbers below 2^53: the sum of the distances
@@ -51,7 +51,7 @@ class _Segments(NamedTuple):
     """Positions cut into segments, in which each class is counted."""
 
     cuts: np.ndarray  # (S + 1,), from 0 to the number of positions
-    group: np.ndarray  # (C · P,) int32, K times the segment of every position
+    group: np.ndarray  # (C · P,), K times the segment of every position
     weight: np.ndarray | None  # (C · P,), one, for the count, and the distance to the last cut
 
 
@@ -137,7 +137,7 @@ def _segments(cuts: np.ndarray, size: int, classes: int, centres: bool) -> _Segm
     cuts = np.concatenate([cuts.ravel(), np.arange(0, size, LONGEST), [size]])
     cuts.sort()  # no count changes between cuts that fall together
     length = np.diff(cuts)
-    group = np.repeat(classes * np.arange(len(length), dtype=np.int32), length)
+    group = np.repeat(classes * np.arange(len(length)), length)
     weight = None
     if centres:
         weight = ONE + (np.arange(size) - np.repeat(cuts[:-1], length))

@@ -68,8 +68,9 @@ def _codes(values: np.ndarray, labels: np.ndarray, bits: int) -> np.ndarray:
     scale = np.ldexp(1.0, np.minimum(31 - np.frexp(largest)[1], 127)).astype(values.dtype)
     infinite = np.isinf(largest)
     scale[infinite] = 1
+    codes = np.empty(values.shape, np.int32)
     with np.errstate(invalid="ignore", under="ignore"):
-        codes = (values * scale[:, np.newaxis]).astype(np.int32)
+        np.multiply(values, scale[:, np.newaxis], out=codes, casting="unsafe")
     codes &= -(2**bits)
     codes |= labels
     codes[infinite] = labels  # there is no grid: all is left to the values
@@ -84,8 +85,11 @@ def _find(codes: np.ndarray, wanted: np.ndarray, rows: np.ndarray) -> np.ndarray
     last_bits[wanted.astype(np.uint16)] = True
     # take: indexing by [] takes twice as long.
     maybe = np.flatnonzero(last_bits.take(flat.astype(np.uint16)))
-    wanted = (rows << 32) + wanted
-    return maybe[np.isin((maybe // samples << 32) + flat[maybe], wanted)]
+    wanted = (rows << 32) + wanted  # sorted: by row, then as the codes are
+    found = (maybe // samples << 32) + flat[maybe]
+    place = np.searchsorted(wanted, found)
+    place[place == len(wanted)] = 0
+    return maybe[wanted[place] == found]
 
 
 def blocks_at(ranked: Ranked, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
