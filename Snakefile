@@ -28,13 +28,13 @@ rule all:
         f"results/{SCALE}/report/claims.html",
         f"results/{SCALE}/report/runs.html",
         f"results/{SCALE}/provenance.json",
-        plan(SCALE).files_behind(plan(SCALE).tables()),
+        behind(lambda plan: plan.files_behind(plan.tables())),
 
 
 rule figures:
     input:
         figure_files(SCALE, "figures"),
-        files_behind(SCALE),
+        behind(files_behind),
 
 
 # Each figure of the scale by its bare name: snakemake fig7
@@ -45,24 +45,24 @@ for figure in plan(SCALE).figures():
             figure
         input:
             figure_files(SCALE, "figures", figure),
-            files_behind(SCALE, figure),
+            behind(files_behind, figure),
 
 
 # What is lost of these comes back alone: later files are not made again for its sake.
 rule runs:
     input:
-        plan(SCALE).run_files(plan(SCALE).tables()),
+        behind(lambda plan: plan.run_files(plan.tables())),
 
 
 rule tables:
     input:
-        plan(SCALE).files_behind(plan(SCALE).tables()),
+        behind(lambda plan: plan.files_behind(plan.tables())),
 
 
 rule claims:
     input:
         f"results/{SCALE}/claims/claims.csv",
-        plan(SCALE).files_behind(plan(SCALE).claim_tables()),
+        behind(lambda plan: plan.files_behind(plan.claim_tables())),
 
 
 rule redraw:
@@ -75,7 +75,7 @@ rule redraw:
 #     snakemake keep --keep-going --config scale=cpu
 rule keep:
     input:
-        plan(SCALE).kept_files(plan(SCALE).tables()),
+        behind(lambda plan: plan.kept_files(plan.tables())),
 
 
 rule publish:

@@ -29,10 +29,11 @@ RUN_FILES = ("snapshots.safetensors", "history.csv", "provenance.json", "manifes
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path` and rename it to `path` once the block has succeeded.
 
-    A block that fails, or a process that is killed in it, leaves `path` as it was.
+    A block that fails, or a process that is killed in it, leaves `path` as it was. So does a power
+    cut where it is `durable`, which costs some milliseconds a file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,8 +44,9 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield temporary
         # mkstemp's 0600 would keep a group from reading shared results.
         temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
+        if durable:
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -71,13 +73,16 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def write_json(path: Path, value: Mapping) -> None:
-    """Write a JSON file; one that already holds the same content is left alone, time stamp too."""
+def write_json(path: Path, value: Mapping, *, durable: bool = True) -> None:
+    """Write a JSON file; one that already holds the same content is left alone, time stamp too.
+
+    Not `durable` are files whose content is compared again before anything reads them.
+    """
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     path = Path(path)
     if path.is_file() and path.read_text() == text:
         return
-    with written_whole(path) as temporary:
+    with written_whole(path, durable=durable) as temporary:
         temporary.write_text(text)
 
 

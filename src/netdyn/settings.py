@@ -6,6 +6,7 @@ block it uses, as a JSON file, never the whole configuration.
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ __all__ = [
     "load",
     "measurements",
     "overlay",
+    "read",
     "runs",
 ]
 
@@ -78,6 +80,13 @@ def load(folder: Path, overrides: Mapping | None = None) -> dict:
         NetdynError: naming the key and the mend, for anything the schema or the cross-checks of
             `runs` and `measurements` refuse.
     """
+    config = read(folder, overrides)
+    measurements(config)
+    return config
+
+
+def read(folder: Path, overrides: Mapping | None = None) -> dict:
+    """Return what `load` does, checked against the schema alone: for who resolves it at once."""
     folder, overrides = Path(folder), dict(overrides or {})
     base = read_yaml(folder / "config.yaml")
     scale = overrides.get("scale", base.get("scale"))
@@ -86,7 +95,6 @@ def load(folder: Path, overrides: Mapping | None = None) -> dict:
     top = read_yaml(scale_file) if scale_file.is_file() else {}
     config = overlay(base, top, overrides)
     validate(config, read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml"))
-    measurements(config)
     return config
 
 
@@ -100,11 +108,15 @@ def runs(config: Mapping) -> dict[str, list[Run]]:
         name: list(_expand(config, name, declared)) for name, declared in config["runs"].items()
     }
     for name, expanded in found.items():
-        every = [run.settings for run in expanded]
+        times = Counter(_digest(run) for run in expanded)
         for run in expanded:
-            if every.count(run.settings) > 1:
+            if times[_digest(run)] > 1:
                 raise NetdynError(f"runs.{name}.sweep: {run.id} comes twice: name each value once")
     return found
+
+
+def _digest(run: Run) -> str:
+    return run.id.rpartition("-")[2]  # of its settings
 
 
 def _expand(config: Mapping, name: str, declared: Mapping) -> Iterator[Run]:
@@ -182,13 +194,19 @@ def _resolve_run(settings: dict, where: str) -> dict:
     return settings
 
 
-def measurements(config: Mapping) -> dict[str, Measurement]:
+def measurements(
+    config: Mapping, trained: Mapping[str, list[Run]] | None = None
+) -> dict[str, Measurement]:
     """Return every declared measurement with the runs it takes, resolved.
+
+    Args:
+        config: the settings.
+        trained: what `runs` has made of them, where that is known.
 
     Raises:
         NetdynError: for a run, a swept value, a class or a table that is named but not declared.
     """
-    trained = runs(config)
+    trained = runs(config) if trained is None else trained
     found = {
         name: _measurement(config, trained, name, declared)
         for name, declared in config["measurements"].items()

@@ -43,6 +43,21 @@ def asked(method):
     return inputs
 
 
+def behind(method, *arguments):
+    """Turn a plan's method into an input function of a target, asked when the target is.
+
+    Targets name many thousands of files: only the one that is asked for reads its own.
+    """
+
+    def inputs(wildcards):
+        try:
+            return method(plan(SCALE), *arguments)
+        except NetdynError as error:
+            raise SystemExit(f"error: {error}") from None
+
+    return inputs
+
+
 def plan_or_none(scale):
     """Return the plan of a scale that is not asked for, unless the overrides don't suit it."""
     try:
@@ -59,7 +74,7 @@ def figure_files(scale, collection, *figures):
     ]
 
 
-def files_behind(scale, *figures):
+def files_behind(plan, *figures):
     """Return the tables, their parts and the runs behind figures.
 
     Targets name them, because a file that a failed job has left missing is not made again for the
@@ -67,10 +82,10 @@ def files_behind(scale, *figures):
     """
     tables = [
         table
-        for figure in figures or plan(scale).figures()
-        for table in plan(scale).figure_tables(figure)
+        for figure in figures or plan.figures()
+        for table in plan.figure_tables(figure)
     ]
-    return plan(scale).files_behind(list(dict.fromkeys(tables)))
+    return plan.files_behind(list(dict.fromkeys(tables)))
 
 
 # The report's categories.
@@ -155,8 +170,11 @@ def check_device():
 
 SCALE = config.get("scale") or plan("demo").config["scale"]
 
-# Paths may name any scale, so the settings of all are laid out; a job on a cluster finds them so.
+# Paths may name any scale, so the settings of each that a target names are laid out beside those of
+# the one asked for; a job on a cluster finds them so.
 for scale in ("demo", "cpu", "paper") if workflow.is_main_process else ():
+    if scale != SCALE and not any(f"results/{scale}/" in word for word in sys.argv):
+        continue
     found = plan(scale) if scale == SCALE else plan_or_none(scale)
     try:
         if found:

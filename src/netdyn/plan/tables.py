@@ -7,7 +7,7 @@ from typing import Any
 from netdyn import settings
 from netdyn.errors import NetdynError
 from netdyn.files import RUN_FILES, digest, write_json
-from netdyn.plan.written import RESULTS, code, written
+from netdyn.plan.written import RESULTS, code, once, written
 from netdyn.reference import kept
 
 __all__ = ["OF_DATA", "TablePlan"]
@@ -22,13 +22,12 @@ class TablePlan:
 
     def __init__(self, workflow: Path, overrides: Mapping, scale: str):
         """Load and resolve the scale's settings; raises NetdynError for what cannot be run."""
-        self.config = settings.load(workflow, {**overrides, "scale": scale})
+        self.config = settings.read(workflow, {**overrides, "scale": scale})
         self.folder = RESULTS / scale
         self.scale = scale
-        self.measurements = settings.measurements(self.config)
         declared = settings.runs(self.config)
+        self.measurements = settings.measurements(self.config, declared)
         self.runs = {run.id: run for name in declared for run in declared[name]}
-        self._upstreams: dict[str, str] = {}  # by table; asked for by many jobs
 
     # Runs
 
@@ -40,16 +39,17 @@ class TablePlan:
             )
         return self.runs[run_id]
 
+    @once
     def run_settings(self, run_id: str) -> str:
         path = self._settings("runs") / f"{run_id}.json"  # an id holds a digest already
-        write_json(path, self.run(run_id).settings)
+        write_json(path, self.run(run_id).settings, durable=False)
         return str(path)
 
     def run_folder(self, run_id: str) -> str:
-        return str(self.folder / "runs" / self.run(run_id).id)
+        return f"{self.folder}/runs/{self.run(run_id).id}"
 
     def data_file(self, run_id: str) -> str:
-        return str(RESULTS / "data" / f"{self.run(run_id).data}.safetensors")
+        return f"{RESULTS}/data/{self.run(run_id).data}.safetensors"
 
     def data_code(self, *run_ids: str) -> list[str]:
         """Return the code that the data of runs were prepared by."""
@@ -67,6 +67,7 @@ class TablePlan:
             )
         return self.measurements[name]
 
+    @once
     def kept(self, name: str) -> dict[str, settings.Run]:
         """Return the runs whose rows are taken from the committed table instead of measured.
 
@@ -78,6 +79,7 @@ class TablePlan:
         known = kept(self.folder / "reference", self.keep_record(name))
         return {run.id: run for run in self.measurement(name).runs if run.id in known}
 
+    @once
     def blocks(self, name: str) -> dict[str, list[settings.Run]]:
         """Return the runs that each job of a measurement measures, by the block's name.
 
@@ -108,6 +110,7 @@ class TablePlan:
             )
         return blocks[block]
 
+    @once
     def block_settings(self, name: str, block: str) -> str:
         """Write a measuring job's settings and the runs that it measures."""
         measurement = self.measurement(name)
@@ -122,6 +125,7 @@ class TablePlan:
         content = {"settings": measurement.settings, "runs": runs}
         return written(self._settings("measurements") / name, block, content)
 
+    @once
     def measured(self, name: str, block: str) -> dict[str, Any]:
         """Return the inputs of measuring `name` on a block of runs."""
         measurement, chosen = self.measurement(name), self.block(name, block)
@@ -149,6 +153,7 @@ class TablePlan:
 
     # Tables, put together from parts
 
+    @once
     def parts(self, name: str) -> list[str]:
         """Return the files that a measurement's table is put together from."""
         measurement = self.measurement(name)
@@ -157,12 +162,13 @@ class TablePlan:
             runs = [run.id for run in measurement.runs if run.id not in kept]
             return [f"{self.run_folder(run)}/history.csv" for run in runs]
         folder = self.folder / "tables" / "parts" / name
-        return [str(folder / f"{block}.csv") for block in self.blocks(name)]
+        return [f"{folder}/{block}.csv" for block in self.blocks(name)]
 
     def table_inputs(self, name: str) -> list[str]:
         """Return a table's parts, and the committed table where rows are taken from it."""
         return self.parts(name) + ([self._reference(name)] if self.kept(name) else [])
 
+    @once
     def table_settings(self, name: str) -> str:
         """Write which parts a table is put together from, and which rows of the committed one."""
         measurement, kept = self.measurement(name), self.kept(name)
@@ -177,6 +183,7 @@ class TablePlan:
         order = [run.told() for run in measurement.runs]
         return written(self._settings("tables"), name, {"parts": parts, "order": order})
 
+    @once
     def upstream(self, name: str) -> str:
         """Write which settings and code a table rests on, from the data to its rows.
 
@@ -184,18 +191,16 @@ class TablePlan:
         date whenever the table is: also while a job that failed has left nothing to compare with,
         and whatever the clock says.
         """
-        if name not in self._upstreams:
-            measurement = self.measurement(name)
-            files = [code("netdyn.tables"), *self._code_upstream(name, measurement.runs)]
-            if measurement.quantity != "history":
-                files.append(code(f"netdyn.measurements.{measurement.quantity}"))
-            content = {
-                "settings": measurement.settings,
-                "table": self.table_settings(name),
-                "code": files,
-            }
-            self._upstreams[name] = written(self._settings("upstream"), name, content)
-        return self._upstreams[name]
+        measurement = self.measurement(name)
+        files = [code("netdyn.tables"), *self._code_upstream(name, measurement.runs)]
+        if measurement.quantity != "history":
+            files.append(code(f"netdyn.measurements.{measurement.quantity}"))
+        content = {
+            "settings": measurement.settings,
+            "table": self.table_settings(name),
+            "code": files,
+        }
+        return written(self._settings("upstream"), name, content)
 
     def upstreams(self, names: Iterable[str]) -> list[str]:
         return [self.upstream(name) for name in names]

@@ -11,7 +11,7 @@ from typing import Any
 from netdyn.errors import NetdynError
 from netdyn.files import RUN_FILES, read_yaml
 from netdyn.plan.tables import OF_DATA, TablePlan
-from netdyn.plan.written import code, written
+from netdyn.plan.written import code, once, written
 from netdyn.reference import kept
 
 __all__ = ["Plan"]
@@ -47,6 +47,7 @@ class Plan(TablePlan):
     def figures(self) -> list[str]:
         return list(self.config["figures"])
 
+    @once
     def figure_settings(self, figure: str) -> str:
         seeds = set().union(*(self._seeds(table) for table in self.figure_tables(figure)))
         few, most = (min(seeds), max(seeds)) if seeds else (0, 0)
@@ -69,6 +70,7 @@ class Plan(TablePlan):
             )
         return self.config["figures"][figure]["tables"]
 
+    @once
     def tables(self) -> list[str]:
         """Return the tables of all figures and of the scorecard, each once."""
         named = [table for figure in self.figures() for table in self.figure_tables(figure)]
@@ -85,6 +87,7 @@ class Plan(TablePlan):
         rows = read_yaml(self.claims)["claims"]
         return tuple(dict.fromkeys(table for row in rows for table in row["tables"]))
 
+    @once
     def claims_settings(self) -> str:
         """Write which runs each table of the scorecard must hold, and what they were trained on."""
         tables = {}
@@ -141,6 +144,7 @@ class Plan(TablePlan):
         wanted = {run.id for run in self.measurement(name).runs}
         return Path(self._reference(name)).is_file() and wanted <= known
 
+    @once
     def keepable(self, name: str) -> dict[str, tuple[str, list[str]]]:
         """Return the parts of a table and the run folders in each, by the part's name."""
         parts = self.parts(name)
@@ -175,5 +179,6 @@ class Plan(TablePlan):
             for block in self.keepable(name)
         ]
 
+    @once
     def keep_settings(self, name: str) -> str:
         return written(self._settings("kept"), name, self.keep_record(name))
