@@ -1,0 +1,118 @@
+"""How long the pipeline takes: imports, dry runs, a run that finds all made, scale demo whole.
+
+    python benchmarks/pipeline.py --output pipeline.csv            # some minutes
+    python benchmarks/pipeline.py --output pipeline.csv --whole    # and some more
+
+Each is the median of `--repeats` in a copy of the repository without results; `--whole` makes
+everything at scale demo in such a copy, once with each number of cores. Seconds of the processor,
+of all jobs together, stand beside those of the clock: they are what another's load changes least.
+"""
+
+import csv
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("Snakefile", "config.yaml", "profiles", "src", "workflow", "tests/workflow_tiny.yaml")
+MODULES = ("netdyn.plan", "netdyn.cli", "netdyn.training", "netdyn.measurements.basin_size")
+RUNS = 2_000
+POINTS = 8  # of the sweep `architecture` at scale demo
+# Two thousand trivial jobs and their target: what Snakemake itself takes, whatever the rules say.
+TRIVIAL = f"""
+rule all:
+    input: expand("out/{{number}}.txt", number=range({RUNS}))
+rule one:
+    output: "out/{{number}}.txt"
+    shell: "touch {{output}}"
+"""
+
+Taken = tuple[float, float]
+
+
+def main(
+    output: Annotated[Path, typer.Option(help="The table, CSV.")],
+    repeats: Annotated[int, typer.Option(help="How often each is timed.")] = 3,
+    whole: Annotated[bool, typer.Option(help="Everything at scale demo, 1 and 2 cores.")] = False,
+) -> None:
+    """Time the pipeline; print a table and write it."""
+    rows = []
+    snakemake = str(Path(sys.executable).with_name("snakemake"))
+    with tempfile.TemporaryDirectory() as name:
+        folder, trivial = _copy(Path(name) / "copy"), Path(name) / "trivial"
+        trivial.mkdir()
+        (trivial / "Snakefile").write_text(TRIVIAL)
+        for module in MODULES:
+            command = [sys.executable, "-c", f"import {module}"]
+            rows.append(_row(f"import {module}", folder, command, repeats))
+        many = folder / "many.yaml"
+        many.write_text(f"runs: {{architecture: {{seeds: {[*range(RUNS // POINTS)]}}}}}\n")
+        command = [snakemake, "-n", "figures", "--configfile", "many.yaml"]
+        rows.append(_row(f"snakemake -n, {RUNS:,} runs, first", folder, command, 1))
+        rows.append(_row(f"snakemake -n, {RUNS:,} runs", folder, command, repeats))
+        rows.append(
+            _row(f"snakemake -n, {RUNS:,} trivial jobs", trivial, [snakemake, "-n"], repeats)
+        )
+        if whole:
+            for cores in ("1", "2"):
+                made = _copy(Path(name) / f"whole-{cores}")
+                command = [snakemake, "--cores", cores]
+                rows.append(_row(f"everything at scale demo, {cores} cores", made, command, 1))
+        else:
+            made = folder
+            tiny = ["--configfile", "tests/workflow_tiny.yaml"]
+            rows.append(_row("figures, tiny", made, [snakemake, "figures", *tiny], 1))
+        again = [snakemake, "figures", *([] if whole else tiny)]
+        rows.append(_row("figures again, nothing to be done", made, again, repeats))
+    with output.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console().print(table)
+
+
+def _copy(target: Path) -> Path:
+    for part in PARTS:
+        (target / part).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, target / part)
+        else:
+            shutil.copy2(ROOT / part, target / part)
+    return target
+
+
+def _row(what: str, folder: Path, command: Sequence[str], repeats: int) -> dict:
+    taken = [_timed(folder, command) for _ in range(repeats)]
+    clock, processor = (round(statistics.median(each), 2) for each in zip(*taken, strict=True))
+    return {"what": what, "seconds": clock, "processor_seconds": processor, "repeats": repeats}
+
+
+def _timed(folder: Path, command: Sequence[str]) -> Taken:
+    """Run a command; return seconds of the clock, and of the processor with all it started."""
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
+    before, since = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    said = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    seconds = time.monotonic() - since
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if said.returncode:
+        raise SystemExit(f"error: {' '.join(command)} failed:\n{said.stdout}{said.stderr}")
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+if __name__ == "__main__":
+    typer.run(main)
