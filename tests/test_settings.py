@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from netdyn import datasets, files, settings, training, translation
+from netdyn import datasets, files, optimizers, settings, translation
 from netdyn.data import load
 from netdyn.errors import NetdynError
 from netdyn.layers import ACTIVATIONS
@@ -538,7 +538,7 @@ def test_schema_and_defaults_stay_in_step():
 def test_the_schemas_words_are_those_of_the_code():
     run = SCHEMA["$defs"]["run_settings"]["properties"]
     assert run["activation"]["enum"] == [*ACTIVATIONS]
-    assert run["optimizer"]["enum"] == [*training.OPTIMIZERS]
+    assert run["optimizer"]["enum"] == [*optimizers.OPTIMIZERS]
     assert SCHEMA["properties"]["dataset"]["enum"] == [*settings.TRAINING_SAMPLES]
     measurement = SCHEMA["$defs"]["measurement"]
     text = json.dumps(measurement)

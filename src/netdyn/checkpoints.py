@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from netdyn import provenance
 from netdyn.files import digest, digest_file, written_whole
+from netdyn.optimizers import Optimizer
 
 __all__ = ["Checkpoint"]
 
@@ -35,7 +36,7 @@ class Checkpoint:
         self,
         folder: Path,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         identity: Mapping,
     ):
         """Args: where to keep it; what is trained; all that the bits of the run depend on.
@@ -91,8 +92,7 @@ class Checkpoint:
         """Write the state after `step` optimizer steps."""
         tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"best/{k}": v for k, v in self.best.items()}
-        for index, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{index}/{k}": v for k, v in values.items() if v is not None}
+        tensors |= {f"optimizer/{k}": v for k, v in self.optimizer.state().items()}
         said = {
             "identity": self.identity,
             "step": step,
@@ -118,7 +118,7 @@ class Checkpoint:
             return
         said, tensors = found
         self.model.load_state_dict(_under("model/", tensors))
-        self._load_optimizer(_under("optimizer/", tensors))
+        self.optimizer.load(_under("optimizer/", tensors))
         device = next(self.model.parameters()).device
         self.best = {k: v.to(device) for k, v in _under("best/", tensors).items()}
         self.step, self.rows, self.kept = said["step"], said["rows"], said["kept"]
@@ -146,14 +146,6 @@ class Checkpoint:
             log.warning("%s is of other settings, code or versions: training starts again", path)
             return None
         return said, tensors
-
-    def _load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            index, key = name.split("/")
-            state.setdefault(int(index), {})[key] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
     def remove(self) -> None:
         """Remove the checkpoint: the run is whole, or begins again."""

@@ -10,12 +10,11 @@ from torch import Tensor, nn
 
 from netdyn import data
 from netdyn.gradients import BlockGradients
+from netdyn.optimizers import Optimizer
 from netdyn.precision import logits_in_precision
 from netdyn.random_streams import generator
 
 __all__ = ["Batches", "Steps", "as_trained"]
-
-OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 class Steps:
@@ -25,11 +24,11 @@ class Steps:
         self, model: nn.Module, images: Tensor, labels: Tensor, settings: Mapping, classes: int
     ):
         """Args: an `MLP`, the run's training samples (P, N_0) and (P,), its settings."""
-        self.optimizer = OPTIMIZERS[settings["optimizer"]](
+        self.optimizer = Optimizer(
             model.parameters(),
-            lr=settings["learning_rate"],
-            weight_decay=settings["weight_decay"],
-            fused=True,
+            settings["optimizer"],
+            settings["learning_rate"],
+            settings["weight_decay"],
         )
         self._batches = Batches(images, labels, settings)
         self._gradients = _gradients(model, settings, classes, images.device)

@@ -1,0 +1,70 @@
+"""The optimizers, against those of torch.optim; and what starting a training imports."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from netdyn.optimizers import OPTIMIZERS, Optimizer
+
+THEIRS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+def parameters(dtype):
+    stream = torch.Generator().manual_seed(1)
+    shapes = [(5, 7), (5,), (3, 5), (3,)]
+    return [nn.Parameter(torch.randn(s, generator=stream, dtype=dtype)) for s in shapes]
+
+
+def gradients(dtype, step):
+    stream = torch.Generator().manual_seed(100 + step)
+    return [torch.randn(p.shape, generator=stream, dtype=dtype) for p in parameters(dtype)]
+
+
+def take(optimizer, given, dtype, steps):
+    for step in steps:
+        for parameter, gradient in zip(given, gradients(dtype, step), strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_steps_have_the_bits_of_torch_optim(kind, weight_decay, dtype):
+    mine, theirs = parameters(dtype), parameters(dtype)
+    take(Optimizer(mine, kind, 0.03, weight_decay), mine, dtype, range(20))
+    other = THEIRS[kind](theirs, lr=0.03, weight_decay=weight_decay, fused=True)
+    take(other, theirs, dtype, range(20))
+    assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_loaded_state_goes_on_with_the_same_bits(kind):
+    whole = parameters(torch.float32)
+    take(Optimizer(whole, kind, 0.03, 0.1), whole, torch.float32, range(12))
+    mine = parameters(torch.float32)
+    first = Optimizer(mine, kind, 0.03, 0.1)
+    take(first, mine, torch.float32, range(5))
+    second = Optimizer(mine, kind, 0.03, 0.1)
+    second.load({name: tensor.clone() for name, tensor in first.state().items()})
+    take(second, mine, torch.float32, range(5, 12))
+    assert all(torch.equal(a, b) for a, b in zip(mine, whole, strict=True))
+
+
+def test_training_does_not_import_the_compiler():
+    """It would cost every job two seconds."""
+    code = """
+import sys, torch
+from netdyn.mlp import MLP
+from netdyn.steps import Steps
+x, y = torch.rand(30, 5), torch.randint(3, (30,))
+settings = {"optimizer": "adam", "learning_rate": 0.1, "weight_decay": 0.0, "batch_size": "full"}
+settings |= {"precision": "float32", "loss": "cross_entropy", "threads": 1, "seed": 0}
+Steps(MLP([5, 4, 3]), x, y, settings, 3).take(0)
+print("torch._dynamo" in sys.modules)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False", said.stderr
