@@ -23,7 +23,6 @@ from training import DEEP, Ours, samples
 
 from netdyn import runs
 from netdyn.bracketing import find_basins
-from netdyn.figures.style import journal_style
 from netdyn.files import written_whole
 from netdyn.rpd import rank_statistics
 
@@ -35,6 +34,7 @@ STEPS = {
 }
 RANKS = {"P": [1000, 4000, 16000, 64000], "N": [32, 128, 512]}
 ERRORS = [0.04, 0.02, 0.01, 0.005]
+LOOK = {"font.size": 7, "axes.labelsize": 7, "legend.fontsize": 6, "lines.linewidth": 1}
 LABELS = {"netdyn": "netdyn", "peer": "automatic differentiation", "limit": "products alone"}
 
 
@@ -92,8 +92,14 @@ def basin_times() -> Iterator[dict]:
             }
 
 
+def ticks(axis: plt.Axes, values: np.ndarray, label: str) -> None:
+    axis.set_xticks(values, [f"{value:g}" for value in values])
+    axis.xaxis.set_minor_locator(plt.NullLocator())
+    axis.set_xlabel(label)
+
+
 def draw(found: pd.DataFrame) -> plt.Figure:
-    with journal_style():
+    with plt.rc_context(LOOK):
         figure, axes = plt.subplots(2, 3, figsize=(7.0, 4.4), layout="constrained")
         names = {"width": "width", "depth": "depth", "samples": "samples n"}
         names |= {"P": "samples P", "N": "neurons N"}
@@ -104,14 +110,14 @@ def draw(found: pd.DataFrame) -> plt.Figure:
             for who, rows in chosen.groupby("who", sort=False):
                 label = "one numpy sort" if panel == "rank" and who == "limit" else LABELS[who]
                 axis.loglog(rows.value, rows.seconds, marker="o", ms=3, label=label)
-            axis.set_xlabel(names[against])
+            ticks(axis, chosen.value.unique(), names[against])
             axis.set_ylabel("seconds a step" if panel == "step" else "seconds")
             if against in ("width", "P"):
                 axis.legend()
         axis = axes.flat[-1]
         for space, rows in found[found.panel == "basin"].groupby("against", sort=False):
             axis.loglog(100 * rows.value, rows.seconds, marker="o", ms=3, label=f"{space} space")
-        axis.set_xlabel("error asked for, % of the size")
+        ticks(axis, 100 * np.array(ERRORS), "error asked for, % of the size")
         axis.set_ylabel("forward passes")
         axis.legend()
     return figure

@@ -14,6 +14,7 @@ from netdyn.measurements import first_batch_statistics
 from netdyn.measurements.subject import Subject
 from netdyn.propagation import logits
 from netdyn.running_statistics import started_from_first_batch
+from netdyn.steps import Batches
 
 WIDTHS = (6, 8, 5, 4)
 STEPS = 7
@@ -146,9 +147,7 @@ def test_the_table_is_the_history_of_a_run_that_started_there(
     assert all(column in described for column in table)
     assert table["step"].tolist() == [*range(9)]
 
-    first, _ = training._Batches(
-        *data.training_samples(data.load(toy_data), settings), settings
-    ).at(0)
+    first, _ = Batches(*data.training_samples(data.load(toy_data), settings), settings).at(0)
     initialise = training.initialise
 
     def initialised_from_first_batch(model, *args):

@@ -5,6 +5,7 @@ trials in which the sample is classified as its label. The basin size is the amp
 share, as it is (single sample) or averaged over a class or all samples, falls below one half.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -182,11 +183,18 @@ def basin_error(
     samples = table.shape[1]
     if samples < 2 or not math.isfinite(basin_size(amplitudes, table.mean(dim=1), level)):
         return math.nan
-    curves = table.new_empty(len(table), resamples)
+    weights = _resampling_weights(samples, seed, resamples).to(table)  # (R, P)
+    curves = table @ weights.T / samples  # (A, R)
+    sizes = basin_sizes(amplitudes, curves, level)
+    return math.inf if sizes.isinf().any() else sizes.std().item()
+
+
+@functools.lru_cache(maxsize=4)
+def _resampling_weights(samples: int, seed: int, resamples: int) -> Tensor:
+    """Return how often each resample draws each sample, (R, P); kept, as many curves ask for it."""
+    weights = torch.empty(resamples, samples, dtype=torch.int16)
     for resample in range(resamples):
         stream = generator(seed, "basin resampling", resample)
         drawn = torch.randint(samples, (samples,), generator=stream)
-        weights = drawn.bincount(minlength=samples).to(table)  # (P,)
-        curves[:, resample] = table @ weights / samples
-    sizes = basin_sizes(amplitudes, curves, level)
-    return math.inf if sizes.isinf().any() else sizes.std().item()
+        weights[resample] = drawn.bincount(minlength=samples)
+    return weights

@@ -32,8 +32,9 @@ __all__ = ["BlockGradients"]
 
 # Values of a block's widest layer: several such arrays stay in a core's cache. Part of the bits.
 BLOCK_VALUES = 2**18
-# Multiplications of a batch below which handing it to threads costs more than it brings.
-WORTH_THREADS = 2**28
+# Multiplications of a batch below which threads of our own cost more than they bring: below, the
+# products have threads of theirs.
+WORTH_THREADS = 2**33
 
 
 class BlockGradients:
