@@ -8,6 +8,7 @@ from torch import nn
 
 from netdyn import precision
 from netdyn.mlp import MLP, initialise
+from netdyn.precision import PRODUCTS, products
 
 
 def step(network, x, y, monkeypatch, emulated):
@@ -73,3 +74,14 @@ def test_a_run_says_how_its_products_were_made():
 )
 def test_instructions_are_told_by_their_name(capabilities, expected):
     assert precision._has_instructions(capabilities) is expected
+
+
+def test_the_record_does_not_claim_instructions_that_pytorch_cannot_name(monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True}, raising=False)
+    assert products("bfloat16", cpu) == PRODUCTS["emulated"]
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    assert products("bfloat16", cpu) == PRODUCTS["native"]
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert products("bfloat16", cpu) == PRODUCTS["unknown"]
+    assert products("float32", cpu) == "float32"

@@ -14,18 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.basins import basin_error, basin_size
+from netdyn.crossings import LEVEL, STEPS, Scan, search
 from netdyn.data import subset
 from netdyn.errors import NetdynError
 from netdyn.noisy_passes import SampleNoise, WeightNoise
 
 __all__ = ["Basins", "GroupBasins", "find_basins"]
 
-LEVEL = 0.5
 PILOT_SAMPLES = 500  # 50 of each of ten classes
 PILOT_TRIALS = 4
 SCAN_TRIALS = 2  # of single samples: what they find is verified with all trials
 FIRST_TRIALS = 4  # fewer do not tell how much the trials differ
-STEPS = 16  # an octave is divided into this many steps, 4.4 % each
 PILOT_STEP = 4  # of them, 19 %: the pilot leaves the rest to all samples
 OCTAVES_BELOW = 8  # smallest: below them a size is interpolated from a = 0
 SURE = 4.5  # standard errors: none of 200 resamples lies farther out
@@ -106,7 +105,7 @@ def find_basins(
     nothing = torch.zeros(1, 1, dtype=torch.float64)
     clean = passes.correct(0, nothing)[0].double()  # (P,)
     first, top = round(STEPS * math.log2(smallest)), math.floor(STEPS * math.log2(largest))
-    scan = _Scan(first, top, first - OCTAVES_BELOW * STEPS)
+    scan = Scan(first, top, first - OCTAVES_BELOW * STEPS)
     found = {}
     curves = []
     pilot = None
@@ -171,96 +170,10 @@ def _members(kind: str, y: Tensor) -> tuple[Tensor, Tensor]:
     return member, index.cpu()
 
 
-# The search on a logarithmic grid -----------------------------------------------------------------
-
-
-class _Scan(NamedTuple):
-    """Exponents e of the amplitudes 2^(e/16): where the scan starts and ends; a = 0 at `floor`."""
-
-    first: int
-    top: int
-    floor: int
-
-    def amplitudes(self, exponents: Tensor) -> Tensor:
-        a = torch.exp2(exponents.double() / STEPS)
-        return torch.where(exponents <= self.floor, 0.0, a)
-
-    def positions(self) -> list[int]:
-        return [*range(self.first, self.top, STEPS), self.top]
-
-
-class _Bracket(NamedTuple):
-    """Neighbouring exponents and the shares there, (G,) each; high is beyond `top` where none is.
-
-    Groups that are below one half without noise are left at −1.
-    """
-
-    low: Tensor
-    high: Tensor
-    share_low: Tensor
-    share_high: Tensor
-
-
-def _search(
-    coarse: Callable[[Tensor, Tensor], Tensor],
-    fine: Callable[[Tensor, Tensor], Tensor],
-    clean: Tensor,
-    scan: _Scan,
-    step: int,
-) -> _Bracket:
-    """Bracket each group's first downward crossing to `step` exponents.
-
-    Args:
-        coarse, fine: functions of exponents and of the groups they are for, (n,) each, that return
-            the shares there (n,); coarse only chooses the octave, fine decides.
-        clean: shares without noise, (G,).
-    """
-    low, high = torch.full_like(clean, -1, dtype=torch.long), torch.full_like(clean, -1).long()
-    unknown = torch.full_like(clean, math.nan)
-    share_low, share_high = unknown.clone(), unknown.clone()
-    going = (clean >= LEVEL).nonzero().squeeze(1)
-    searched = going
-    for position in scan.positions():
-        if len(going) == 0:
-            break
-        below = coarse(torch.full_like(going, position), going) < LEVEL
-        high[going[below]] = position
-        low[going[below]] = max(position - STEPS, scan.floor)
-        going = going[~below]
-    high[going], low[going] = scan.top, scan.top - 1
-    going = searched
-    while len(going):
-        wide = high[going] - low[going] > step
-        # Both ends are evaluated by `fine` in the end: the scan may have been wrong.
-        check_high = ~wide & share_high[going].isnan()
-        probe = torch.where(
-            wide, (low[going] + high[going]) // 2, torch.where(check_high, high[going], low[going])
-        )
-        shares = fine(probe, going)
-        below = shares < LEVEL
-        down, up = going[below], going[~below]
-        high[down], share_high[down] = probe[below], shares[below]
-        low[up], share_low[up] = probe[~below], shares[~below]
-        failed = down[high[down] <= low[down]]
-        low[failed] = (high[failed] - STEPS).clamp(min=scan.floor)
-        share_low[failed] = math.nan
-        failed = up[high[up] <= low[up]]
-        none = failed[low[failed] >= scan.top]
-        high[failed] = (low[failed] + STEPS).clamp(max=scan.top)
-        share_high[failed] = math.nan
-        high[none] = scan.top + 1
-        bare = going[low[going] <= scan.floor]
-        share_low[bare] = clean[bare]
-        settled = (high[going] - low[going] <= step) & ~share_low[going].isnan()
-        settled &= ~share_high[going].isnan()
-        going = going[~settled & (high[going] <= scan.top)]
-    return _Bracket(low, high, share_low, share_high)
-
-
 def _shares(
-    passes: _Counted, member: Tensor, groups: int, trials: int, scan: _Scan
+    passes: _Counted, member: Tensor, groups: int, trials: int, scan: Scan
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the function of `_search`: mean over trials and over the samples of each group."""
+    """Return a function for `netdyn.crossings.search`: means over trials and a group's samples."""
 
     def shares(exponents: Tensor, which: Tensor) -> Tensor:
         amplitudes = torch.full((groups,), math.nan, dtype=torch.float64, device=member.device)
@@ -290,12 +203,12 @@ def _means(correct: Tensor, member: Tensor, groups: int) -> Tensor:
     return sums / member.bincount(minlength=groups)
 
 
-def _singles(passes: _Counted, clean: Tensor, trials: int, scan: _Scan) -> GroupBasins:
+def _singles(passes: _Counted, clean: Tensor, trials: int, scan: Scan) -> GroupBasins:
     samples = len(clean)
     member = torch.arange(samples, device=clean.device)
     coarse = _shares(passes, member, samples, min(trials, SCAN_TRIALS), scan)
     fine = _shares(passes, member, samples, trials, scan)
-    low, high, share_low, share_high = _search(coarse, fine, clean, scan, step=1)
+    low, high, share_low, share_high = search(coarse, fine, clean, scan, step=1)
     below, above = scan.amplitudes(low), scan.amplitudes(high)
     sizes = below + (share_low - LEVEL) / (share_low - share_high) * (above - below)
     sizes[clean < LEVEL] = 0.0
@@ -309,7 +222,7 @@ def _singles(passes: _Counted, clean: Tensor, trials: int, scan: _Scan) -> Group
 
 def _pilot(
     passes: _Counted, member: Tensor, groups: int, counts: Tensor, trials: int, space: str,
-    scan: _Scan,
+    scan: Scan,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Return where the crossings of the groups lie, (G,), and how far around to look, in log a.
 
@@ -318,7 +231,7 @@ def _pilot(
     shares = _shares(passes, member, groups, trials, scan)
     everyone = torch.arange(groups, device=member.device)
     clean = shares(torch.full_like(everyone, scan.floor), everyone)
-    low, high, share_low, share_high = _search(shares, shares, clean, scan, PILOT_STEP)
+    low, high, share_low, share_high = search(shares, shares, clean, scan, PILOT_STEP)
     below, above = scan.amplitudes(low), scan.amplitudes(high)
     place = below + (share_low - LEVEL) / (share_low - share_high) * (above - below)
     place[clean < LEVEL] = math.nan
@@ -340,7 +253,7 @@ class _Curves:
     """The accuracy curves of one kind of groups, at amplitudes of each group's own."""
 
     def __init__(
-        self, kind: str, index: Tensor, member: Tensor, clean: Tensor, width: Tensor, scan: _Scan,
+        self, kind: str, index: Tensor, member: Tensor, clean: Tensor, width: Tensor, scan: Scan,
         seed: int,
     ):  # fmt: skip
         self.kind, self.index, self.member, self.clean, self._seed = (

@@ -17,6 +17,7 @@ __all__ = ["PRODUCTS", "logits_in_precision", "products"]
 PRODUCTS = {
     "native": "bfloat16 instructions",
     "emulated": "float32 products of factors rounded to bfloat16",
+    "unknown": "bfloat16 as autocast makes them (this PyTorch cannot tell the instructions)",
 }
 
 
@@ -24,6 +25,8 @@ def products(precision: str, device: torch.device) -> str:
     """Return how the products of a precision are made on a device, for the run's record."""
     if precision != "bfloat16":
         return precision
+    if device.type == "cpu" and not hasattr(torch.cpu, "get_capabilities"):
+        return PRODUCTS["unknown"]
     return PRODUCTS["emulated" if _emulated(device) else "native"]
 
 
