@@ -132,3 +132,53 @@ def test_what_is_not_finite_shows_in_the_loss(small_blocks):
     model, (x, labels) = network(), batch()
     x[5, 3] = torch.inf
     assert not BlockGradients(model, "cross_entropy", 2)(x, labels).isfinite()
+
+
+def steps_off(model, reference):
+    """‖g − g_ref‖ / ‖g_ref‖ of the gradients of all weights."""
+    mine, theirs = (
+        torch.cat([parameter.grad.flatten().double() for parameter in network.parameters()])
+        for network in (model, reference)
+    )
+    return ((mine - theirs).norm() / theirs.norm()).item()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_rounded_products_are_as_near_to_exact_ones_as_those_of_autocast(
+    small_blocks, activation, threads
+):
+    model = network(activation, dtype=torch.float32)
+    x, labels = batch(samples=1007, dtype=torch.float32)
+    autocast = copy.deepcopy(model)
+    value, exact = differentiated(model, x, labels, "cross_entropy")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        nn.functional.cross_entropy(autocast(x).float(), labels).backward()
+    rounded = BlockGradients(model, "cross_entropy", threads, torch.bfloat16)(x, labels)
+    assert rounded.item() == pytest.approx(value.item(), rel=2**-7)
+    assert 1e-4 < steps_off(model, exact) < 1.5 * steps_off(autocast, exact) < 0.1
+    for name, statistic in model.named_buffers():
+        torch.testing.assert_close(
+            statistic, exact.get_buffer(name), rtol=2**-7, atol=2**-7, msg=name
+        )
+
+
+def test_rounded_products_follow_the_weights(small_blocks):
+    model = network(dtype=torch.float32)
+    gradients_of = BlockGradients(model, "cross_entropy", 1, torch.bfloat16)
+    x, labels = batch(dtype=torch.float32)
+    gradients_of(x, labels)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    _, exact = differentiated(model, x, labels, "cross_entropy")
+    gradients_of(x, labels)
+    assert steps_off(model, exact) < 0.1
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
+def test_rounded_products_without_batch_norm_are_refused():
+    with pytest.raises(ValueError, match="batch norm"):
+        BlockGradients(
+            network(batch_norm=False, dtype=torch.float32), "cross_entropy", 1, torch.bfloat16
+        )

@@ -16,15 +16,19 @@ layers, and each block passes forward and back at once.
 
 Threads of this process share the blocks, each with products of one thread, in a fixed division:
 the bits follow from the batch, the network and the number of threads alone.
+
+In bfloat16, as autocast has it, factors and results of the products are rounded, and z, g are kept
+so; all else, the sums over samples among it, is float32.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor, nn
 
+from netdyn.blocks import Blocks
 from netdyn.in_place import IN_PLACE
 from netdyn.layers import layers
 
@@ -40,19 +44,30 @@ WORTH_THREADS = 2**33
 class BlockGradients:
     """Computes loss and gradients of one network again and again, in buffers that are kept."""
 
-    def __init__(self, model: nn.Module, loss: str, threads: int):
+    def __init__(
+        self, model: nn.Module, loss: str, threads: int, factors: torch.dtype | None = None
+    ):
         """
         Args:
             model: an `MLP` on the CPU, float32 or float64, batch norm before every activation or
                 nowhere.
             loss: "cross_entropy" or "mse" (the mean over samples and outputs, on one-hot targets).
             threads: number of threads that share the blocks.
+            factors: what the products' factors and results are rounded to: the network's dtype,
+                or bfloat16, which the processor must have instructions for and the network batch
+                norm.
         """
         self.read = layers(model)
         self.loss, self.threads = loss, threads
         self.activations = [IN_PLACE[type(layer.activation)] for layer in self.read[:-1]]
         self.norms = [layer.norm for layer in self.read[:-1]]
-        self.dtype = self.read[0].linear.weight.dtype
+        self.weights = [layer.linear.weight.detach() for layer in self.read]
+        self.dtype = self.weights[0].dtype
+        self.kept = factors or self.dtype
+        self.normalised = bool(self.norms) and self.norms[0] is not None
+        if self.kept is not self.dtype and not self.normalised:
+            raise ValueError(f"{self.kept} products need a network with batch norm")
+        self.factors = [weight.to(self.kept) for weight in self.weights]
         for parameter in model.parameters():
             parameter.grad = torch.zeros_like(parameter)
         self.widths = [layer.linear.out_features for layer in self.read]
@@ -71,7 +86,10 @@ class BlockGradients:
         if len(x) != self.samples:
             self._make_buffers(len(x))
         self.x, self.labels = x, labels
-        if self.norms and self.norms[0] is not None:
+        for factor, weight in zip(self.factors, self.weights, strict=True):
+            if factor is not weight:
+                factor.copy_(weight)
+        if self.normalised:
             for l in range(len(self.norms)):
                 self._run(lambda worker, l=l: worker.forward(l))
                 self._finish_statistics(l)
@@ -94,21 +112,20 @@ class BlockGradients:
         edges = [samples * i // threads for i in range(threads + 1)]
         widest = max(self.widths)
         rows = max(BLOCK_VALUES // widest, 16)
-        normalised = bool(self.norms) and self.norms[0] is not None
         self.z = [
-            torch.empty(samples, width, dtype=self.dtype)
-            for width in (self.widths[:-1] if normalised else [])
+            torch.empty(samples, width, dtype=self.kept)
+            for width in (self.widths[:-1] if self.normalised else [])
         ]
-        self.g = torch.empty(samples * widest if normalised else 0, dtype=self.dtype)
+        self.g = torch.empty(samples * widest if self.normalised else 0, dtype=self.kept)
         self.scale: list[Tensor] = [torch.empty(0)] * len(self.norms)
         self.shift, self.mean, self.inverse = (list(self.scale) for _ in range(3))
         self.back: list[tuple[Tensor, Tensor]] = [(torch.empty(0),) * 2] * len(self.norms)
         self.workers = [
-            _Worker(self, first, last, min(rows, last - first))
+            Blocks(self, first, last, min(rows, last - first))
             for first, last in itertools.pairwise(edges)
         ]
 
-    def _run(self, work: Callable[["_Worker"], None]) -> None:
+    def _run(self, work: Callable[[Blocks], None]) -> None:
         if len(self.workers) == 1:
             work(self.workers[0])
             return
@@ -148,157 +165,6 @@ class BlockGradients:
         slope = -norm.weight.grad * self.inverse[l] / self.samples  # of z − μ
         offset = -norm.bias.grad / self.samples
         self.back[l] = self.scale[l] * slope, self.scale[l] * offset
-
-
-class _Worker:
-    """The blocks of one thread, its sums and its buffers of one block."""
-
-    def __init__(self, of: BlockGradients, first: int, last: int, rows: int):
-        self.of, self.first, self.last, self.rows = of, first, last, rows
-        widths, dtype = of.widths, of.dtype
-        weights = [layer.linear.weight for layer in of.read]
-        biases = [layer.linear.bias for layer in of.read]
-        if first == 0:
-            self.dw = [weight.grad for weight in weights]
-            self.db = [None if bias is None else bias.grad for bias in biases]
-        else:
-            self.dw = [torch.empty_like(weight) for weight in weights]
-            self.db = [None if bias is None else torch.empty_like(bias) for bias in biases]
-        widest = max(widths)
-        self.flat = [torch.empty(rows * widest, dtype=dtype) for _ in range(3)]
-        if not of.z:
-            self.fields = [torch.empty(rows, width, dtype=dtype) for width in widths[:-1]]
-        self.counts = [len(range(*block)) for block in self._blocks()]
-
-    def sums(self) -> list[Tensor]:
-        """Return this thread's part of the gradients of weights and biases."""
-        return [*self.dw, *(db for db in self.db if db is not None)]
-
-    def clear(self) -> None:
-        self.loss = torch.zeros((), dtype=self.of.dtype)
-        for total in self.sums():
-            total.zero_()
-
-    def _blocks(self) -> Iterator[tuple[int, int]]:
-        for start in range(self.first, self.last, self.rows):
-            yield start, min(start + self.rows, self.last)
-
-    def _array(self, which: int, rows: int, width: int) -> Tensor:
-        return self.flat[which][: rows * width].view(rows, width)
-
-    def _gradient(self, start: int, stop: int, width: int) -> Tensor:
-        """The block's place in the buffer of g, whatever the width of the layer."""
-        widest = max(self.of.widths)
-        return self.of.g[start * widest :][: (stop - start) * width].view(-1, width)
-
-    def _activated(self, l: int, start: int, stop: int, which: int) -> Tensor:
-        """Return x^(l) of a block, made from z^(l)."""
-        of = self.of
-        y = self._array(which, stop - start, of.widths[l])
-        torch.addcmul(of.shift[l], of.z[l][start:stop], of.scale[l], out=y)
-        return of.activations[l].forward(y)
-
-    def forward(self, l: int) -> None:
-        """z^(l) of all blocks, with their means and sums of squares."""
-        of = self.of
-        self.means, self.squares = [], torch.zeros(of.widths[l], dtype=of.dtype)
-        weight = of.read[l].linear.weight.T
-        for start, stop in self._blocks():
-            x = of.x[start:stop] if l == 0 else self._activated(l - 1, start, stop, 0)
-            z = torch.mm(x, weight, out=of.z[l][start:stop])
-            if of.read[l].linear.bias is not None:
-                z += of.read[l].linear.bias
-            mean = z.mean(0)
-            centred = torch.sub(z, mean, out=self._array(1, len(z), z.shape[1]))
-            self.squares += centred.square_().sum(0)
-            self.means.append(mean)
-
-    def output(self) -> None:
-        """Logits, loss, and g of the last hidden layer."""
-        last = len(self.of.read) - 1
-        self.clear()
-        self._clear_sums(last - 1)
-        for start, stop in self._blocks():
-            x = self._activated(last - 1, start, stop, 0)
-            d = self._loss(x, start, stop)
-            self._back_through(last, d, x, start, stop)
-
-    def backward(self, l: int) -> None:
-        """From g of layer l to its weights' gradient and to g of the layer before."""
-        of = self.of
-        if l:
-            self._clear_sums(l - 1)
-        slope, offset = of.back[l]
-        for start, stop in self._blocks():
-            g = self._gradient(start, stop, of.widths[l])
-            d = self._array(1, stop - start, of.widths[l])
-            # Centred first: ∂z would lose digits where the mean is far from zero.
-            torch.sub(of.z[l][start:stop], of.mean[l], out=d)
-            torch.addcmul(offset, d, slope, out=d).addcmul_(g, of.scale[l])
-            if l == 0:
-                self.dw[0].addmm_(d.T, of.x[start:stop])
-                if of.read[0].linear.bias is not None:
-                    self.db[0] += d.sum(0)
-                continue
-            x = self._activated(l - 1, start, stop, 0)
-            self._back_through(l, d, x, start, stop)
-
-    def _back_through(self, l: int, d: Tensor, x: Tensor, start: int, stop: int) -> None:
-        """From ∂z^(l) to the weights' gradient, to g of layer l − 1 and to its sums."""
-        of = self.of
-        self.dw[l].addmm_(d.T, x)
-        if of.read[l].linear.bias is not None:
-            self.db[l] += d.sum(0)
-        g = self._gradient(start, stop, of.widths[l - 1])
-        torch.mm(d, of.read[l].linear.weight, out=g)
-        z = of.z[l - 1][start:stop]
-        of.activations[l - 1].backward(g, x, lambda: z * of.scale[l - 1] + of.shift[l - 1])
-        self.sum_g += g.sum(0)
-        centred = torch.sub(z, of.mean[l - 1], out=x)  # x is not needed any more
-        self.sum_gz += centred.mul_(g).sum(0)
-
-    def _clear_sums(self, l: int) -> None:
-        self.sum_g, self.sum_gz = torch.zeros(2, self.of.widths[l], dtype=self.of.dtype)
-
-    def through(self) -> None:
-        """Forward and back without batch norm, a block at a time."""
-        of = self.of
-        self.clear()
-        for start, stop in self._blocks():
-            values = [of.x[start:stop]]
-            fields = []
-            for l, activation in enumerate(of.activations):
-                linear = of.read[l].linear
-                z = self.fields[l][: stop - start]
-                torch.addmm(linear.bias, values[-1], linear.weight.T, out=z)
-                fields.append(z.clone() if activation.needs_field else z)
-                values.append(activation.forward(z))
-            d = self._loss(values[-1], start, stop)
-            for l in reversed(range(len(of.read))):
-                self.dw[l].addmm_(d.T, values[l])
-                self.db[l] += d.sum(0)
-                if l == 0:
-                    break
-                g = self._array(l % 2, stop - start, of.widths[l - 1])
-                torch.mm(d, of.read[l].linear.weight, out=g)
-                of.activations[l - 1].backward(g, values[l], lambda y=fields[l - 1]: y)
-                d = g
-
-    def _loss(self, x: Tensor, start: int, stop: int) -> Tensor:
-        """Add the block's share of the mean loss; return its gradient to the logits, (S, K)."""
-        of = self.of
-        linear = of.read[-1].linear
-        logits = nn.functional.linear(x, linear.weight, linear.bias)
-        target = of.labels[start:stop].unsqueeze(1)
-        if of.loss == "cross_entropy":
-            logarithms = logits.log_softmax(1)
-            self.loss -= logarithms.gather(1, target).sum() / of.samples
-            d = logarithms.exp_()
-            d.scatter_add_(1, target, d.new_full((), -1.0).expand(target.shape))
-            return d.div_(of.samples)
-        d = logits.scatter_add_(1, target, logits.new_full((), -1.0).expand(target.shape))
-        self.loss += d.square().sum() / (of.samples * d.shape[1])
-        return d.mul_(2 / (of.samples * d.shape[1]))
 
 
 def _begin_thread() -> None:

@@ -5,13 +5,12 @@ float32 ones. There the products are made of the same rounded factors in float32
 instructions do too (they accumulate in float32): equal up to the order of summation.
 """
 
-import contextlib
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["PRODUCTS", "logits_in_precision", "products"]
+__all__ = ["PRODUCTS", "logits_in_precision", "multiplies_bfloat16", "products"]
 
 # What the record of a run says of its products.
 PRODUCTS = {
@@ -27,7 +26,15 @@ def products(precision: str, device: torch.device) -> str:
         return precision
     if device.type == "cpu" and not hasattr(torch.cpu, "get_capabilities"):
         return PRODUCTS["unknown"]
-    return PRODUCTS["emulated" if _emulated(device) else "native"]
+    return PRODUCTS["native" if multiplies_bfloat16(device) else "emulated"]
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Return whether a device is known to have instructions for products of bfloat16."""
+    if device.type != "cpu":
+        return True
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older versions cannot tell
+    return _has_instructions(capabilities)
 
 
 def logits_in_precision(model: nn.Sequential, x: Tensor, precision: str) -> Tensor:
@@ -47,12 +54,9 @@ def logits_in_precision(model: nn.Sequential, x: Tensor, precision: str) -> Tens
 
 
 def _emulated(device: torch.device) -> bool:
-    if device.type != "cpu":
-        return False
-    # Older versions of PyTorch cannot tell: they are left to autocast.
-    with contextlib.suppress(AttributeError):
-        return not _has_instructions(torch.cpu.get_capabilities())
-    return False
+    # Where PyTorch cannot tell, autocast is left to it.
+    known = device.type != "cpu" or hasattr(torch.cpu, "get_capabilities")
+    return known and not multiplies_bfloat16(device)
 
 
 def _has_instructions(capabilities: Mapping) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from netdyn import data
 from netdyn.gradients import BlockGradients
 from netdyn.optimizers import Optimizer
-from netdyn.precision import logits_in_precision
+from netdyn.precision import logits_in_precision, multiplies_bfloat16
 from netdyn.random_streams import generator
 
 __all__ = ["Batches", "Steps", "as_trained"]
@@ -80,11 +80,15 @@ def _gradients(
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Return what fills the parameters' gradients from a batch (P, N_0), (P,), returning its loss.
 
-    Processors take blocks that stay in their cache; GPUs, and bfloat16, automatic differentiation.
+    Processors take blocks that stay in their cache, where they have instructions for the products;
+    GPUs automatic differentiation.
     """
     model.train()
-    if device.type == "cpu" and settings["precision"] != "bfloat16":
-        return BlockGradients(model, settings["loss"], settings["threads"])
+    rounded = settings["precision"] == "bfloat16"
+    normalised = any(isinstance(module, nn.BatchNorm1d) for module in model)
+    if device.type == "cpu" and (not rounded or (normalised and multiplies_bfloat16(device))):
+        factors = torch.bfloat16 if rounded else None
+        return BlockGradients(model, settings["loss"], settings["threads"], factors)
     loss_function = _loss_function(settings, classes)
 
     def differentiated(x: Tensor, labels: Tensor) -> Tensor:

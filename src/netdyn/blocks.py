@@ -1,0 +1,200 @@
+"""What one thread does of a training step: its blocks of samples, forward and back."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from netdyn.gradients import BlockGradients
+
+__all__ = ["Blocks"]
+
+
+class Blocks:
+    """The blocks of one thread, its sums and its buffers of one block."""
+
+    def __init__(self, of: "BlockGradients", first: int, last: int, rows: int):
+        self.of, self.first, self.last, self.rows = of, first, last, rows
+        widths, dtype = of.widths, of.dtype
+        weights = [layer.linear.weight for layer in of.read]
+        biases = [layer.linear.bias for layer in of.read]
+        if first == 0:
+            self.dw = [weight.grad for weight in weights]
+            self.db = [None if bias is None else bias.grad for bias in biases]
+        else:
+            self.dw = [torch.empty_like(weight) for weight in weights]
+            self.db = [None if bias is None else torch.empty_like(bias) for bias in biases]
+        widest = max(widths)
+        self.flat = [torch.empty(rows * widest, dtype=dtype) for _ in range(3)]
+        if of.kept is not dtype:
+            inputs = weights[0].shape[1]
+            self.rounded = [
+                torch.empty(rows * max(widest, inputs), dtype=of.kept),
+                torch.empty(rows * widest, dtype=of.kept),
+            ]
+            self.products = [torch.empty_like(weight, dtype=of.kept) for weight in weights]
+        if not of.z:
+            self.fields = [torch.empty(rows, width, dtype=dtype) for width in widths[:-1]]
+        self.counts = [len(range(*block)) for block in self._blocks()]
+
+    def sums(self) -> list[Tensor]:
+        """Return this thread's part of the gradients of weights and biases."""
+        return [*self.dw, *(db for db in self.db if db is not None)]
+
+    def clear(self) -> None:
+        self.loss = torch.zeros((), dtype=self.of.dtype)
+        for total in self.sums():
+            total.zero_()
+
+    def _blocks(self) -> Iterator[tuple[int, int]]:
+        for start in range(self.first, self.last, self.rows):
+            yield start, min(start + self.rows, self.last)
+
+    def _array(self, which: int, rows: int, width: int) -> Tensor:
+        return self.flat[which][: rows * width].view(rows, width)
+
+    def _gradient(self, start: int, stop: int, width: int) -> Tensor:
+        """The block's place in the buffer of g, whatever the width of the layer."""
+        widest = max(self.of.widths)
+        return self.of.g[start * widest :][: (stop - start) * width].view(-1, width)
+
+    def _exact(self, kept: Tensor, which: int) -> Tensor:
+        """Return a block's kept values in the network's dtype: themselves, or in a buffer."""
+        if self.of.kept is self.of.dtype:
+            return kept
+        return self._array(which, *kept.shape).copy_(kept)
+
+    def _factor(self, values: Tensor, which: int) -> Tensor:
+        """Return a block's values as a factor of a product: themselves, or rounded in a buffer."""
+        if self.of.kept is self.of.dtype:
+            return values
+        return self.rounded[which][: values.numel()].view(values.shape).copy_(values)
+
+    def _activated(self, l: int, start: int, stop: int) -> Tensor:
+        """Return x^(l) of a block, made from z^(l), in the first buffer; l = −1: the inputs."""
+        of = self.of
+        if l < 0:
+            return of.x[start:stop]
+        y = self._array(0, stop - start, of.widths[l])
+        torch.addcmul(of.shift[l], self._exact(of.z[l][start:stop], 0), of.scale[l], out=y)
+        return of.activations[l].forward(y)
+
+    def forward(self, l: int) -> None:
+        """z^(l) of all blocks, with their means and sums of squares."""
+        of = self.of
+        self.means, self.squares = [], torch.zeros(of.widths[l], dtype=of.dtype)
+        for start, stop in self._blocks():
+            x = self._factor(self._activated(l - 1, start, stop), 0)
+            z = torch.mm(x, of.factors[l].T, out=of.z[l][start:stop])
+            if of.read[l].linear.bias is not None:
+                z += of.read[l].linear.bias
+            z = self._exact(z, 1)
+            mean = z.mean(0)
+            centred = torch.sub(z, mean, out=self._array(1, len(z), z.shape[1]))
+            self.squares += centred.square_().sum(0)
+            self.means.append(mean)
+
+    def output(self) -> None:
+        """Logits, loss, and g of the last hidden layer."""
+        last = len(self.of.read) - 1
+        self.clear()
+        self._clear_sums(last - 1)
+        for start, stop in self._blocks():
+            x = self._activated(last - 1, start, stop)
+            factor = self._factor(x, 0)
+            d = self._loss(factor, start, stop)
+            self._back_through(last, d, x, factor, start, stop)
+
+    def backward(self, l: int) -> None:
+        """From g of layer l to its weights' gradient and to g of the layer before."""
+        of = self.of
+        if l:
+            self._clear_sums(l - 1)
+        slope, offset = of.back[l]
+        for start, stop in self._blocks():
+            g = self._exact(self._gradient(start, stop, of.widths[l]), 2)
+            d = self._array(1, stop - start, of.widths[l])
+            # Centred first: ∂z would lose digits where the mean is far from zero.
+            torch.sub(of.z[l][start:stop], of.mean[l], out=d)
+            torch.addcmul(offset, d, slope, out=d).addcmul_(g, of.scale[l])
+            x = self._activated(l - 1, start, stop)
+            factor = self._factor(x, 0)
+            if l:
+                self._back_through(l, d, x, factor, start, stop)
+            else:
+                self._add_products(0, d, self._factor(d, 1), factor)
+
+    def _back_through(
+        self, l: int, d: Tensor, x: Tensor, factor: Tensor, start: int, stop: int
+    ) -> None:
+        """From ∂z^(l) to the weights' gradient, to g of layer l − 1 and to its sums."""
+        of = self.of
+        rounded = self._factor(d, 1)
+        self._add_products(l, d, rounded, factor)
+        kept = self._gradient(start, stop, of.widths[l - 1])
+        g = self._exact(torch.mm(rounded, of.factors[l], out=kept), 2)
+        z = of.z[l - 1][start:stop]
+        of.activations[l - 1].backward(g, x, lambda: z * of.scale[l - 1] + of.shift[l - 1])
+        if g is not kept:
+            kept.copy_(g)
+        self.sum_g += g.sum(0)
+        centred = torch.sub(z, of.mean[l - 1], out=x)  # x is not needed any more
+        self.sum_gz += centred.mul_(g).sum(0)
+
+    def _add_products(self, l: int, d: Tensor, rounded: Tensor, x: Tensor) -> None:
+        """Add a block's ∂z^(l), as it is and as a factor, to its layer's gradients; x a factor."""
+        if self.of.kept is self.of.dtype:
+            self.dw[l].addmm_(rounded.T, x)
+        else:
+            self.dw[l] += torch.mm(rounded.T, x, out=self.products[l])
+        if self.db[l] is not None:
+            self.db[l] += d.sum(0)
+
+    def _clear_sums(self, l: int) -> None:
+        self.sum_g, self.sum_gz = torch.zeros(2, self.of.widths[l], dtype=self.of.dtype)
+
+    def through(self) -> None:
+        """Forward and back without batch norm, a block at a time."""
+        of = self.of
+        self.clear()
+        for start, stop in self._blocks():
+            values = [of.x[start:stop]]
+            fields = []
+            for l, activation in enumerate(of.activations):
+                linear = of.read[l].linear
+                z = self.fields[l][: stop - start]
+                torch.addmm(linear.bias, values[-1], linear.weight.T, out=z)
+                fields.append(z.clone() if activation.needs_field else z)
+                values.append(activation.forward(z))
+            d = self._loss(values[-1], start, stop)
+            for l in reversed(range(len(of.read))):
+                self.dw[l].addmm_(d.T, values[l])
+                self.db[l] += d.sum(0)
+                if l == 0:
+                    break
+                g = self._array(l % 2, stop - start, of.widths[l - 1])
+                torch.mm(d, of.read[l].linear.weight, out=g)
+                of.activations[l - 1].backward(g, values[l], lambda y=fields[l - 1]: y)
+                d = g
+
+    def _loss(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """Add the block's share of the mean loss; return its gradient to the logits, (S, K).
+
+        Args: x^(L−1) as a factor, (S, N_{L−1}).
+        """
+        of = self.of
+        linear = of.read[-1].linear
+        bias = None if linear.bias is None else linear.bias.to(of.kept)
+        logits = nn.functional.linear(x, of.factors[-1], bias).to(of.dtype)
+        target = of.labels[start:stop].unsqueeze(1)
+        if of.loss == "cross_entropy":
+            logarithms = logits.log_softmax(1)
+            self.loss -= logarithms.gather(1, target).sum() / of.samples
+            d = logarithms.exp_()
+            d.scatter_add_(1, target, d.new_full((), -1.0).expand(target.shape))
+            return d.div_(of.samples)
+        d = logits.scatter_add_(1, target, logits.new_full((), -1.0).expand(target.shape))
+        self.loss += d.square().sum() / (of.samples * d.shape[1])
+        return d.mul_(2 / (of.samples * d.shape[1]))
