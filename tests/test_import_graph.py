@@ -196,6 +196,13 @@ def test_a_change_of_meaning_changes_the_digest_of_its_file_alone(edit, change):
     assert code_digests("netdyn.c") == unrelated
 
 
+def test_code_changed_while_a_result_is_made_is_not_what_made_it(edit):
+    before = provenance.code_digest("netdyn.b")
+    making = provenance.Making("netdyn.b")
+    edit(*next(iter(CHANGED.values())))
+    assert making.record()["code_sha256"] == before != provenance.code_digest("netdyn.b")
+
+
 def test_where_the_package_lies_is_no_part_of_the_digests(tmp_path, monkeypatch):
     here = code_digests("netdyn.measurements.region")
     monkeypatch.setattr(import_graph, "PACKAGE", shutil.copytree(PACKAGE, tmp_path / "netdyn"))

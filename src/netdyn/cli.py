@@ -8,7 +8,6 @@ import importlib
 import inspect
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -148,15 +147,16 @@ def measure(
     _claim_gpu(gpus, device)
     import torch
 
-    from netdyn import locks, provenance
+    from netdyn import locks
     from netdyn.measured import measured_record
+    from netdyn.provenance import Making
     from netdyn.tables import write_table
 
-    started, since = provenance.now(), time.monotonic()
     try:
         measured = importlib.import_module(f"netdyn.measurements.{quantity}").measure
     except (ModuleNotFoundError, AttributeError) as error:
         raise NetdynError(f"no quantity {quantity!r}: see netdyn/measurements") from error
+    making = Making(measured.__module__)
     found = _read_settings(settings)
     # As the workflow writes them, with the runs of a job, or as `netdyn resolve` does, without.
     block = found if found.keys() == {"settings", "runs"} else {"settings": found, "runs": []}
@@ -179,9 +179,8 @@ def measure(
             raise NetdynError("--data is missing: give the data set that the run was trained on")
         table = measured(Subject.open(run, data, device), block["settings"])
     alone = [{"folder": str(run), "data": str(data)}] if run is not None else []
-    seconds = time.monotonic() - since
     of = quantity, block["settings"], block["runs"] or alone
-    write_table(output, table, measured_record(*of, device, started, seconds))
+    write_table(output, table, measured_record(*of, device, making))
 
 
 def _measure_block(measured: Callable, block: Mapping, device: str) -> "pd.DataFrame":
@@ -206,13 +205,14 @@ def _measure_block(measured: Callable, block: Mapping, device: str) -> "pd.DataF
 @app.command()
 def tabulate(settings: Settings, output: Output) -> None:
     """Put the tables of single runs together into one, told apart by run, sweep and seed."""
-    from netdyn import provenance, tables
+    from netdyn import tables
+    from netdyn.provenance import Making
 
-    started, since = provenance.now(), time.monotonic()
+    making = Making("netdyn.tables")
     found = _read_settings(settings, "parts")
     table, parts = tables.tabulate(found["parts"], found.get("order", []))
-    made = provenance.record("netdyn.tables", started, time.monotonic() - since)
-    tables.write_table(output, table, {"kind": "table", "parts": parts, "made": made})
+    record = {"kind": "table", "parts": parts, "made": making.record()}
+    tables.write_table(output, table, record)
 
 
 @app.command()

@@ -1,15 +1,14 @@
 """From tables to a figure's files: PDF and PNG that are equal when their content is equal."""
 
 import importlib
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
 
-from netdyn import provenance
 from netdyn.errors import NetdynError
 from netdyn.files import digest, digest_file, written_whole
+from netdyn.provenance import Making
 from netdyn.records import write_record
 from netdyn.tables import read_checked
 
@@ -30,7 +29,6 @@ def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> No
     PDF and PNG carry digests of tables, settings and code, by which the record is found, and no
     date, so that equal content is an equal file.
     """
-    started, since = provenance.now(), time.monotonic()
     module = f"netdyn.figures.{figure}"
     checked = {n: read_checked(Path(table_folder) / f"{n}.csv") for n in settings["tables"]}
     tables = {name: table for name, (table, _) in checked.items()}
@@ -40,11 +38,12 @@ def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> No
         draw_figure = importlib.import_module(module).draw
     except (ModuleNotFoundError, AttributeError) as error:
         raise NetdynError(f"no figure {figure!r}: see netdyn/figures") from error
+    making = Making(module)
     drawn = draw_figure(tables, own)
     said = {
         "tables": digest(digests),
         "settings": digest(settings),
-        "code": provenance.code_digest(module),
+        "code": making.code_sha256,
     }
     keywords = " ".join(f"{key}:{value}" for key, value in said.items())
     # Text as text, not as outlines: it can be searched, and edited in print.
@@ -63,6 +62,6 @@ def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> No
         "tables": digests,
         "embedded": said,
         "sha256": {path.name: digest_file(path) for path in made},
-        "made": provenance.record(module, started, time.monotonic() - since),
+        "made": making.record(),
     }
     write_record(output.with_suffix(".json"), record)

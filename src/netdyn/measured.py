@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from netdyn import data, provenance
+from netdyn import data
 from netdyn.devices import measuring_device
 from netdyn.files import digest_file
+from netdyn.provenance import Making
 
 __all__ = ["measured_record"]
 
@@ -15,8 +16,7 @@ def measured_record(
     settings: Mapping,
     runs: Sequence[Mapping],
     device: str,
-    started: str,
-    seconds: float,
+    making: Making,
 ) -> dict:
     """Return the record of a part.
 
@@ -26,8 +26,7 @@ def measured_record(
         runs: for each run, as the workflow writes them, its `folder` (or `settings`, where it is
             not trained), its `data` and, where it has one, its `identity`.
         device: the device asked for.
-        started: from `provenance.now`.
-        seconds: wall-clock time spent.
+        making: what was begun before it.
     """
     where = {"device": measuring_device(device).type} if runs else {}
     return {
@@ -35,13 +34,7 @@ def measured_record(
         "quantity": quantity,
         "settings": dict(settings),
         "runs": [_run(run) for run in runs],
-        "made": provenance.record(
-            f"netdyn.measurements.{quantity}",
-            started,
-            seconds,
-            **where,
-            threads=settings["threads"],
-        ),
+        "made": making.record(**where, threads=settings["threads"]),
     }
 
 

@@ -6,13 +6,14 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import netdyn
 from netdyn.files import digest
 from netdyn.import_graph import code_digests
 
-__all__ = ["code_digest", "now", "record"]
+__all__ = ["Making", "code_digest", "now"]
 
 _PACKAGES = ("torch", "numpy", "pandas", "safetensors", "scikit-learn", "scipy", "matplotlib")
 
@@ -27,32 +28,41 @@ def code_digest(module: str) -> str:
     return digest(code_digests(module))
 
 
-def record(module: str, started: str, seconds: float, **more: object) -> dict:
-    """Return the provenance of a result that `module` made: what a reader needs to make it again.
+class Making:
+    """A result in the making, from before its first byte is read until its record is asked for.
 
-    Args:
-        module: the module whose code made the result.
-        started: from `now`.
-        seconds: wall-clock time spent, over all sittings.
-        more: what else is known (device, threads, resumed at …).
+    The code is looked at when the making begins: files that are changed while it goes on did not
+    make it.
     """
-    return {
-        "netdyn": netdyn.__version__,
-        "code_sha256": code_digest(module),
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "packages": _versions(),
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-        },
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "started": started,
-        "finished": now(),
-        "seconds": round(seconds, 1),
-        **more,
-    }
+
+    def __init__(self, module: str):
+        """Args: the module whose code makes the result."""
+        self.code_sha256, self.commit = code_digest(module), _commit()
+        self.started, self._since = now(), time.monotonic()
+
+    def record(self, **more: object) -> dict:
+        """Return the provenance of what was made: what a reader needs to make it again.
+
+        Args: what else is known (device, threads, …), and `started` and the wall-clock `seconds`
+            where there were earlier sittings.
+        """
+        return {
+            "netdyn": netdyn.__version__,
+            "code_sha256": self.code_sha256,
+            "commit": self.commit,
+            "python": platform.python_version(),
+            "packages": _versions(),
+            "machine": {
+                "system": platform.platform(),
+                "processor": _processor(),
+                "cores": os.cpu_count(),
+            },
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "started": self.started,
+            "finished": now(),
+            "seconds": round(time.monotonic() - self._since, 1),
+            **more,
+        }
 
 
 def _versions() -> dict[str, str]:

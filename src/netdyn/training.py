@@ -60,6 +60,7 @@ def train(
     Raises:
         NetdynError: the data do not fit the settings, or the device is missing.
     """
+    making = provenance.Making(__name__)
     chosen = choose_device(device)
     torch.set_num_threads(settings["threads"])
     loaded = data.load(data_file)
@@ -118,7 +119,6 @@ def train(
         if chosen.type == "cpu" or step % 100 == 0:
             diverged = not math.isfinite(loss.item())
 
-    seconds = state.seconds()
     runs.write_run(
         output,
         settings,
@@ -127,10 +127,9 @@ def train(
         state.snapshots(),
         state.best_step,
         step if diverged else None,
-        provenance.record(
-            __name__,
-            state.started,
-            seconds,
+        making.record(
+            started=state.started,
+            seconds=round(state.seconds(), 1),
             device=chosen.type,
             device_name=torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "cpu",
             threads=settings["threads"],

@@ -1,13 +1,11 @@
 """The scorecard: a verdict on each of the paper's claims, from tables."""
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from netdyn import provenance
 from netdyn.claims import (
     basins,
     concepts,
@@ -22,6 +20,7 @@ from netdyn.claims.kinds import DIVERGED, NOT_TESTED, Claim, Diverged, NotTested
 from netdyn.claims.rows import load_claims
 from netdyn.claims.tables import Tables
 from netdyn.files import digest_file, written_whole
+from netdyn.provenance import Making
 from netdyn.tables import read_checked, write_table
 
 __all__ = ["COLUMNS", "evaluate", "load_claims", "write"]
@@ -74,7 +73,7 @@ def write(
     Raises:
         NetdynError: the claims are not C01 … C54, or a table is damaged.
     """
-    started, since = provenance.now(), time.monotonic()
+    making = Making(__name__)
     claims = load_claims(claims_file)
     found, expected, digests = {}, {}, {}
     for name, told in settings["tables"].items():
@@ -94,7 +93,7 @@ def write(
         "claims_sha256": digest_file(claims_file),
         "tables": digests,
         "page_sha256": digest_file(markdown_path),
-        "made": provenance.record(__name__, started, time.monotonic() - since),
+        "made": making.record(),
     }
     write_table(csv_path, scorecard, record)
 
