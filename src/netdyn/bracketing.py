@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from netdyn.basins import basin_error, basin_size
+from netdyn.accuracy_curves import SURE, AccuracyCurves, group_means
 from netdyn.crossings import LEVEL, STEPS, Scan, search
 from netdyn.data import subset
 from netdyn.errors import NetdynError
@@ -27,7 +27,6 @@ SCAN_TRIALS = 2  # of single samples: what they find is verified with all trials
 FIRST_TRIALS = 4  # fewer do not tell how much the trials differ
 PILOT_STEP = 4  # of them, 19 %: the pilot leaves the rest to all samples
 OCTAVES_BELOW = 8  # smallest: below them a size is interpolated from a = 0
-SURE = 4.5  # standard errors: none of 200 resamples lies farther out
 EXTENSIONS = 16
 
 
@@ -121,7 +120,7 @@ def find_basins(
             pilot, member[chosen], len(index), member.bincount(), min(trials, PILOT_TRIALS),
             space, scan,
         )  # fmt: skip
-        curve = _Curves(kind, index, member, clean, width, scan, seed)
+        curve = AccuracyCurves(kind, index, member, clean, width, scan, seed)
         curve.begin(start)
         curves.append(curve)
     if curves:
@@ -190,17 +189,10 @@ def _by_trial(passes: _Counted, member: Tensor, amplitudes: Tensor, trials: int)
     rows = own[samples].unsqueeze(0)
     return torch.stack(
         [
-            _means(passes.correct(trial, rows, samples), member[samples], len(amplitudes))[0]
+            group_means(passes.correct(trial, rows, samples), member[samples], len(amplitudes))[0]
             for trial in range(trials)
         ]
     )
-
-
-def _means(correct: Tensor, member: Tensor, groups: int) -> Tensor:
-    """Return the mean of each row of correct (R, S) over each group, (R, G)."""
-    sums = torch.zeros(len(correct), groups, dtype=torch.float64, device=correct.device)
-    sums.index_add_(1, member, correct.double())
-    return sums / member.bincount(minlength=groups)
 
 
 def _singles(passes: _Counted, clean: Tensor, trials: int, scan: Scan) -> GroupBasins:
@@ -249,126 +241,8 @@ def _pilot(
     return place, width
 
 
-class _Curves:
-    """The accuracy curves of one kind of groups, at amplitudes of each group's own."""
-
-    def __init__(
-        self, kind: str, index: Tensor, member: Tensor, clean: Tensor, width: Tensor, scan: Scan,
-        seed: int,
-    ):  # fmt: skip
-        self.kind, self.index, self.member, self.clean, self._seed = (
-            kind,
-            index,
-            member,
-            clean,
-            seed,
-        )
-        self._width, self._scan = width.tolist(), scan
-        self._places = [(member == g).nonzero().squeeze(1) for g in range(len(index))]
-        self.clean_accuracies = [clean[own].mean().item() for own in self._places]
-        self.trials = 0
-        self.rows = torch.empty(0, len(index), dtype=torch.float64, device=member.device)  # (R, G)
-        self._counts = torch.zeros(0, len(member), device=member.device)  # (R, P), of all trials
-        self._by_trial: list[list[Tensor]] = []  # per row, of each trial (G,)
-
-    def begin(self, place: Tensor) -> None:
-        """Choose the first amplitudes: around `place` (G,), in its groups."""
-        width = torch.tensor(self._width, dtype=torch.float64, device=place.device)
-        around = place * torch.exp(torch.stack([-width, torch.zeros_like(width), width]))
-        top = 2 ** (self._scan.top / STEPS)
-        around[1, place.isinf()] = top
-        self.add(torch.where(around.isinf(), math.nan, around.clamp(max=top)))
-
-    def add(self, rows: Tensor) -> None:
-        """Add amplitudes (R, G), NaN for groups that need none."""
-        self.rows = torch.cat([self.rows, rows])
-        self._counts = torch.cat(
-            [self._counts, self._counts.new_zeros(len(rows), len(self.member))]
-        )
-        self._by_trial += [[] for _ in rows]
-
-    def take(self, row: int, correct: Tensor) -> None:
-        """Add one trial of one row, (P,) of bool."""
-        self._counts[row] += correct
-        means = _means(correct.unsqueeze(0), self.member, len(self.index))[0]
-        self._by_trial[row].append(means)
-
-    def curve(self, g: int) -> tuple[list[float], Tensor, Tensor]:
-        """Return the amplitudes (A,), from 0, the shares (A, P_g) and the trials' means (A, T)."""
-        own = self._places[g]
-        used = [r for r, a in enumerate(self.rows[:, g].tolist()) if not math.isnan(a)]
-        used.sort(key=lambda r: self.rows[r, g].item())
-        # The same amplitude may have been asked for twice.
-        used = [
-            r for i, r in enumerate(used) if i == 0 or self.rows[r, g] > self.rows[used[i - 1], g]
-        ]
-        shares = self._counts[used][:, own].double() / self.trials
-        trials = [torch.full((self.trials,), self.clean_accuracies[g], dtype=torch.float64)]
-        trials += [torch.stack(self._by_trial[r])[:, g].cpu() for r in used]
-        amplitudes = [0.0, *self.rows[used, g].tolist()]
-        return amplitudes, torch.cat([self.clean[own].unsqueeze(0), shares]), torch.stack(trials)
-
-    def judge(self, g: int) -> tuple[float, float, float, float | None]:
-        """Return size, error, trial error and the amplitude that is missing, if one is."""
-        amplitudes, shares, by_trial = self.curve(g)
-        curve = shares.mean(dim=1)
-        size = basin_size(amplitudes, curve)
-        error = basin_error(amplitudes, shares, self._seed)
-        spread = math.sqrt(0.25 / shares.shape[1])
-        if size == 0 and self.clean_accuracies[g] < LEVEL - SURE * spread:
-            return 0.0, 0.0, 0.0, None
-        last, top = amplitudes[-1], 2 ** (self._scan.top / STEPS)
-        step = math.exp(2 * self._width[g])
-        if math.isinf(size) or math.isinf(error):
-            missing = None
-            if last < top:
-                lowest = 2 ** (self._scan.first / STEPS)
-                missing = min(max(last * step, lowest), top)
-                self._width[g] = min(2 * self._width[g], 0.35)
-            return size, error, math.nan, missing
-        if size == 0:
-            return size, error, 0.0, None
-        after = next(i for i, share in enumerate(curve.tolist()) if share < LEVEL)
-        below, above = amplitudes[after - 1], amplitudes[after]
-        high, low = curve[after - 1].item(), curve[after].item()
-        within = (size - below) / (above - below)
-        at_size = by_trial[after - 1] * (1 - within) + by_trial[after] * within  # (T,)
-        slope = (high - low) / (above - below)
-        trial_error = math.nan
-        if self.trials > 1:
-            trial_error = at_size.std().item() / math.sqrt(self.trials) / slope
-        bottom = 2 ** (self._scan.floor / STEPS)
-        lowest = amplitudes[1]
-        # Resamples, too, must not fall below the lowest amplitude, onto the long chord from 0.
-        uncovered = after == 1 or (after == 2 and curve[1] < LEVEL + SURE * spread)
-        if uncovered and lowest > bottom and self.clean_accuracies[g] > curve[1] + 0.25 * spread:
-            self._width[g] = min(2 * self._width[g], 0.35)
-            return size, error, trial_error, lowest / step
-        bend = _bend(amplitudes, curve.tolist(), after)
-        if abs(bend) > 0.25 * error and above - below > 1e-3 * above:
-            return size, error, trial_error, size + bend
-        return size, error, trial_error, None
-
-
-def _bend(amplitudes: list[float], curve: list[float], after: int) -> float:
-    """Return how far the crossing of a parabola lies from that of the chord, to first order.
-
-    The parabola is through the two points around the crossing and the nearest third but a = 0.
-    """
-    nearest = [i for i in (after - 2, after + 1) if 0 < i < len(curve)]
-    if after == 1 or not nearest:
-        return 0.0
-    third = min(nearest, key=lambda i: abs(curve[i] - LEVEL))
-    a, b, c = amplitudes[after - 1], amplitudes[after], amplitudes[third]
-    chord = (curve[after] - curve[after - 1]) / (b - a)
-    second = ((curve[third] - curve[after]) / (c - b) - chord) / (c - a)
-    size = a + (LEVEL - curve[after - 1]) / chord
-    moved = -second * (size - a) * (size - b) / chord
-    return min(max(moved, 0.9 * (a - size)), 0.9 * (b - size))
-
-
 def _refined(
-    passes: _Counted, curves: list[_Curves], trials: int, error: float | None, space: str
+    passes: _Counted, curves: list[AccuracyCurves], trials: int, error: float | None, space: str
 ) -> dict[str, GroupBasins]:
     """Evaluate all samples, add the amplitudes that are missing, then trials until it is enough."""
     now = trials if error is None else min(trials, FIRST_TRIALS)
@@ -384,7 +258,7 @@ def _refined(
         now = then
 
 
-def _evaluate(passes: _Counted, wanted: list[tuple[_Curves, range]], trials: range) -> None:
+def _evaluate(passes: _Counted, wanted: list[tuple[AccuracyCurves, range]], trials: range) -> None:
     """Evaluate the rows in these trials, all of them under one drawing of the noise."""
     rows = torch.cat([c.rows[r.start : r.stop, c.member] for c, r in wanted])  # (R, P)
     if rows.numel() == 0:
@@ -401,7 +275,7 @@ def _evaluate(passes: _Counted, wanted: list[tuple[_Curves, range]], trials: ran
                 curve.take(row, next(places))
 
 
-def _settled(passes: _Counted, curves: _Curves, trials: int) -> GroupBasins:
+def _settled(passes: _Counted, curves: AccuracyCurves, trials: int) -> GroupBasins:
     groups = range(len(curves.index))
     judged = [curves.judge(g) for g in groups]
     for _ in range(EXTENSIONS):
