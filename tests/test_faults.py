@@ -4,6 +4,7 @@ Each leaves tables and runs with the bits of an undisturbed workflow. What is no
 moment here is in docs/faults.md by the name of its test.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import soak
 from dag import errors, planned, run, snakemake
@@ -54,9 +56,23 @@ def untrained(folder):
 def training(untrained):
     """The same with Snakemake at work and both trainings begun."""
     sitting = Sitting(untrained)
+    held = {}
+
+    def both_begun():
+        # The first is held still until the second has begun, however fast the machine is.
+        for job in sitting.jobs("train"):
+            with contextlib.suppress(psutil.Error):
+                words = job.cmdline()
+                checkpoints = untrained / words[words.index("--checkpoints") + 1]
+                if job.pid not in held and (checkpoints / "state.safetensors").exists():
+                    job.suspend()
+                    held[job.pid] = job
+        return len(held) == 2
+
     try:
-        states = "checkpoints/*/state.safetensors"
-        wait_for(lambda: len(list((untrained / RESULTS).glob(states))) == 2, sitting)
+        wait_for(both_begun, sitting)
+        for job in held.values():
+            job.resume()
         yield sitting
     finally:
         sitting.end()
@@ -190,7 +206,9 @@ def test_read_only_results_are_an_error_and_nothing_is_changed(folder, undisturb
 
 def test_a_second_snakemake_is_refused(undisturbed, training):
     folder = training.log.parent
+    os.killpg(training.process.pid, signal.SIGSTOP)  # or it may have ended before
     said = snakemake(folder, *ARGUMENTS)
+    os.killpg(training.process.pid, signal.SIGCONT)
     assert said.returncode != 0
     assert "Directory cannot be locked" in said.stdout
     assert training.process.wait() == 0
