@@ -28,12 +28,14 @@ class Blocks:
             self.db = [None if bias is None else torch.empty_like(bias) for bias in biases]
         widest = max(widths)
         self.flat = [torch.empty(rows * widest, dtype=dtype) for _ in range(3)]
-        if of.kept is not dtype:
+        if of.rounded:
             inputs = weights[0].shape[1]
             self.rounded = [
                 torch.empty(rows * max(widest, inputs), dtype=of.kept),
                 torch.empty(rows * widest, dtype=of.kept),
             ]
+            # Running statistics that nobody asks for: theirs is the precision of the statistics.
+            self.unused = [torch.zeros(2, width, dtype=dtype) for width in widths[:-1]]
             self.products = [torch.empty_like(weight, dtype=of.kept) for weight in weights]
         if not of.z:
             self.fields = [torch.empty(rows, width, dtype=dtype) for width in widths[:-1]]
@@ -62,15 +64,23 @@ class Blocks:
 
     def _exact(self, kept: Tensor, which: int) -> Tensor:
         """Return a block's kept values in the network's dtype: themselves, or in a buffer."""
-        if self.of.kept is self.of.dtype:
+        if not self.of.rounded:
             return kept
         return self._array(which, *kept.shape).copy_(kept)
 
     def _factor(self, values: Tensor, which: int) -> Tensor:
         """Return a block's values as a factor of a product: themselves, or rounded in a buffer."""
-        if self.of.kept is self.of.dtype:
+        if not self.of.rounded:
             return values
         return self.rounded[which][: values.numel()].view(values.shape).copy_(values)
+
+    def _centred(self, l: int, start: int, stop: int, out: Tensor) -> Tensor:
+        """Return z^(l) − μ of a block in `out`; where z is rounded, z: sums take μ off afterwards.
+
+        Results would lose digits where μ is far from zero, but a rounded z has lost more there.
+        """
+        z = self.of.z[l][start:stop]
+        return out.copy_(z) if self.of.rounded else torch.sub(z, self.of.mean[l], out=out)
 
     def _activated(self, l: int, start: int, stop: int) -> Tensor:
         """Return x^(l) of a block, made from z^(l), in the first buffer; l = −1: the inputs."""
@@ -90,10 +100,13 @@ class Blocks:
             z = torch.mm(x, of.factors[l].T, out=of.z[l][start:stop])
             if of.read[l].linear.bias is not None:
                 z += of.read[l].linear.bias
-            z = self._exact(z, 1)
-            mean = z.mean(0)
-            centred = torch.sub(z, mean, out=self._array(1, len(z), z.shape[1]))
-            self.squares += centred.square_().sum(0)
+            if of.rounded:
+                mean, variance = torch.batch_norm_update_stats(z, *self.unused[l], 0.0)
+                self.squares += variance * len(z)
+            else:
+                mean = z.mean(0)
+                centred = torch.sub(z, mean, out=self._array(1, len(z), z.shape[1]))
+                self.squares += centred.square_().sum(0)
             self.means.append(mean)
 
     def output(self) -> None:
@@ -116,8 +129,7 @@ class Blocks:
         for start, stop in self._blocks():
             g = self._exact(self._gradient(start, stop, of.widths[l]), 2)
             d = self._array(1, stop - start, of.widths[l])
-            # Centred first: ∂z would lose digits where the mean is far from zero.
-            torch.sub(of.z[l][start:stop], of.mean[l], out=d)
+            self._centred(l, start, stop, d)
             torch.addcmul(offset, d, slope, out=d).addcmul_(g, of.scale[l])
             x = self._activated(l - 1, start, stop)
             factor = self._factor(x, 0)
@@ -140,12 +152,12 @@ class Blocks:
         if g is not kept:
             kept.copy_(g)
         self.sum_g += g.sum(0)
-        centred = torch.sub(z, of.mean[l - 1], out=x)  # x is not needed any more
-        self.sum_gz += centred.mul_(g).sum(0)
+        # In the place of x, which is not needed any more.
+        self.sum_gz += self._centred(l - 1, start, stop, x).mul_(g).sum(0)
 
     def _add_products(self, l: int, d: Tensor, rounded: Tensor, x: Tensor) -> None:
         """Add a block's ∂z^(l), as it is and as a factor, to its layer's gradients; x a factor."""
-        if self.of.kept is self.of.dtype:
+        if not self.of.rounded:
             self.dw[l].addmm_(rounded.T, x)
         else:
             self.dw[l] += torch.mm(rounded.T, x, out=self.products[l])

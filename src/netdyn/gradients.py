@@ -64,8 +64,9 @@ class BlockGradients:
         self.weights = [layer.linear.weight.detach() for layer in self.read]
         self.dtype = self.weights[0].dtype
         self.kept = factors or self.dtype
+        self.rounded = self.kept is not self.dtype
         self.normalised = bool(self.norms) and self.norms[0] is not None
-        if self.kept is not self.dtype and not self.normalised:
+        if self.rounded and not self.normalised:
             raise ValueError(f"{self.kept} products need a network with batch norm")
         self.factors = [weight.to(self.kept) for weight in self.weights]
         for parameter in model.parameters():
@@ -111,7 +112,8 @@ class BlockGradients:
         self.samples = samples
         edges = [samples * i // threads for i in range(threads + 1)]
         widest = max(self.widths)
-        rows = max(BLOCK_VALUES // widest, 16)
+        # Rounded values take half the room.
+        rows = max((2 * BLOCK_VALUES if self.rounded else BLOCK_VALUES) // widest, 16)
         self.z = [
             torch.empty(samples, width, dtype=self.kept)
             for width in (self.widths[:-1] if self.normalised else [])
@@ -157,13 +159,20 @@ class BlockGradients:
         norm.num_batches_tracked += 1
 
     def _finish_sums(self, l: int) -> None:
-        """From the blocks' Σ g and Σ g (z − μ) to ∂β, ∂γ and the coefficients of ∂z."""
+        """From the blocks' Σ g and Σ g (z − μ) to ∂β, ∂γ and the coefficients of ∂z.
+
+        Where z is rounded: from Σ g z, and to coefficients of z instead of z − μ.
+        """
         norm = self.norms[l]
         _add(norm.bias.grad, [worker.sum_g for worker in self.workers])
         _add(norm.weight.grad, [worker.sum_gz for worker in self.workers])
+        if self.rounded:
+            norm.weight.grad -= self.mean[l] * norm.bias.grad
         norm.weight.grad *= self.inverse[l]
         slope = -norm.weight.grad * self.inverse[l] / self.samples  # of z − μ
         offset = -norm.bias.grad / self.samples
+        if self.rounded:
+            offset -= slope * self.mean[l]
         self.back[l] = self.scale[l] * slope, self.scale[l] * offset
 
 
