@@ -9,6 +9,7 @@ from timing import in_turn
 
 from netdyn import runs
 from netdyn.mlp import initialise
+from netdyn.precision import multiplies_bfloat16
 from netdyn.steps import Steps
 
 SHALLOW = {
@@ -83,6 +84,9 @@ def deep_bfloat16(threads: int, repeats: int, count: int = 60_000) -> dict[str, 
         "netdyn": Ours(settings, pixels, labels).step,
         "peer": FullBatch(plain, x, torch.from_numpy(labels)).step,
     }
+    if multiplies_bfloat16(torch.device("cpu")):
+        widths = [784] + [128] * 22 + [10]
+        contenders["limit"] = Products(count, widths, torch.bfloat16).step
     return in_turn(contenders, repeats)
 
 
