@@ -4,6 +4,7 @@
 # Out: plan(scale), figure_files(…), SCALE, and the functions that rules ask for their inputs.
 
 import functools
+import gc
 import os
 import shlex
 import subprocess
@@ -14,6 +15,10 @@ from netdyn.clocks import date_back
 from netdyn.errors import NetdynError
 from netdyn.plan import Plan, code
 from netdyn.shell_words import declarable, repeated
+
+# A DAG of thousands of jobs is millions of objects, none of them garbage: looking for some among
+# them again and again takes a sixth of a dry run.
+gc.set_threshold(1_000_000)
 
 # Jobs call the Python that runs Snakemake, also where its environment is not activated. A prefix
 # takes the place of Snakemake's own, which is what makes a failure on the left of a pipe count.
