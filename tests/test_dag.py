@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from dag import FIGURES, TINY, copy_repository, planned, run, snakemake
+from dag import FIGURES, TINY, copy_repository, errors, planned, run, snakemake
 from reruns import CHANGES, RULES, made, row, told
 from safetensors import safe_open
 
@@ -150,6 +150,17 @@ def test_published_results_are_redrawn_from_tables_alone(finished, tmp_path):
     card = pd.read_csv(clone / "results/demo/redrawn/claims.csv").set_index("id")
     assert "Table deep10_history is missing" in card.loc["C08", "seen"]
     assert "%" in card.loc["C42", "measured"] or "amplitude" in card.loc["C42", "measured"]
+    # A committed table that was edited is an error, one that is gone leaves its figures out.
+    table = clone / "results/demo/reference/tables/grokking_history.csv"
+    table.write_text(table.read_text() + "\n")
+    edited = snakemake(clone, "-n", "redraw", *TINY)
+    assert edited.returncode != 0
+    assert "Traceback" not in edited.stdout
+    assert [line.split(" is ")[0] for line in errors(edited.stdout)] == [
+        "error: results/demo/reference/tables/grokking_history.csv"
+    ]
+    table.unlink()
+    assert "fig7 is left out" in run(clone, "-n", "redraw", *TINY)
 
 
 def test_translated_data_are_a_rule_of_their_own(finished):

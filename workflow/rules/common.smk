@@ -149,8 +149,11 @@ def redrawable(wildcards):
     """Return the figures whose tables are committed as a whole; say which are left out."""
     found = []
     for figure in plan(SCALE).figures():
-        tables = plan(SCALE).figure_tables(figure)
-        if lacking := [t for t in tables if not plan(SCALE).is_committed(t)]:
+        try:
+            lacking = plan(SCALE).uncommitted(plan(SCALE).figure_tables(figure))
+        except NetdynError as error:
+            raise SystemExit(f"error: {error}") from None
+        if lacking:
             print(
                 f"{figure} is left out: not committed, or not of all runs, are {', '.join(lacking)}",
                 file=sys.stderr,

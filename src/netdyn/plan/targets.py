@@ -138,11 +138,19 @@ class Plan(TablePlan):
 
     # Committed tables
 
-    def is_committed(self, name: str) -> bool:
-        """Return whether the committed table is there, with every run that the table is to hold."""
+    def uncommitted(self, names: Iterable[str]) -> list[str]:
+        """Return the tables that are not committed with every run that they are to hold.
+
+        Raises:
+            NetdynError: a committed table is not the one that its record was written for.
+        """
+        return [name for name in names if not self._is_committed(name)]
+
+    def _is_committed(self, name: str) -> bool:
+        if not Path(self._reference(name)).is_file():
+            return False
         known = kept(self.folder / "reference", self.keep_record(name))
-        wanted = {run.id for run in self.measurement(name).runs}
-        return Path(self._reference(name)).is_file() and wanted <= known
+        return {run.id for run in self.measurement(name).runs} <= known
 
     @once
     def keepable(self, name: str) -> dict[str, tuple[str, list[str]]]:
