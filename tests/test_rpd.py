@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from netdyn import rank_sums, rpd
+from netdyn import neuron_sums, rank_sums, rpd
 from netdyn.errors import NetdynError
 from netdyn.rpd import rank_probability, rank_statistics, rpd_gradient
 
@@ -139,7 +139,7 @@ def test_threads_and_order_of_the_samples_change_no_bit(stream, kind, monkeypatc
 def test_more_samples_than_a_segment_holds(stream, monkeypatch):
     data = rank_layer(stream, "half", torch.float64)
     together = rank_statistics(*data, 3)
-    monkeypatch.setattr(rank_sums, "LONGEST", 8)
+    monkeypatch.setattr(neuron_sums, "LONGEST", 8)
     assert torch.equal(rank_statistics(*data, 3).gradient, together.gradient)
     assert_close(rank_statistics(*data, 3), together)
 

@@ -29,11 +29,7 @@ class Blocks:
         widest = max(widths)
         self.flat = [torch.empty(rows * widest, dtype=dtype) for _ in range(3)]
         if of.rounded:
-            inputs = weights[0].shape[1]
-            self.rounded = [
-                torch.empty(rows * max(widest, inputs), dtype=of.kept),
-                torch.empty(rows * widest, dtype=of.kept),
-            ]
+            self.rounded = [torch.empty(rows * widest, dtype=of.kept) for _ in range(2)]
             # Running statistics that nobody asks for: theirs is the precision of the statistics.
             self.unused = [torch.zeros(2, width, dtype=dtype) for width in widths[:-1]]
             self.products = [torch.empty_like(weight, dtype=of.kept) for weight in weights]
@@ -74,29 +70,33 @@ class Blocks:
             return values
         return self.rounded[which][: values.numel()].view(values.shape).copy_(values)
 
-    def _centred(self, l: int, start: int, stop: int, out: Tensor) -> Tensor:
-        """Return z^(l) − μ of a block in `out`; where z is rounded, z: sums take μ off afterwards.
+    def _centred(self, l: int, z: Tensor, which: int) -> Tensor:
+        """Return z^(l) − μ of a block in a buffer; where z is rounded, z: sums take μ off later.
 
         Results would lose digits where μ is far from zero, but a rounded z has lost more there.
         """
-        z = self.of.z[l][start:stop]
-        return out.copy_(z) if self.of.rounded else torch.sub(z, self.of.mean[l], out=out)
+        if self.of.rounded:
+            return self._exact(z, which)
+        return torch.sub(z, self.of.mean[l], out=self._array(which, *z.shape))
 
-    def _activated(self, l: int, start: int, stop: int) -> Tensor:
-        """Return x^(l) of a block, made from z^(l), in the first buffer; l = −1: the inputs."""
+    def _activated(self, l: int, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Return x^(l) of a block as a factor, and z^(l), of which it is made, in full.
+
+        They may lie in the first two buffers. l = −1: the inputs, for both.
+        """
         of = self.of
         if l < 0:
-            return of.x[start:stop]
-        y = self._array(0, stop - start, of.widths[l])
-        torch.addcmul(of.shift[l], self._exact(of.z[l][start:stop], 0), of.scale[l], out=y)
-        return of.activations[l].forward(y)
+            return of.x[start:stop], of.x[start:stop]
+        z = self._exact(of.z[l][start:stop], 0)
+        y = torch.addcmul(of.shift[l], z, of.scale[l], out=self._array(1, *z.shape))
+        return self._factor(of.activations[l].forward(y), 0), z
 
     def forward(self, l: int) -> None:
         """z^(l) of all blocks, with their means and sums of squares."""
         of = self.of
         self.means, self.squares = [], torch.zeros(of.widths[l], dtype=of.dtype)
         for start, stop in self._blocks():
-            x = self._factor(self._activated(l - 1, start, stop), 0)
+            x, _ = self._activated(l - 1, start, stop)
             z = torch.mm(x, of.factors[l].T, out=of.z[l][start:stop])
             if of.read[l].linear.bias is not None:
                 z += of.read[l].linear.bias
@@ -115,10 +115,9 @@ class Blocks:
         self.clear()
         self._clear_sums(last - 1)
         for start, stop in self._blocks():
-            x = self._activated(last - 1, start, stop)
-            factor = self._factor(x, 0)
-            d = self._loss(factor, start, stop)
-            self._back_through(last, d, x, factor, start, stop)
+            x, z = self._activated(last - 1, start, stop)
+            d = self._loss(x, start, stop)
+            self._back_through(last, d, x, z, start, stop)
 
     def backward(self, l: int) -> None:
         """From g of layer l to its weights' gradient and to g of the layer before."""
@@ -127,42 +126,38 @@ class Blocks:
             self._clear_sums(l - 1)
         slope, offset = of.back[l]
         for start, stop in self._blocks():
-            g = self._exact(self._gradient(start, stop, of.widths[l]), 2)
-            d = self._array(1, stop - start, of.widths[l])
-            self._centred(l, start, stop, d)
+            g = self._exact(self._gradient(start, stop, of.widths[l]), 1)
+            d = self._centred(l, of.z[l][start:stop], 2)
             torch.addcmul(offset, d, slope, out=d).addcmul_(g, of.scale[l])
-            x = self._activated(l - 1, start, stop)
-            factor = self._factor(x, 0)
+            x, z = self._activated(l - 1, start, stop)
             if l:
-                self._back_through(l, d, x, factor, start, stop)
+                self._back_through(l, d, x, z, start, stop)
             else:
-                self._add_products(0, d, self._factor(d, 1), factor)
+                self._add_products(0, d, x)
 
-    def _back_through(
-        self, l: int, d: Tensor, x: Tensor, factor: Tensor, start: int, stop: int
-    ) -> None:
-        """From ∂z^(l) to the weights' gradient, to g of layer l − 1 and to its sums."""
+    def _back_through(self, l: int, d: Tensor, x: Tensor, z: Tensor, start: int, stop: int) -> None:
+        """From ∂z^(l) to the weights' gradient, to g of layer l − 1 and to its sums.
+
+        Args: x^(l−1) and z^(l−1) as `_activated` returns them.
+        """
         of = self.of
-        rounded = self._factor(d, 1)
-        self._add_products(l, d, rounded, factor)
-        kept = self._gradient(start, stop, of.widths[l - 1])
-        g = self._exact(torch.mm(rounded, of.factors[l], out=kept), 2)
-        z = of.z[l - 1][start:stop]
-        of.activations[l - 1].backward(g, x, lambda: z * of.scale[l - 1] + of.shift[l - 1])
-        if g is not kept:
-            kept.copy_(g)
+        factor = self._add_products(l, d, x)
+        kept = torch.mm(factor, of.factors[l], out=self._gradient(start, stop, of.widths[l - 1]))
+        of.activations[l - 1].backward(kept, x, lambda: z * of.scale[l - 1] + of.shift[l - 1])
+        g = self._exact(kept, 2)  # in the place of d, which is not needed any more
         self.sum_g += g.sum(0)
-        # In the place of x, which is not needed any more.
-        self.sum_gz += self._centred(l - 1, start, stop, x).mul_(g).sum(0)
+        self.sum_gz += (z if of.rounded else self._centred(l - 1, z, 1)).mul_(g).sum(0)
 
-    def _add_products(self, l: int, d: Tensor, rounded: Tensor, x: Tensor) -> None:
-        """Add a block's ∂z^(l), as it is and as a factor, to its layer's gradients; x a factor."""
+    def _add_products(self, l: int, d: Tensor, x: Tensor) -> Tensor:
+        """Add a block's ∂z^(l) to its layer's gradients, x a factor; return it as a factor."""
+        factor = self._factor(d, 1)
         if not self.of.rounded:
-            self.dw[l].addmm_(rounded.T, x)
+            self.dw[l].addmm_(factor.T, x)
         else:
-            self.dw[l] += torch.mm(rounded.T, x, out=self.products[l])
+            self.dw[l] += torch.mm(factor.T, x, out=self.products[l])
         if self.db[l] is not None:
             self.db[l] += d.sum(0)
+        return factor
 
     def _clear_sums(self, l: int) -> None:
         self.sum_g, self.sum_gz = torch.zeros(2, self.of.widths[l], dtype=self.of.dtype)

@@ -17,8 +17,8 @@ layers, and each block passes forward and back at once.
 Threads of this process share the blocks, each with products of one thread, in a fixed division:
 the bits follow from the batch, the network and the number of threads alone.
 
-In bfloat16, as autocast has it, factors and results of the products are rounded, and z, g are kept
-so; all else, the sums over samples among it, is float32.
+In bfloat16, as autocast has it, factors and results of the products are rounded, so z, x and g are;
+all else, the sums over samples among it, is float32.
 """
 
 import itertools
@@ -86,7 +86,8 @@ class BlockGradients:
         """
         if len(x) != self.samples:
             self._make_buffers(len(x))
-        self.x, self.labels = x, labels
+        self.x = self.inputs.copy_(x) if self.rounded else x
+        self.labels = labels
         for factor, weight in zip(self.factors, self.weights, strict=True):
             if factor is not weight:
                 factor.copy_(weight)
@@ -110,6 +111,8 @@ class BlockGradients:
         threads = self.threads if samples * self.multiplications >= WORTH_THREADS else 1
         threads = min(threads, samples)
         self.samples = samples
+        if self.rounded:
+            self.inputs = torch.empty(samples, self.weights[0].shape[1], dtype=self.kept)
         edges = [samples * i // threads for i in range(threads + 1)]
         widest = max(self.widths)
         # Rounded values take half the room.

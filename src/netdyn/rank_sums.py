@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.ranking import Ranked, blocks_at, ranked_labels
+from netdyn.neuron_sums import NeuronSums
 
 __all__ = ["RankSums", "sums_by_numpy", "sums_by_torch"]
 
@@ -20,12 +20,10 @@ __all__ = ["RankSums", "sums_by_numpy", "sums_by_torch"]
 # input in whole cache lines, samples in runs short enough for these lines to stay cached.
 FIELDS_AT_A_TIME = 2**22
 NEURONS_AT_A_TIME = 64
-SAMPLES_AT_A_TIME = 1024
+SAMPLES_AT_A_TIME = 512
+PADDING = 1
 # Numbers sorted at a time: what fits the cache of a core, and is long beside calls from Python.
 SORTED_AT_A_TIME = 2**18
-# A count and a sum of distances share a float64, whole numbers below 2^53: the sum of the distances
-# to the start of a segment of at most LONGEST positions is smaller than ONE.
-ONE, LONGEST = 2.0**33, 2**17
 
 
 class RankSums(NamedTuple):
@@ -40,19 +38,6 @@ class RankSums(NamedTuple):
     ascending: Tensor | None
     descending: Tensor | None
     twice_centres: Tensor | None
-
-
-class _Edges(NamedTuple):
-    cell: np.ndarray  # (E,), the sample whose cell holds an inner edge
-    place: np.ndarray  # (E,), the edge, in samples: e · P/bins
-
-
-class _Segments(NamedTuple):
-    """Positions cut into segments, in which each class is counted."""
-
-    cuts: np.ndarray  # (S + 1,), from 0 to the number of positions
-    group: np.ndarray  # (C · P,), K times the segment of every position
-    weight: np.ndarray | None  # (C · P,), one, for the count, and the distance to the last cut
 
 
 def sums_by_numpy(
@@ -75,38 +60,26 @@ def sums_by_numpy(
     """
     samples, neurons = fields.shape
     classes = len(counts)
-    whole = np.arange(1, bins, dtype=np.int64) * samples
-    edges = _Edges(whole // max(bins, 1), whole / max(bins, 1))
-    of_sample = labels.numpy().astype(np.int32)
-    share = np.maximum(counts.numpy(), 1).astype(np.float64)
     sign = signs.detach().sign().double().numpy()
     rows = max(1, SORTED_AT_A_TIME // max(samples, 2 * bins * classes))
     width = min(max(neurons // 16, 16), max(NEURONS_AT_A_TIME, rows))
     width = max(1, min(width, FIELDS_AT_A_TIME // samples))
     rows = min(rows, width, neurons, 2**16)  # told apart by 16 bits
-    row_start = samples * np.arange(rows)[:, np.newaxis]  # (C, 1)
-    cell = row_start + edges.cell  # (C, E)
-    size = rows * samples
-    segments = _segments(
-        np.concatenate([row_start, cell, cell + 1], axis=1), size, classes, centres
-    )
+    sums = NeuronSums(labels.numpy(), counts.numpy(), rows, bins, centres)
 
     def of_neurons(first: int) -> tuple[np.ndarray, np.ndarray]:
         chunk = _transposed(fields[:, first : first + width].detach())  # (C, P)
-        excess = np.zeros((2, classes, len(edges.cell)))
+        excess = np.zeros((2, classes, max(bins - 1, 0)))
         twice = np.empty((classes, len(chunk)))
         for row in range(0, len(chunk), rows):
-            values = chunk[row : row + rows]
-            ranked = ranked_labels(values, of_sample, classes)
-            before, places = _sums(ranked, segments, classes)
-            if bins:
-                excess_here = _excess(ranked, edges, segments, before, share, samples)  # (C, E, K)
-                chosen = sign[:, first + row : first + row + len(values)]  # (K, C)
+            some = slice(row, row + rows)
+            found = sums(chunk[some])
+            if found.excess is not None:
+                chosen = sign[:, first : first + width][:, some]  # (K, C)
                 for side, weight in zip(excess, (chosen < 0, chosen > 0), strict=True):
-                    side += np.einsum("kc,cek->ke", weight.astype(np.float64), excess_here)
-            if centres:
-                found = _twice_centres(ranked, segments.cuts, before, places, samples)
-                twice[:, row : row + rows] = found.T
+                    side += np.einsum("kc,cek->ke", weight.astype(np.float64), found.excess)
+            if found.twice_centres is not None:
+                twice[:, some] = found.twice_centres.T
         return excess, twice
 
     firsts = range(0, neurons, width)
@@ -126,105 +99,16 @@ def _transposed(fields: Tensor) -> np.ndarray:
     if fields.dtype != torch.float64:
         fields = fields.float()
     array = fields.numpy()  # (P, C)
+    neurons = array.shape[1]
     out = np.empty(array.shape[::-1], array.dtype)
+    # Columns of a power of two of bytes apart would share a few lines of the cache.
+    padded = np.empty((SAMPLES_AT_A_TIME, neurons + PADDING), array.dtype)
     for first in range(0, len(array), SAMPLES_AT_A_TIME):
-        some = slice(first, first + SAMPLES_AT_A_TIME)
-        out[:, some] = array[some].T
+        part = array[first : first + SAMPLES_AT_A_TIME]
+        here = padded[: len(part), :neurons]
+        here[...] = part
+        out[:, first : first + len(part)] = here.T
     return out
-
-
-def _segments(cuts: np.ndarray, size: int, classes: int, centres: bool) -> _Segments:
-    cuts = np.concatenate([cuts.ravel(), np.arange(0, size, LONGEST), [size]])
-    cuts.sort()  # no count changes between cuts that fall together
-    length = np.diff(cuts)
-    group = np.repeat(classes * np.arange(len(length)), length)
-    weight = None
-    if centres:
-        weight = ONE + (np.arange(size) - np.repeat(cuts[:-1], length))
-    return _Segments(cuts, group, weight)
-
-
-def _sums(
-    ranked: Ranked, segments: _Segments, classes: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return how many of every class, and which sum of their positions, lie before every cut."""
-    size, parts = len(ranked.labels), len(segments.cuts) - 1
-    group = segments.group[:size] + ranked.labels
-    weight = None if segments.weight is None else segments.weight[:size]
-    sums = np.bincount(group, weight, minlength=classes * parts).reshape(parts, classes)
-    counts = np.zeros((parts + 1, classes))
-    if weight is None:
-        np.cumsum(sums, axis=0, out=counts[1:])
-        return counts, None
-    own = np.floor(sums / ONE)
-    np.cumsum(own, axis=0, out=counts[1:])
-    places = np.zeros((parts + 1, classes))
-    np.cumsum(sums - own * ONE + own * segments.cuts[:-1, np.newaxis], axis=0, out=places[1:])
-    return counts, places
-
-
-def _excess(
-    ranked: Ranked,
-    edges: _Edges,
-    segments: _Segments,
-    before: np.ndarray,
-    share: np.ndarray,
-    samples: int,
-) -> np.ndarray:
-    """Return distribution functions at the edges, minus those of the flat density, (C, E, K)."""
-    classes = len(share)
-    row_start = np.arange(0, len(ranked.labels), samples)[:, np.newaxis]  # (C, 1)
-    start = row_start + edges.cell  # (C, E)
-    end = start + 1
-    below = before[np.searchsorted(segments.cuts, start)]  # (C, E, K)
-    within = before[np.searchsorted(segments.cuts, end)] - below
-    tied, block = blocks_at(ranked, start)
-    if len(block):
-        block, first, of_edge = np.unique(block, return_index=True, return_inverse=True)
-        opens, closes = ranked.start[block], ranked.end[block]
-        ahead = _counts_between(ranked.labels, opens, start[tied][first], classes)
-        below[tied] = (below[tied][first] - ahead)[of_edge]
-        within[tied] = _counts_between(ranked.labels, opens, closes, classes)[of_edge]
-        start[tied], end[tied] = opens[of_edge], closes[of_edge]
-    below -= before[np.searchsorted(segments.cuts, row_start)]
-    into = (edges.place - (start - row_start)) / (end - start)  # how far into its block the edge is
-    # Divided first, so that a block of all samples gives `into` itself.
-    excess = below / share + into[:, :, np.newaxis] * (within / share)
-    excess -= (edges.place / samples)[:, np.newaxis]
-    return excess
-
-
-def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return all positions from start to before end, one stretch behind the other."""
-    length = end - start
-    behind = np.cumsum(length)
-    return np.arange(length.sum()) + np.repeat(end - behind, length)
-
-
-def _counts_between(
-    labels: np.ndarray, start: np.ndarray, end: np.ndarray, classes: int
-) -> np.ndarray:
-    """Return how many of every class lie in each stretch of positions, (stretches, K)."""
-    group = np.repeat(classes * np.arange(len(start)), end - start) + labels[_between(start, end)]
-    return np.bincount(group, minlength=len(start) * classes).reshape(-1, classes)
-
-
-def _twice_centres(
-    ranked: Ranked, cuts: np.ndarray, counts: np.ndarray, places: np.ndarray, samples: int
-) -> np.ndarray:
-    """Return the sums over classes of start + end of a sample's block, (C, K)."""
-    rows, classes = len(ranked.labels) // samples, counts.shape[1]
-    row_start = samples * np.arange(rows)
-    first, last = np.searchsorted(cuts, row_start), np.searchsorted(cuts, row_start + samples)
-    own = counts[last] - counts[first]  # (C, K)
-    twice = 2 * (places[last] - places[first] - own * row_start[:, np.newaxis]) + own
-    if len(ranked.start):
-        length = ranked.end - ranked.start
-        place = _between(ranked.start, ranked.end)  # of all that tie
-        change = np.repeat(ranked.start + ranked.end, length) - (2 * place + 1)
-        group = classes * (place // samples) + ranked.labels[place]
-        twice += np.bincount(group, change, minlength=rows * classes).reshape(rows, classes)
-    return twice
 
 
 def sums_by_torch(

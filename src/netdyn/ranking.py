@@ -9,6 +9,7 @@ fields that are not tied, are then put in order by their values. No result depen
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from netdyn.errors import NetdynError
 
@@ -29,17 +30,16 @@ def ranked_labels(values: np.ndarray, labels: np.ndarray, classes: int) -> Ranke
     bits = (classes - 1).bit_length()
     codes = _codes(values, labels, bits)
     ordered = np.sort(codes, axis=1).ravel()
-    joined = (ordered[1:] ^ ordered[:-1]).view(np.uint32) < 2**bits
-    joined[samples - 1 :: samples] = False  # neurons one behind the other
-    pairs = np.flatnonzero(joined)
-    none = pairs[:0]
-    if len(pairs) == 0:
+    joined = np.zeros(values.size + 1, dtype=bool)  # with the one before
+    np.less((ordered[1:] ^ ordered[:-1]).view(np.uint32), 2**bits, out=joined[1:-1])
+    joined[samples::samples] = False  # neurons one behind the other
+    places = np.flatnonzero(joined[1:] | joined[:-1])  # on the same point of the grid as another
+    if len(places) == 0:
         ordered &= 2**bits - 1
-        return Ranked(ordered, none, none)
-    if len(pairs) > values.size // 8:  # looking for them costs more than sorting all
+        return Ranked(ordered, places, places)
+    if len(places) > values.size // 8:  # looking for them costs more than sorting all
         places = chosen = np.arange(values.size)
     else:
-        places = np.union1d(pairs, pairs + 1)  # on the same point of the grid as a neighbour
         chosen = _find(codes, ordered[places], places // samples)
     ordered &= 2**bits - 1
     found = values.ravel()[chosen]
@@ -54,7 +54,7 @@ def ranked_labels(values: np.ndarray, labels: np.ndarray, classes: int) -> Ranke
     opens[1:] = found[1:] != found[:-1]
     opens[1:] |= places[1:] // samples != places[:-1] // samples
     first = np.flatnonzero(opens)
-    length = np.diff(first, append=len(places))
+    length = np.concatenate([first[1:], [len(places)]]) - first
     first, length = first[length > 1], length[length > 1]
     return Ranked(ordered, places[first], places[first] + length)
 
@@ -81,10 +81,13 @@ def _find(codes: np.ndarray, wanted: np.ndarray, rows: np.ndarray) -> np.ndarray
     """Return the flat indices of all elements of codes (C, P) that are wanted in their row."""
     samples = codes.shape[1]
     flat = codes.ravel()
-    last_bits = np.zeros(2**16, dtype=bool)
-    last_bits[wanted.astype(np.uint16)] = True
-    # take: indexing by [] takes twice as long.
-    maybe = np.flatnonzero(last_bits.take(flat.astype(np.uint16)))
+    # Few pass both tables. The first by torch: numpy's indexing and `take` are slower.
+    low, high = np.zeros((2, 2**16), dtype=bool)
+    low[wanted.astype(np.uint16)] = True
+    high[wanted >> 16] = True
+    index = torch.from_numpy(flat.astype(np.uint16).astype(np.int64))
+    maybe = np.flatnonzero(torch.from_numpy(low).index_select(0, index).numpy())
+    maybe = maybe[high[flat[maybe] >> 16]]
     wanted = (rows << 32) + wanted  # sorted: by row, then as the codes are
     found = (maybe // samples << 32) + flat[maybe]
     place = np.searchsorted(wanted, found)
