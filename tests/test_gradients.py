@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn import gradients
+from netdyn import gradients, products
 from netdyn.gradients import BlockGradients
 from netdyn.layers import ACTIVATIONS
 from netdyn.mlp import MLP, initialise
@@ -69,6 +69,27 @@ def test_gradients_are_those_of_automatic_differentiation(
     found = BlockGradients(model, loss, threads)(x, labels)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     assert_equal(model, other, 1e-11)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_gradients_by_onednn_are_equal_within_rounding(
+    small_blocks, monkeypatch, batch_norm, threads
+):
+    if not products._has_onednn():
+        pytest.skip("this PyTorch has no oneDNN")
+    monkeypatch.setattr(products, "WORTH_ONEDNN", 1)
+    model, (x, labels) = network("relu", batch_norm), batch()
+    expected, other = differentiated(model, x, labels, "cross_entropy")
+    found = {}
+    for by_onednn in (True, False):
+        monkeypatch.setattr(products, "takes_onednn", lambda taken=by_onednn: taken)
+        single = copy.deepcopy(model).float()
+        loss = BlockGradients(single, "cross_entropy", threads)(x.float(), labels)
+        torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
+        assert_equal(single.double(), other, 2e-5)
+        found[by_onednn] = torch.cat([p.grad.flatten() for p in single.parameters()])
+    assert not torch.equal(found[True], found[False])  # it was another library
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])

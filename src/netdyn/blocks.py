@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from netdyn.products import add_product, linear, product
 
 if TYPE_CHECKING:
     from netdyn.gradients import BlockGradients
@@ -33,8 +35,6 @@ class Blocks:
             # Running statistics that nobody asks for: theirs is the precision of the statistics.
             self.unused = [torch.zeros(2, width, dtype=dtype) for width in widths[:-1]]
             self.products = [torch.empty_like(weight, dtype=of.kept) for weight in weights]
-        if not of.z:
-            self.fields = [torch.empty(rows, width, dtype=dtype) for width in widths[:-1]]
         self.counts = [len(range(*block)) for block in self._blocks()]
 
     def sums(self) -> list[Tensor]:
@@ -97,7 +97,7 @@ class Blocks:
         self.means, self.squares = [], torch.zeros(of.widths[l], dtype=of.dtype)
         for start, stop in self._blocks():
             x, _ = self._activated(l - 1, start, stop)
-            z = torch.mm(x, of.factors[l].T, out=of.z[l][start:stop])
+            z = linear(x, of.factors[l], out=of.z[l][start:stop])
             if of.read[l].linear.bias is not None:
                 z += of.read[l].linear.bias
             if of.rounded:
@@ -142,7 +142,7 @@ class Blocks:
         """
         of = self.of
         factor = self._add_products(l, d, x)
-        kept = torch.mm(factor, of.factors[l], out=self._gradient(start, stop, of.widths[l - 1]))
+        kept = product(factor, of.factors[l], self._gradient(start, stop, of.widths[l - 1]))
         of.activations[l - 1].backward(kept, x, lambda: z * of.scale[l - 1] + of.shift[l - 1])
         g = self._exact(kept, 2)  # in the place of d, which is not needed any more
         self.sum_g += g.sum(0)
@@ -152,9 +152,9 @@ class Blocks:
         """Add a block's ∂z^(l) to its layer's gradients, x a factor; return it as a factor."""
         factor = self._factor(d, 1)
         if not self.of.rounded:
-            self.dw[l].addmm_(factor.T, x)
+            add_product(self.dw[l], factor.T, x)
         else:
-            self.dw[l] += torch.mm(factor.T, x, out=self.products[l])
+            self.dw[l] += product(factor.T, x, self.products[l])
         if self.db[l] is not None:
             self.db[l] += d.sum(0)
         return factor
@@ -170,19 +170,16 @@ class Blocks:
             values = [of.x[start:stop]]
             fields = []
             for l, activation in enumerate(of.activations):
-                linear = of.read[l].linear
-                z = self.fields[l][: stop - start]
-                torch.addmm(linear.bias, values[-1], linear.weight.T, out=z)
+                z = linear(values[-1], of.weights[l], of.read[l].linear.bias)
                 fields.append(z.clone() if activation.needs_field else z)
                 values.append(activation.forward(z))
             d = self._loss(values[-1], start, stop)
             for l in reversed(range(len(of.read))):
-                self.dw[l].addmm_(d.T, values[l])
+                add_product(self.dw[l], d.T, values[l])
                 self.db[l] += d.sum(0)
                 if l == 0:
                     break
-                g = self._array(l % 2, stop - start, of.widths[l - 1])
-                torch.mm(d, of.read[l].linear.weight, out=g)
+                g = linear(d, of.weights[l].T)
                 of.activations[l - 1].backward(g, values[l], lambda y=fields[l - 1]: y)
                 d = g
 
@@ -192,9 +189,9 @@ class Blocks:
         Args: x^(L−1) as a factor, (S, N_{L−1}).
         """
         of = self.of
-        linear = of.read[-1].linear
-        bias = None if linear.bias is None else linear.bias.to(of.kept)
-        logits = nn.functional.linear(x, of.factors[-1], bias).to(of.dtype)
+        bias = of.read[-1].linear.bias
+        bias = None if bias is None else bias.to(of.kept)
+        logits = linear(x, of.factors[-1], bias).to(of.dtype)
         target = of.labels[start:stop].unsqueeze(1)
         if of.loss == "cross_entropy":
             logarithms = logits.log_softmax(1)

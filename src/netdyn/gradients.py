@@ -23,7 +23,6 @@ all else, the sums over samples among it, is float32.
 
 import itertools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +30,7 @@ from torch import Tensor, nn
 from netdyn.blocks import Blocks
 from netdyn.in_place import IN_PLACE
 from netdyn.layers import layers
+from netdyn.side_by_side import one_thread_each, workers
 
 __all__ = ["BlockGradients"]
 
@@ -74,7 +74,7 @@ class BlockGradients:
         self.widths = [layer.linear.out_features for layer in self.read]
         self.multiplications = sum(layer.linear.weight.numel() for layer in self.read)
         self.samples = 0
-        self.pool = ThreadPoolExecutor(threads, initializer=_begin_thread) if threads > 1 else None
+        self.pool = workers(threads) if threads > 1 else None
 
     @torch.no_grad()
     def __call__(self, x: Tensor, labels: Tensor) -> Tensor:
@@ -134,15 +134,11 @@ class BlockGradients:
         if len(self.workers) == 1:
             work(self.workers[0])
             return
-        # Products of one thread each: a process-wide setting of the matrix library.
-        torch.set_num_threads(1)
-        try:
+        with one_thread_each():
             others = [self.pool.submit(work, worker) for worker in self.workers[1:]]
             work(self.workers[0])
             for other in others:
                 other.result()
-        finally:
-            torch.set_num_threads(self.threads)
 
     def _finish_statistics(self, l: int) -> None:
         """From the blocks' means and sums of squares to s, t and the running statistics."""
@@ -177,12 +173,6 @@ class BlockGradients:
         if self.rounded:
             offset -= slope * self.mean[l]
         self.back[l] = self.scale[l] * slope, self.scale[l] * offset
-
-
-def _begin_thread() -> None:
-    # Both are settings of the thread that makes them.
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
 
 
 def _add(out: Tensor, parts: list[Tensor]) -> None:

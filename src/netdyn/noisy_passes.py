@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from netdyn.errors import NetdynError
 from netdyn.layers import Layer, layers
 from netdyn.noise import checked_return, noisy_samples
+from netdyn.products import linear
 from netdyn.propagation import as_input
 from netdyn.random_streams import generator
 
@@ -58,7 +59,7 @@ def _is_correct(folded: Sequence[_Folded], h: Tensor, y: Tensor) -> Tensor:
             h = h.relu_()
         elif layer.activation is not None:
             h = layer.activation(h)
-        h = nn.functional.linear(h, after.weight, after.bias)
+        h = linear(h, after.weight, after.bias)
     largest, prediction = h.max(dim=1)
     return (prediction == y) & ~largest.isnan()
 
@@ -116,8 +117,8 @@ class SampleNoise:
             noise = noise[inside].to(clean)
             if self._return == "affine":
                 # W(x + aε) = Wx + a·Wε: the widest product serves all amplitudes.
-                z = nn.functional.linear(clean, first.weight, first.bias)  # (S_b, N_1)
-                dz = (self._high - self._low) * (noise @ first.weight.T)
+                z = linear(clean, first.weight, first.bias)  # (S_b, N_1)
+                dz = (self._high - self._low) * linear(noise, first.weight)
             for row, own in zip(found, amplitudes, strict=True):
                 a = own[part].unsqueeze(1).to(clean)  # (S_b, 1)
                 if self._return == "affine":
@@ -125,7 +126,7 @@ class SampleNoise:
                 else:
                     span = self._low, self._high
                     noisy = noisy_samples(clean, a * noise, span, self._return)
-                    h = nn.functional.linear(noisy, first.weight, first.bias)
+                    h = linear(noisy, first.weight, first.bias)
                 row[part] = _is_correct(self._folded, h, y)
         return found
 
@@ -153,7 +154,7 @@ class WeightNoise:
         ]
         first = self._folded[0]
         self._inputs = as_input(x.flatten(1)).to(first.weight.dtype)  # (P, N_0)
-        self._z = nn.functional.linear(self._inputs, first.weight, first.bias)  # (P, N_1)
+        self._z = linear(self._inputs, first.weight, first.bias)  # (P, N_1)
         self._y, self._seed = y, seed
 
     @torch.no_grad()
@@ -167,7 +168,7 @@ class WeightNoise:
         noise = self._noise(trial)
         # (W + aε)x = Wx + a·εx: the widest product serves all amplitudes.
         inputs = self._inputs if samples is None else self._inputs[places]
-        dz = inputs @ noise[0].T  # (S, N_1)
+        dz = linear(inputs, noise[0])  # (S, N_1)
         everyone = torch.arange(len(places), device=self._y.device)
         for row, own in zip(found, amplitudes.to(self._y.device), strict=True):
             for amplitude in own[~own.isnan()].unique().tolist():

@@ -34,12 +34,12 @@ class Optimizer:
         self.parameters = list(parameters)
         self._rates = {"lr": learning_rate, "weight_decay": weight_decay, "maximize": False}
         self.moments: dict[str, list[Tensor]] = {}
+        self._taken = torch.zeros((), device=self.parameters[0].device)
         if kind == "sgd":
             return
         self._update = {"adam": torch._fused_adam_, "adamw": torch._fused_adamw_}[kind]
         zeros = torch.zeros_like
         self.moments = {
-            "step": [torch.zeros((), device=p.device) for p in self.parameters],
             "exp_avg": [zeros(p, requires_grad=False) for p in self.parameters],
             "exp_avg_sq": [zeros(p, requires_grad=False) for p in self.parameters],
         }
@@ -52,21 +52,25 @@ class Optimizer:
             plain = {"momentum": 0.0, "dampening": 0.0, "nesterov": False, "is_first_step": False}
             torch._fused_sgd_(self.parameters, gradients, [], **plain, **self._rates)
             return
-        steps = self.moments["step"]
-        torch._foreach_add_(steps, 1)
+        self._taken += 1
         self._update(
             *(self.parameters, gradients, self.moments["exp_avg"], self.moments["exp_avg_sq"]),
-            *([], steps),
+            *([], [self._taken] * len(gradients)),  # one count serves all
             **{"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "amsgrad": False},
             **self._rates,
         )
 
     def state(self) -> dict[str, Tensor]:
         """Return what a checkpoint needs: "<parameter>/<moment>"."""
+        if not self.moments:
+            return {}
         return {
-            f"{index}/{name}": tensor
-            for name, tensors in self.moments.items()
-            for index, tensor in enumerate(tensors)
+            "0/step": self._taken,
+            **{
+                f"{index}/{name}": tensor
+                for name, tensors in self.moments.items()
+                for index, tensor in enumerate(tensors)
+            },
         }
 
     def load(self, state: Mapping[str, Tensor]) -> None:

@@ -10,10 +10,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from netdyn.products import takes_onednn
+
 __all__ = ["PRODUCTS", "logits_in_precision", "multiplies_bfloat16", "products"]
 
 # What the record of a run says of its products.
 PRODUCTS = {
+    "float32": "float32 by oneDNN",
     "native": "bfloat16 instructions",
     "emulated": "float32 products of factors rounded to bfloat16",
     "unknown": "bfloat16 as autocast makes them (this PyTorch cannot tell the instructions)",
@@ -22,6 +25,8 @@ PRODUCTS = {
 
 def products(precision: str, device: torch.device) -> str:
     """Return how the products of a precision are made on a device, for the run's record."""
+    if precision == "float32" and device.type == "cpu" and takes_onednn():
+        return PRODUCTS["float32"]
     if precision != "bfloat16":
         return precision
     if device.type == "cpu" and not hasattr(torch.cpu, "get_capabilities"):

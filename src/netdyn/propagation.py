@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.layers import Layer, layers
+from netdyn.products import apply
 
 __all__ = [
     "apply_norm",
@@ -48,7 +49,7 @@ def propagate(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
     Only one layer is held at a time. The model is left as it was found, its mode included.
     """
     read = layers(model)
-    yield from propagate_from(read, read[0].linear(x.flatten(1)))
+    yield from propagate_from(read, apply(read[0].linear, x.flatten(1)))
 
 
 @torch.no_grad()
@@ -65,7 +66,7 @@ def propagate_from(read: Sequence[Layer], z: Tensor) -> Iterator[Tensor]:
             return
         # An activation in place would overwrite the local field that was just given away.
         h = h.clone() if getattr(activation, "inplace", False) else h
-        z = read[l].linear(h if activation is None else activation(h))
+        z = apply(read[l].linear, h if activation is None else activation(h))
 
 
 def local_fields(model: nn.Module, x: Tensor) -> list[Tensor]:
@@ -112,7 +113,7 @@ def batch_statistics(
     x = as_input(x).flatten(1)
     met: list[tuple[Tensor, Tensor] | None] = []
     for linear, norm, activation in layers(model):
-        h = linear(x)  # (P, N_l)
+        h = apply(linear, x)  # (P, N_l)
         met.append(None)
         if norm is not None:
             variance, mean = torch.var_mean(h, dim=0, correction=0)

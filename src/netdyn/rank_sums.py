@@ -4,7 +4,6 @@ By numpy and threads on CPUs, where it sorts many times faster than torch; by to
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from netdyn.errors import NetdynError
 from netdyn.neuron_sums import NeuronSums
+from netdyn.side_by_side import one_thread_each, workers
 
 __all__ = ["RankSums", "sums_by_numpy", "sums_by_torch"]
 
@@ -87,7 +87,7 @@ def sums_by_numpy(
     if threads == 1:
         parts = [of_neurons(first) for first in firsts]
     else:
-        with ThreadPoolExecutor(threads) as pool:
+        with one_thread_each(), workers(threads) as pool:
             parts = list(pool.map(of_neurons, firsts))
     excesses, twices = zip(*parts, strict=True)
     ascending, descending = torch.from_numpy(sum(excesses)) if bins else (None, None)
