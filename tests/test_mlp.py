@@ -2,6 +2,7 @@ import copy
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -109,6 +110,35 @@ def test_an_activation_used_twice_is_read_twice(x):
     assert_close(logits(model, x), model(x).detach())
 
 
+def test_dropout_is_passed_over_as_in_evaluation_mode(x):
+    model = nn.Sequential(nn.Linear(6, 5), nn.Dropout(), nn.Tanh(), nn.Dropout(), nn.Linear(5, 2))
+    assert_close(logits(model.double(), x), model.eval()(x).detach())
+
+
+def test_samples_come_to_the_network_as_it_takes_them(x):
+    model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2))
+    pixels = (255 * x.abs().clamp(max=1)).byte()
+    expected = local_fields(model, pixels.float() / 255)
+    assert_close(local_fields(model, pixels), expected)
+    assert_close(local_fields(model, (pixels.float() / 255).double()), expected)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (torch.zeros(3, 7), r"\(3, 7\): the network takes 6 values a sample"),
+        (torch.zeros(6), r"\(6,\): the network takes 6 values a sample"),
+        (torch.zeros(3, 6, dtype=torch.long), "int64: give floats, or bytes"),
+        (np.zeros((3, 6)), "samples are a ndarray: give a tensor"),
+    ],
+)
+def test_samples_that_the_network_cannot_take_are_named(samples, message):
+    model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2))
+    for measure in (local_fields, logits) if isinstance(samples, torch.Tensor) else (local_fields,):
+        with pytest.raises(NetdynError, match=message):
+            measure(model, samples)
+
+
 def test_activations_in_place_leave_the_local_fields(x):
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(inplace=True), nn.Linear(5, 2)).double()
     assert_close(local_fields(model, x)[0], model[0](x).detach())
@@ -124,7 +154,6 @@ def test_activations_in_place_leave_the_local_fields(x):
             r"module '2\.0' \(Conv1d\) cannot be treated",
         ),
         (nn.Sequential(nn.Linear(2, 2), nn.Softmax(1)), r"'1' \(Softmax\) cannot be treated"),
-        (nn.Sequential(nn.Linear(2, 2), nn.Dropout(), nn.Linear(2, 2)), r"'1' \(Dropout\)"),
         (nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2), nn.Linear(2, 2)), r"'1' \(LayerNorm\)"),
         (
             nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.BatchNorm1d(2), nn.Linear(2, 2)),

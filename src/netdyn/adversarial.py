@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.layers import layers
-from netdyn.propagation import as_input, logits
+from netdyn.propagation import logits, network_input
 
 __all__ = ["Flips", "deepfool"]
 
@@ -74,7 +74,7 @@ def deepfool(
     read = layers(network)
     if read[-1].linear.out_features < 2:
         raise NetdynError("the network has one class: no perturbation can change its prediction")
-    x = as_input(x).flatten(1).to(read[0].linear.weight.dtype)  # (P, N_0)
+    x = network_input(read, x)  # (P, N_0)
     how = overshoot, iterations, longest_step
     parts = [_perturbation(network, part, *how) for part in x.split(chunk)]
     perturbation = torch.cat(parts)  # (P, N_0)

@@ -44,7 +44,7 @@ def sample_noise_correct(
         model: any network that `netdyn.layers.layers` reads.
         x: samples, (P, …), flattened to (P, N_0): floats within `value_range`, or bytes (uint8),
             which are pixels and divided by 255.
-        y: labels, (P,).
+        y: labels in 0 … K−1, integers, (P,).
         amplitudes: standard deviations a ≥ 0 of the noise on the scale [0, 1], (A,).
         trials: number of draws of ε; the same ε serves every amplitude.
         seed: master seed; a sample's noise depends on the seed, the trial and its place in x.
@@ -54,7 +54,7 @@ def sample_noise_correct(
     Raises:
         NetdynError: for inputs that do not match, and as `noisy_samples` does.
     """
-    amplitudes = _checked(x, y, amplitudes, trials)
+    amplitudes = _checked(amplitudes, trials)
     return _shares(SampleNoise(model, x, y, seed, value_range, noise_return), amplitudes, trials)
 
 
@@ -81,7 +81,7 @@ def weight_noise_correct(
     Raises:
         NetdynError: for inputs that do not match, and for a weight that is no parameter itself.
     """
-    amplitudes = _checked(x, y, amplitudes, trials)
+    amplitudes = _checked(amplitudes, trials)
     return _shares(WeightNoise(model, x, y, seed), amplitudes, trials)
 
 
@@ -90,18 +90,12 @@ def _shares(passes: SampleNoise | WeightNoise, amplitudes: list[float], trials: 
     return sum(passes.correct(trial, rows).float() for trial in range(trials)) / trials
 
 
-def _checked(
-    x: Tensor, y: Tensor, amplitudes: Sequence[float] | Tensor, trials: int
-) -> list[float]:
+def _checked(amplitudes: Sequence[float] | Tensor, trials: int) -> list[float]:
     amplitudes = torch.as_tensor(amplitudes, dtype=torch.float64).tolist()
     if not amplitudes or not all(0 <= a < math.inf for a in amplitudes):
         raise NetdynError(f"amplitudes {amplitudes}: give finite numbers from 0 upwards")
     if trials < 1:
         raise NetdynError(f"trials {trials}: give at least one")
-    if y.shape != x.shape[:1]:
-        raise NetdynError(
-            f"labels of shape {tuple(y.shape)} for {len(x)} samples: give one label per sample"
-        )
     return amplitudes
 
 

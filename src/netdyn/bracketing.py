@@ -136,10 +136,8 @@ def _check(x, y, space, trials, groups, error, smallest, largest) -> None:
         raise NetdynError(f"space {space!r}: choose sample or weight")
     if trials < 1:
         raise NetdynError(f"trials {trials}: give at least one")
-    if y.shape != x.shape[:1] or len(x) == 0:
-        raise NetdynError(
-            f"labels of shape {tuple(y.shape)} for {len(x)} samples: give one label per sample"
-        )
+    if len(x) == 0:
+        raise NetdynError("basins of no samples: give at least one")
     unknown = [kind for kind in groups if kind not in ("average", "class", "sample")]
     if unknown or not groups:
         raise NetdynError(f"groups {list(groups)}: choose from average, class, sample")

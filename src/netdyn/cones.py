@@ -15,7 +15,7 @@ from netdyn.errors import NetdynError
 from netdyn.layers import layers
 from netdyn.noise import noisy_samples
 from netdyn.projections import inside_region
-from netdyn.propagation import as_input, logits
+from netdyn.propagation import as_input, logits, network_input
 from netdyn.random_streams import generator
 
 __all__ = ["ConeShapes", "Cones", "basin_overlaps", "cone_shapes", "cones", "perturbed_samples"]
@@ -113,7 +113,7 @@ def cones(
     """
     if not len(x):
         raise NetdynError("cones of no samples: give at least one")
-    x = as_input(x).flatten(1).to(layers(model)[0].linear.weight.dtype)  # (S, N_0)
+    x = network_input(layers(model), x)  # (S, N_0)
     predictions = logits(model, x).argmax(dim=1)  # (S,)
     points, kept = [], []
     noisy_versions = perturbed_samples(x, amplitudes, trials, seed, value_range, noise_return)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from netdyn.errors import NetdynError
 from netdyn.layers import Layer, layers
 from netdyn.lmap import linear_maps
-from netdyn.propagation import apply_norm, as_input
+from netdyn.propagation import apply_norm, network_input
 
 __all__ = ["mean_jacobians", "sign_agreement"]
 
@@ -49,7 +49,7 @@ def mean_jacobians(model: nn.Module, x: Tensor, first: int = 0, chunk: int = 100
         for layer in read[first:]
     ]
     for part in x.split(chunk):
-        inputs, outputs = _inputs_and_logits(read, as_input(part).flatten(1), first)
+        inputs, outputs = _inputs_and_logits(read, network_input(read, part), first)
         for k in range(classes):
             gradients = torch.autograd.grad(
                 outputs[:, k].sum(), inputs, retain_graph=k < classes - 1

@@ -59,11 +59,12 @@ class Layer(NamedTuple):
 def layers(model: nn.Module) -> list[Layer]:
     """Read a `Sequential` of Linear, BatchNorm1d and elementwise activations as its layers 1 … L.
 
-    Nested Sequentials are unrolled and a leading Flatten is passed over. A Linear directly behind
-    another counts as a layer with the identity as its activation.
+    Nested Sequentials are unrolled; a leading Flatten and, as in evaluation mode, Dropout are
+    passed over. A Linear directly behind another counts as a layer with the identity as its
+    activation.
 
     Raises:
-        NetdynError: naming the module that cannot be treated (a convolution, softmax, dropout,
+        NetdynError: naming the module that cannot be treated (a convolution, softmax,
             batch norm behind the activation or behind the output, …) and why.
     """
     if not isinstance(model, nn.Sequential):
@@ -75,7 +76,7 @@ def layers(model: nn.Module) -> list[Layer]:
     for name, module in _leaves(model):
         here = f"module {name!r} ({type(module).__name__})"
         last = found[-1] if found else None
-        if isinstance(module, nn.Flatten) and last is None:
+        if isinstance(module, nn.Dropout) or (isinstance(module, nn.Flatten) and last is None):
             continue
         if isinstance(module, nn.Linear):
             found.append(Layer(module, None, None))
@@ -98,8 +99,8 @@ def layers(model: nn.Module) -> list[Layer]:
             found[-1] = last._replace(activation=module)
         else:
             raise NetdynError(
-                f"{here} cannot be treated: only Linear, BatchNorm1d, elementwise activations "
-                "and a leading Flatten can"
+                f"{here} cannot be treated: only Linear, BatchNorm1d, elementwise activations, "
+                "Dropout and a leading Flatten can"
             )
     if not found:
         raise NetdynError("the network has no Linear layer")

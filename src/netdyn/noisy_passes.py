@@ -14,7 +14,7 @@ from netdyn.errors import NetdynError
 from netdyn.layers import Layer, layers
 from netdyn.noise import checked_return, noisy_samples
 from netdyn.products import linear
-from netdyn.propagation import as_input
+from netdyn.propagation import network_input
 from netdyn.random_streams import generator
 
 __all__ = ["SampleNoise", "WeightNoise"]
@@ -50,6 +50,22 @@ def _fold(layer: Layer) -> _Folded:
     return _Folded(scale.unsqueeze(1) * linear.weight, bias, activation, scale)
 
 
+def _check_samples(read: Sequence[Layer], x: Tensor, y: Tensor) -> None:
+    network_input(read, x[:1])
+    if x.is_floating_point() and not x.isfinite().all():
+        raise NetdynError("samples hold NaN or infinite values: leave these samples out")
+    classes = read[-1].linear.out_features
+    if y.shape != x.shape[:1] or y.is_floating_point():
+        raise NetdynError(
+            f"labels of shape {tuple(y.shape)}, {y.dtype}, for {len(x)} samples: give "
+            "one label per sample, a whole number"
+        )
+    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        raise NetdynError(
+            f"labels run from {y.min()} to {y.max()}: the network has the classes 0 … {classes - 1}"
+        )
+
+
 def _is_correct(folded: Sequence[_Folded], h: Tensor, y: Tensor) -> Tensor:
     """Return which samples are classified as y, given h^(1) (S, N_1), which is overwritten."""
     for layer, after in zip(folded, [*folded[1:], None], strict=True):
@@ -77,13 +93,15 @@ class SampleNoise:
         value_range: tuple[float, float] = (0.0, 1.0),
         noise_return: str = "affine",
     ):
+        self._read = layers(model)
+        _check_samples(self._read, x, y)
         if x.dtype == torch.uint8 and tuple(value_range) != (0.0, 1.0):
             raise NetdynError(
                 f"value_range {value_range}: bytes are divided by 255, leave it (0, 1)"
             )
         self._low, self._high = checked_return(noise_return, value_range)
         self._return = noise_return
-        self._folded = [_fold(layer) for layer in layers(model)]
+        self._folded = [_fold(layer) for layer in self._read]
         self._x, self._y, self._seed = x, y, seed
 
     @torch.no_grad()
@@ -111,7 +129,7 @@ class SampleNoise:
             y = self._y[places]
             if len(y) == 0:
                 continue
-            clean = as_input(self._x[places].flatten(1)).to(first.weight.dtype)  # (S_b, N_0)
+            clean = network_input(self._read, self._x[places])  # (S_b, N_0)
             noise = self._noise(trial, block, clean.shape[1])
             inside = slice(0, len(y)) if samples is None else (places - start).cpu()
             noise = noise[inside].to(clean)
@@ -141,6 +159,7 @@ class WeightNoise:
     @torch.no_grad()
     def __init__(self, model: nn.Module, x: Tensor, y: Tensor, seed: int):
         read = layers(model)
+        _check_samples(read, x, y)
         if not all(isinstance(layer.linear.weight, nn.Parameter) for layer in read):
             raise NetdynError(
                 "a weight matrix is computed from other parameters (weight norm or the like): fold "
@@ -153,7 +172,7 @@ class WeightNoise:
             folded._replace(weight=torch.empty_like(folded.weight)) for folded in self._folded
         ]
         first = self._folded[0]
-        self._inputs = as_input(x.flatten(1)).to(first.weight.dtype)  # (P, N_0)
+        self._inputs = network_input(read, x)  # (P, N_0)
         self._z = linear(self._inputs, first.weight, first.bias)  # (P, N_1)
         self._y, self._seed = y, seed
 

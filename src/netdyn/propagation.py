@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from netdyn.errors import NetdynError
 from netdyn.layers import Layer, layers
 from netdyn.products import apply
 
@@ -23,6 +24,7 @@ __all__ = [
     "batch_statistics",
     "local_fields",
     "logits",
+    "network_input",
     "propagate",
     "propagate_from",
     "with_batch_statistics",
@@ -44,12 +46,12 @@ def propagate(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
 
     Args:
         model: any network that `layers` reads.
-        x: samples, (P, …), flattened to (P, N_0).
+        x: samples, as `network_input` takes them.
 
     Only one layer is held at a time. The model is left as it was found, its mode included.
     """
     read = layers(model)
-    yield from propagate_from(read, apply(read[0].linear, x.flatten(1)))
+    yield from propagate_from(read, apply(read[0].linear, network_input(read, x)))
 
 
 @torch.no_grad()
@@ -73,6 +75,9 @@ def local_fields(model: nn.Module, x: Tensor) -> list[Tensor]:
     """Return the local fields h^(1) … h^(L−1) of samples x, each (P, N_l), in evaluation mode.
 
     For training mode measure `with_batch_statistics(model, x)` instead of `model`.
+
+    Raises:
+        NetdynError: as `network_input` and `layers` do.
     """
     return list(propagate(model, x))[:-1]
 
@@ -82,7 +87,7 @@ def logits(model: nn.Module, x: Tensor, chunk: int = 10_000) -> Tensor:
 
     Bytes (uint8) are taken as pixels and divided by 255, chunk by chunk.
     """
-    return torch.cat([_last(propagate(model, as_input(part))) for part in x.split(chunk)])
+    return torch.cat([_last(propagate(model, part)) for part in x.split(chunk)])
 
 
 def _last(tensors: Iterator[Tensor]) -> Tensor:
@@ -95,6 +100,28 @@ def as_input(x: Tensor) -> Tensor:
     return x.float().div_(255.0) if x.dtype == torch.uint8 else x
 
 
+def network_input(read: Sequence[Layer], x: Tensor) -> Tensor:
+    """Return x^(0), (P, N_0), in the precision of the network whose `layers` are given.
+
+    Args:
+        x: samples, (P, …), flattened: floats, or bytes (uint8), pixels that are divided by 255.
+
+    Raises:
+        NetdynError: for samples that are no tensor of floats or bytes, or of another size.
+    """
+    first = read[0].linear
+    if not isinstance(x, Tensor):
+        raise NetdynError(f"samples are a {type(x).__name__}: give a tensor (torch.as_tensor)")
+    if x.dtype != torch.uint8 and not x.is_floating_point():
+        raise NetdynError(f"samples of {x.dtype}: give floats, or bytes (uint8) from 0 to 255")
+    if x.ndim < 2 or x[:1].numel() not in (0, first.in_features):
+        raise NetdynError(
+            f"samples of shape {tuple(x.shape)}: the network takes {first.in_features} values a "
+            f"sample, give (samples, {first.in_features})"
+        )
+    return as_input(x).flatten(1).to(first.weight.dtype)
+
+
 @torch.no_grad()
 def batch_statistics(
     model: nn.Module, x: Tensor
@@ -103,16 +130,17 @@ def batch_statistics(
 
     Args:
         model: any network that `layers` reads; left as it was found, running statistics included.
-        x: the batch, (P, …); bytes are taken as pixels.
+        x: the batch, as `network_input` takes it.
 
     Returns:
         The logits (P, K), every batch norm normalising by the batch's own mean and (biased)
         variance (α = 1 in Eq. 3), and per weight layer the pair mean, variance, each (N_l,),
         or None where there is no batch norm.
     """
-    x = as_input(x).flatten(1)
+    read = layers(model)
+    x = network_input(read, x)
     met: list[tuple[Tensor, Tensor] | None] = []
-    for linear, norm, activation in layers(model):
+    for linear, norm, activation in read:
         h = apply(linear, x)  # (P, N_l)
         met.append(None)
         if norm is not None:
