@@ -208,6 +208,9 @@ def make_deep23():
     pruning.loc[pruning["split"] == "train", "accuracy"] = 0.5
     return {
         "deep23_history": history(rows),
+        "deep23_first_batch": rows[["run", "seed", "step", "test_accuracy"]].assign(
+            test_accuracy_first_batch=rows["test_accuracy"]
+        ),
         "deep23_gradient": layer_gradients("deep23", DEEP_STEPS, g),
         "deep23_pruning": pruning.assign(full_accuracy=0.976),
     }

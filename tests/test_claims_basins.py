@@ -356,6 +356,18 @@ def test_seeds_that_disagree_make_a_claim_partly_reproduced():
     assert outcome(CLAIMS, "C34", tables).verdict == PARTLY
 
 
+def test_what_other_returns_of_noise_say_is_told_and_not_judged():
+    found = outcome(CLAIMS, "C34", shifted())
+    assert found.seen.endswith("with noise returned otherwise, an overlap of 0.99 ± 0.00 (affine).")
+    tables = twenty(distinct=4)
+    overlaps = tables["deep23_cone_overlap"]
+    pooled = overlaps["amplitude"].isna() & (overlaps["noise_return"] == "affine")
+    overlaps.loc[pooled & (overlaps["sample_a"] < 2), "overlap"] = 0.0
+    found = outcome(CLAIMS, "C35", tables)
+    assert found.verdict == REPRODUCED
+    assert found.seen.endswith("otherwise, distinct pairs: 40 % (affine).")
+
+
 def test_basins_outside_the_data_cannot_be_compared():
     empty = shifted(overlap=NAN)
     assert verdict_of(CLAIMS, "C34", empty) == NOT_TESTED

@@ -327,6 +327,15 @@ def test_c17_compares_layer_by_layer(tables):
         judge("C17", {**tables, "deep10_gradient": shallower})
 
 
+def test_c22_tells_what_is_with_the_first_batch_and_does_not_judge_it(tables):
+    where = {"run": "deep10_sgd", "step": 5}
+    restarted = altered(tables, "deep10_first_batch", "test_accuracy_first_batch", 0.83, **where)
+    found = judge("C22", restarted)
+    assert found.verdict == REPRODUCED
+    assert "9 of 9 trainings, 6 with statistics from the first batch" in found.measured
+    assert "from the first batch: a (seed 0) 83.0 % at step 5" in found.seen
+
+
 def test_c19_correlates_means_over_seeds(tables):
     # ρ of the six: g_1 falls as 0.68 0.67 0.66 0.46 0.40 0.38 while accuracy rises throughout.
     assert judge("C19", tables).measured == "ρ(g_1, accuracy) = −1.00"

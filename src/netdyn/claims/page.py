@@ -37,7 +37,8 @@ def markdown(scorecard: pd.DataFrame, dataset: str) -> str:
     parts = [
         f"# Scorecard: {len(scorecard)} claims of the paper, scale {scale}, {dataset}",
         "Each claim is judged by the test and the thresholds of `workflow/claims.yaml`, written "
-        "down before the runs. Values are means ± the standard deviation over seeds, where there "
+        "down before the runs; what was changed afterwards, the judging of C33, stands in "
+        "`docs/deviations.md`. Values are means ± the standard deviation over seeds, where there "
         "are several. *n* is the number of training samples.",
         _counts(scorecard),
     ]

@@ -4,7 +4,7 @@ All in the 23-layer network at the step of best test accuracy. Noisy samples ret
 range as in the paper's picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -28,8 +28,9 @@ from netdyn.claims.values import measured
 
 __all__ = ["CLAIMS"]
 
-# Of the returns of noisy samples to the data's range (netdyn.noise) the one that makes cones.
-PICTURE = {"noise_return": "range"}
+# Of the returns of noisy samples to the data's range (netdyn.noise) the one that makes cones, by
+# which claims are judged; what the others say is told beside it.
+PICTURE = "range"
 PAIR = ["sample_a", "sample_b", "shift_a", "shift_b", "amplitude", "overlap"]
 
 
@@ -41,9 +42,10 @@ def c34(tables: Tables, row: Claim, mode: str) -> Outcome:
     their centre from the sample rises with noise, ρ at least `drift_rho`.
     """
     raise_if_diverged(tables.history("deep23_history"))
-    pairs, shapes = _cones(tables, "deep23_shift", ["sample", "shift", "spread", "drift"])
-    of_copies = (pairs["sample_a"] == pairs["sample_b"]) & (pairs["shift_a"] != pairs["shift_b"])
-    pooled = pairs[of_copies & pairs["amplitude"].isna()]
+    every, shapes = _cones(tables, "deep23_shift", ["sample", "shift", "spread", "drift"])
+    of_copies = (every["sample_a"] == every["sample_b"]) & (every["shift_a"] != every["shift_b"])
+    of_all_amplitudes = every[of_copies & every["amplitude"].isna()]
+    pooled = matching(of_all_amplitudes, noise_return=PICTURE)
     if pooled.empty or pooled["overlap"].isna().any():
         raise NotTested("too few points of a sample's basin lie within the data's region")
     verdicts, overlaps, rhos, narrowest = [], [], [], []
@@ -61,7 +63,8 @@ def c34(tables: Tables, row: Claim, mode: str) -> Outcome:
         mean_spread(overlaps)[1],
         f"The effective basins overlap by {said(overlaps)}; the spread is smallest at the smallest "
         f"noise in {sum(narrowest)} of {len(narrowest)} cones, and the drift of their centre has "
-        f"ρ = {_reach(rhos)} with the noise.",
+        f"ρ = {_reach(rhos)} with the noise."
+        + _by_other_returns(of_all_amplitudes, lambda rows: said(rows["overlap"]), "an overlap of"),
     )
 
 
@@ -74,13 +77,13 @@ def c35(tables: Tables, row: Claim, mode: str) -> Outcome:
     overlap and do not count.
     """
     raise_if_diverged(tables.history("deep23_history"))
-    pairs, shapes = _cones(tables, "deep23_cone", ["distance_to_common"])
+    of_all_returns, shapes = _cones(tables, "deep23_cone", ["distance_to_common"])
+    pairs = matching(of_all_returns, noise_return=PICTURE)
     counted = pairs.dropna(subset=["overlap"])
     pooled, of_amplitude = counted[counted["amplitude"].isna()], counted.dropna(subset="amplitude")
     verdicts, distinct, rhos = [], [], []
     for identity, _ in each_run(pairs):
-        overlaps = matching(pooled, **identity)["overlap"]
-        share = overlaps.map(lambda overlap: at_most(overlap, row.thresholds["overlap"])).mean()
+        share = _distinct(matching(pooled, **identity), row)
         means = matching(of_amplitude, **identity).groupby("amplitude")["overlap"].mean()
         rho = rank_correlation(means.index, means)
         converges = (at_least(rho, row.thresholds[bound]) for bound in ("rho", "partly_rho"))
@@ -89,6 +92,11 @@ def c35(tables: Tables, row: Claim, mode: str) -> Outcome:
         distinct.append(100 * share)
         rhos.append(rho)
     percent, every = said(distinct, " %", 0), pairs["amplitude"].isna().sum()
+    both = of_all_returns.dropna(subset=["overlap"])
+    others = _by_other_returns(
+        both[both["amplitude"].isna()], lambda rows: f"{100 * _distinct(rows, row):.0f} %",
+        "distinct pairs:",
+    )  # fmt: skip
     apart = shapes.groupby("amplitude")["distance_to_common"].mean().iloc[[0, -1]]
     return Outcome(
         each(*verdicts),
@@ -97,7 +105,7 @@ def c35(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"{percent} of {len(pooled)} pairs overlap by at most {row.thresholds['overlap']:g} "
         f"({every - len(pooled)} more have too few points); the mean overlap has ρ = "
         f"{_reach(rhos)} with the noise, and the bases' mean distance from their common centre "
-        f"goes from {shortly(apart.iloc[0])} to {shortly(apart.iloc[1])}.",
+        f"goes from {shortly(apart.iloc[0])} to {shortly(apart.iloc[1])}.{others}",
     )
 
 
@@ -129,10 +137,27 @@ def c36(tables: Tables, row: Claim, mode: str) -> Outcome:
 
 
 def _cones(tables: Tables, name: str, shape: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return overlaps of pairs and shapes of cones, by amplitude, in the picture's noise."""
-    pairs = matching(tables.get(f"{name}_overlap", ["noise_return", *PAIR]), **PICTURE)
+    """Return overlaps of pairs, noise returned by all means, and shapes of the picture's cones."""
+    pairs = tables.get(f"{name}_overlap", ["noise_return", *PAIR])
     shapes = tables.get(f"{name}_shape", ["noise_return", "amplitude", *shape])
-    return pairs, matching(shapes, **PICTURE).sort_values("amplitude", kind="stable")
+    shapes = matching(shapes, noise_return=PICTURE).sort_values("amplitude", kind="stable")
+    return pairs, shapes
+
+
+def _distinct(pooled: pd.DataFrame, row: Claim) -> float:
+    """Return the share of pairs that overlap by no more than the claim's `overlap`."""
+    bound = row.thresholds["overlap"]
+    return pooled["overlap"].map(lambda overlap: at_most(overlap, bound)).mean()
+
+
+def _by_other_returns(pairs: pd.DataFrame, tell: Callable[[pd.DataFrame], str], what: str) -> str:
+    """Return a sentence on what is found where noisy samples return to the range otherwise."""
+    told = [
+        f"{tell(rows)} ({how})"
+        for how, rows in pairs.groupby("noise_return")
+        if how != PICTURE and rows["overlap"].notna().all()
+    ]
+    return f" Not judged, with noise returned otherwise, {what} {', '.join(told)}." if told else ""
 
 
 def _apex(cone: pd.DataFrame) -> tuple[bool, float]:

@@ -6,6 +6,7 @@ Average basins at the step of best test accuracy; noisy samples return by `affin
 import math
 
 import numpy as np
+import pandas as pd
 
 from netdyn.claims.basins import c30
 from netdyn.claims.curves import curves, first_reaching, together, trends
@@ -104,7 +105,8 @@ def c50(tables: Tables, row: Claim, mode: str) -> Outcome:
         worst(verdict(absent.all(), absent.mean() > row.thresholds["partly_share"]), grows.verdict),
         f"ρ(width, weight basin) = {said(rhos)}",
         mean_spread(rhos)[1],
-        f"With a fixed initial range ρ(width, weight basin) is {said(rhos)}; where the range "
+        f"With a fixed initial range ρ(width, weight basin) is {said(rhos)}, the size "
+        f"{_by_width(sizes)}; where the range "
         f"follows the width, both basins growing is {grows.verdict} ({grows.measured}).",
     )
 
@@ -136,6 +138,11 @@ def c51(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"The average sample basin is {said(sizes[False])} on the original set and "
         f"{said(sizes[True])} on the translated one, a difference of {shortly(100 * change, 1)} %.",
     )
+
+
+def _by_width(sizes: pd.DataFrame) -> str:
+    means = sizes.groupby("width")["size"].mean()
+    return ", ".join(f"{size:.2f} (width {width})" for width, size in means.items())
 
 
 def _relative(value: float, reference: float) -> float:
