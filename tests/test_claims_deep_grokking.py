@@ -263,6 +263,15 @@ def test_distances_of_layers_are_averaged():
     assert f"g {mean:.2f}" in found.seen
 
 
+def test_shares_are_told_by_digit():
+    tables = inside_before_after(0.3, 0.9)
+    points = tables["deep23_projection"]
+    of_two = (points["digit"] == 2) & (points["moment"] == "before")
+    points.loc[of_two, "h1"] = 20.0  # the centre of its region
+    seen = outcome(CLAIMS, "C37", tables).seen
+    assert "By digit: before 30 % (0), 100 % (2), 30 % (5); after 90 % (0)" in seen
+
+
 def test_share_inside_agrees_with_the_regions_of_the_measurement():
     stream = torch.Generator().manual_seed(0)
     mixed = torch.tensor([[2.0, 0.0], [1.5, 0.3]])

@@ -1,6 +1,6 @@
 """Test samples inside the training samples' regions, before and after grokking (Fig. 6, 7e–h)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -46,11 +46,15 @@ def moments(
     points = matching(tables.get(f"{name}_projection", [*columns, "h1", "h2"]), **view)
     regions = matching(tables.get(f"{name}_regions", [*columns, *REGION]), **training)
     verdicts, shares = [], {moment: [] for moment in stated}
+    by_digit = {moment: [] for moment in stated}
     for identity, rows in each_run(points):
         own, found = matching(regions, **identity), []
         for moment, where in stated.items():
-            at_moment = matching(rows, moment=moment)
-            shares[moment].append(share_inside(at_moment, matching(own, moment=moment)))
+            at_moment, region = matching(rows, moment=moment), matching(own, moment=moment)
+            shares[moment].append(share_inside(at_moment, region))
+            by_digit[moment].append(
+                {d: share_inside(part, region) for d, part in at_moment.groupby("digit")}
+            )
             found.append(_compared(inside(shares[moment][-1], thresholds), where))
         verdicts.append(worst(*found))
     percents = {moment: 100 * np.array(found) for moment, found in shares.items()}
@@ -61,8 +65,14 @@ def moments(
         mean_spread(percents[next(iter(stated))])[1],
         "Inside the region of their class lie "
         + ", ".join(f"{share} of the test points {moment}" for moment, share in percent.items())
-        + " grokking.",
+        + f" grokking. By digit: {'; '.join(map(_by_digit, by_digit, by_digit.values()))}.",
     )
+
+
+def _by_digit(moment: str, found: Sequence[Mapping[int, float]]) -> str:
+    """Return the shares by digit, means over seeds: a wide region may hold what lies elsewhere."""
+    means = pd.DataFrame(found).mean()
+    return f"{moment} {', '.join(f'{100 * share:.0f} % ({d})' for d, share in means.items())}"
 
 
 def share_inside(points: pd.DataFrame, regions: pd.DataFrame) -> float:
