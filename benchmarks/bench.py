@@ -57,14 +57,19 @@ def shallow_steps(threads: int) -> Iterator[dict]:
 
     for precision, bar in (("float32", 8), ("float64", 4)):
         times = training.shallow(precision, threads, repeats=9)
-        yield row(f"step 784–200–200–10, batch 200, {precision}", times, faster=bar)
+        what = f"step 784–200–200–10, batch 200, {precision}"
+        yield row(what, times, faster=bar, note=_onednn(times))
+
+
+def _onednn(times: dict[str, float]) -> str:
+    return f"products alone by oneDNN {times['onednn']:.3g} s" if "onednn" in times else ""
 
 
 def deep_steps(threads: int) -> Iterator[dict]:
     import training
 
     times = training.deep(threads, repeats=3)
-    yield row("step 23 × 128, n = 60,000, float32", times, limit=1.35)
+    yield row("step 23 × 128, n = 60,000, float32", times, limit=1.35, note=_onednn(times))
     from netdyn.precision import PRODUCTS, products
 
     how = products("bfloat16", training.torch.device("cpu"))

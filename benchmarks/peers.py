@@ -1,6 +1,7 @@
 """What a competent user would write today with the same libraries: what netdyn is timed against."""
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -96,17 +97,27 @@ def rank_probability(
 
 
 class Products:
-    """The matrix products of a training step alone: the limit of its time."""
+    """The matrix products of a training step alone: the limit of its time.
 
-    def __init__(self, samples: int, widths: list[int], dtype: torch.dtype = torch.float32):
+    As PyTorch makes them, or by the library that netdyn takes for large ones of float32.
+    """
+
+    def __init__(
+        self,
+        samples: int,
+        widths: list[int],
+        dtype: torch.dtype = torch.float32,
+        multiply: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
+    ):
+        self.multiply = multiply or (lambda a, b, out: torch.mm(a, b, out=out))
         self.x = [torch.randn(samples, width).to(dtype) for width in widths]
         self.w = [(torch.randn(o, i) / o**0.5).to(dtype) for i, o in itertools.pairwise(widths)]
         self.dw = [torch.empty_like(w) for w in self.w]
 
     def step(self) -> None:
         for l, w in enumerate(self.w):
-            torch.mm(self.x[l], w.T, out=self.x[l + 1])
+            self.multiply(self.x[l], w.T, self.x[l + 1])
         for l in reversed(range(len(self.w))):
-            torch.mm(self.x[l + 1].T, self.x[l], out=self.dw[l])
+            self.multiply(self.x[l + 1].T, self.x[l], self.dw[l])
             if l:
-                torch.mm(self.x[l + 1], self.w[l], out=self.x[l])
+                self.multiply(self.x[l + 1], self.w[l], self.x[l])

@@ -1,5 +1,6 @@
 """Training steps: netdyn's, those of a plain loop, and the products in them alone."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +11,7 @@ from timing import in_turn
 from netdyn import runs
 from netdyn.mlp import initialise
 from netdyn.precision import multiplies_bfloat16
+from netdyn.products import product, takes_onednn
 from netdyn.steps import Steps
 
 SHALLOW = {
@@ -55,6 +57,8 @@ def shallow(precision: str, threads: int, repeats: int) -> dict[str, float]:
         "peer": ShallowGrokking(*samples(1000), dtype).step,
         "limit": Products(200, [784, 200, 200, 10], dtype).step,
     }
+    if dtype == torch.float32 and takes_onednn():
+        contenders["onednn"] = _by_onednn(200, [784, 200, 200, 10])
     return in_turn(contenders, repeats, each=50)
 
 
@@ -70,7 +74,13 @@ def deep(threads: int, repeats: int, count: int = 60_000) -> dict[str, float]:
         "peer": FullBatch(plain, x, torch.from_numpy(labels)).step,
         "limit": Products(count, [784] + [128] * 22 + [10]).step,
     }
+    if takes_onednn():
+        contenders["onednn"] = _by_onednn(count, [784] + [128] * 22 + [10])
     return in_turn(contenders, repeats)
+
+
+def _by_onednn(samples: int, widths: list[int]) -> Callable[[], None]:
+    return torch.no_grad()(Products(samples, widths, multiply=product).step)
 
 
 def deep_bfloat16(threads: int, repeats: int, count: int = 60_000) -> dict[str, float]:
