@@ -308,6 +308,23 @@ def test_a_missing_block_is_named(workflow, missing):
         settings.load(workflow(config))
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("dataset", "cifar", "config.yaml: dataset: 'cifar' must be one of"),
+        ("seeds", [], r"config.yaml: seeds: \[\] "),
+        ("runs.wide.width", "seven", "config.yaml: runs.wide.width: 'seven' "),
+        ("runs.wide.sweep.samples", [0], "config.yaml: runs.wide.sweep.samples: 0 "),
+    ],
+)
+def test_a_mistake_that_a_scale_or_the_command_line_hides_is_named(workflow, path, value, said):
+    hidden, right = settings.overlay(CONFIG, at(path, value)), {"seeds": [1], "dataset": "mnist"}
+    right["runs"] = {"wide": {"width": 7, "sweep": {"samples": [100]}}}
+    for scale, overrides in ((right, {}), ({}, right)):
+        with pytest.raises(NetdynError, match=f"^{said}"):
+            settings.load(workflow(hidden, scale), overrides)
+
+
 @pytest.mark.parametrize("missing", [*DEFAULTS])
 def test_a_missing_default_is_named(workflow, missing):
     defaults = {key: value for key, value in DEFAULTS.items() if key != missing}

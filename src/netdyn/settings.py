@@ -88,13 +88,19 @@ def load(folder: Path, overrides: Mapping | None = None) -> dict:
 def read(folder: Path, overrides: Mapping | None = None) -> dict:
     """Return what `load` does, checked against the schema alone: for who resolves it at once."""
     folder, overrides = Path(folder), dict(overrides or {})
+    schema = read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml")
     base = read_yaml(folder / "config.yaml")
-    scale = overrides.get("scale", base.get("scale"))
+    # By itself: what this scale overrides may be what another one takes.
+    try:
+        validate(base, schema)
+    except NetdynError as error:
+        raise NetdynError(f"config.yaml: {error}") from None
+    scale = overrides.get("scale", base["scale"])
     scale_file = folder / "workflow" / "scales" / f"{scale}.yaml"
     # An unknown scale has no file either; the schema below is what names it.
     top = read_yaml(scale_file) if scale_file.is_file() else {}
     config = overlay(base, top, overrides)
-    validate(config, read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml"))
+    validate(config, schema)
     return config
 
 
