@@ -155,6 +155,41 @@ def test_the_scale_is_the_command_lines_or_the_configurations(workflow):
     assert settings.load(folder, {"scale": "paper"})["threads"] == 1
 
 
+@pytest.mark.parametrize(
+    ("block", "name", "said"),
+    [
+        ("runs", "deeep", "no run 'deeep' in config.yaml; did you mean 'deep'?"),
+        ("runs", "xyzzy", "no run 'xyzzy' in config.yaml: declare it there first"),
+        ("runs", 3, "no run 3 in config.yaml: declare it there first"),
+        (
+            "measurements",
+            "wide_histori",
+            "no measurement 'wide_histori' in config.yaml; did you mean 'wide_history'?",
+        ),
+        ("figures", "fig3", "no figure 'fig3' in config.yaml; did you mean 'fig2'?"),
+    ],
+)
+def test_a_scale_only_overrides_what_the_configuration_declares(workflow, block, name, said):
+    own = next(iter(CONFIG[block].values()))
+    with pytest.raises(NetdynError) as caught:
+        settings.load(workflow(scale={block: {name: own}}))
+    assert str(caught.value) == f"workflow/scales/demo.yaml: {said}"
+    # Who asks for another scale is not kept from working.
+    assert settings.load(workflow(scale={block: {name: own}}), {"scale": "cpu"})["scale"] == "cpu"
+
+
+@pytest.mark.parametrize("block", ["runs", "measurements", "figures"])
+def test_a_block_of_a_scale_that_holds_no_names_is_named(workflow, block):
+    for wrong in (None, "deep", ["deep"]):
+        with pytest.raises(NetdynError, match=f"^{block}: .* is not of type 'object'"):
+            settings.load(workflow(scale={block: wrong}))
+
+
+def test_the_command_line_may_declare_more(workflow):
+    config = settings.load(workflow(), {"runs": {"mine": {"depth": 3}}})
+    assert [run.settings["depth"] for run in settings.runs(config)["mine"]] == [3, 3]
+
+
 def test_overlaying_leaves_its_arguments_alone():
     base, top = {"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}, "d": {"e": 5}}
     before = json.dumps([base, top])

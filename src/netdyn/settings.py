@@ -4,6 +4,7 @@ Imports no torch: the workflow resolves its DAG with this module. What a job get
 block it uses, as a JSON file, never the whole configuration.
 """
 
+import difflib
 import itertools
 import json
 from collections import Counter
@@ -99,9 +100,21 @@ def read(folder: Path, overrides: Mapping | None = None) -> dict:
     scale_file = folder / "workflow" / "scales" / f"{scale}.yaml"
     # An unknown scale has no file either; the schema below is what names it.
     top = read_yaml(scale_file) if scale_file.is_file() else {}
+    _refuse_undeclared(top, base, str(scale_file.relative_to(folder)))
     config = overlay(base, top, overrides)
     validate(config, schema)
     return config
+
+
+def _refuse_undeclared(scale: Mapping, base: Mapping, where: str) -> None:
+    """Refuse a run, measurement or figure of a scale that config.yaml does not have."""
+    for block in ("runs", "measurements", "figures"):
+        named = scale.get(block)
+        for name in named if isinstance(named, Mapping) else ():
+            if name not in base[block]:
+                near = difflib.get_close_matches(str(name), base[block], n=1)
+                mend = f"; did you mean {near[0]!r}?" if near else ": declare it there first"
+                raise NetdynError(f"{where}: no {block[:-1]} {name!r} in config.yaml{mend}")
 
 
 def runs(config: Mapping) -> dict[str, list[Run]]:
