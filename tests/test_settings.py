@@ -1,6 +1,8 @@
 """Settings: what is refused and how it is said, what wins over what, what makes a run's hash."""
 
+import datetime
 import json
+import math
 from importlib import resources
 from pathlib import Path
 
@@ -250,8 +252,13 @@ def test_overlaying_leaves_its_arguments_alone():
         ("runs.wide.sweep.samples", [100, 60_000, "all"], r"runs.wide.sweep: .* twice"),
         ("runs.deep.activation", "Tanh", "runs.deep.activation: 'Tanh' must be one of relu, tanh"),
         ("runs.deep.momentum", 1.5, "runs.deep.momentum: 1.5 is greater than the maximum of 1"),
-        ("runs.deep.learning_rate", float("nan"), "runs.deep.learning_rate"),
-        ("runs.deep.initial_scale", float("inf"), "runs.deep.initial_scale"),
+        ("runs.deep.learning_rate", math.nan, "runs.deep.learning_rate: nan .*a finite number"),
+        ("runs.deep.initial_scale", math.inf, "runs.deep.initial_scale: inf .*a finite number"),
+        ("runs.deep.momentum", math.nan, "runs.deep.momentum: nan .*a finite number"),
+        ("runs.wide.width", math.nan, "runs.wide.width: nan "),
+        ("runs.wide.sweep.weight_decay", [0, math.inf], "wide.sweep.weight_decay.1: inf .*finite"),
+        ("measurements.wide_gradient.where.samples", [math.nan], "where.samples.0: nan .*finite"),
+        ("run_defaults.learning_rate", datetime.date(2024, 1, 1), "learning_rate: .*date.*numbers"),
         ("runs.wide", None, "runs.wide: None is not of type 'object'"),
         ("dataset", "imagenet", "dataset: 'imagenet' must be one of digits, mnist"),
         ("scale", "huge", "scale: 'huge' must be one of demo, cpu, paper"),

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,7 +18,7 @@ def validate(config: Mapping, schema: Mapping) -> None:
     """Check `config` against the strict schema; the error names the first key that is wrong."""
     # JSON first: it turns YAML's dates and other oddities into errors of the same kind.
     try:
-        config = json.loads(json.dumps(config, allow_nan=False))
+        config = json.loads(json.dumps(config))
     except (TypeError, ValueError) as error:
         where = ".".join(_culprit(config)) or "settings"
         raise NetdynError(f"{where}: {error}; write plain numbers, words and lists") from error
@@ -28,6 +29,8 @@ def validate(config: Mapping, schema: Mapping) -> None:
         for key, values in declared.get("sweep", {}).items():
             for value in values:
                 _refuse({key: value}, swept, f"runs.{name}.sweep.")
+    for where, number in _not_finite(config):
+        raise NetdynError(f"{where}: {number} is not allowed: write a finite number")
 
 
 def _culprit(value: Any) -> list[str]:
@@ -35,10 +38,19 @@ def _culprit(value: Any) -> list[str]:
     items = value.items() if isinstance(value, Mapping) else ()
     for key, each in enumerate(value) if isinstance(value, list) else items:
         try:
-            json.dumps(each, allow_nan=False)
+            json.dumps(each)
         except (TypeError, ValueError):
             return [str(key), *_culprit(each)]
     return []
+
+
+def _not_finite(value: Any, where: str = "") -> Iterator[tuple[str, float]]:
+    """Yield place and value of each number that is not finite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield where, value
+    items = value.items() if isinstance(value, Mapping) else ()
+    for key, each in enumerate(value) if isinstance(value, list) else items:
+        yield from _not_finite(each, f"{where}.{key}" if where else str(key))
 
 
 # JSON Schema takes 3.0 for an integer; as a width or a number of steps it would fail much later.
