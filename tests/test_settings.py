@@ -222,7 +222,8 @@ def test_overlaying_leaves_its_arguments_alone():
         ),
         ("measurements.wide_history.steps", "all", "wide_history: .*'steps'.*: remove it"),
         ("figures.fig2.colour", "red", "figures.fig2: unknown key 'colour'"),
-        ("figures.fig9.tables", ["wide_history"], r"figures: 'fig9' is not allowed: .*fig\[1-7\]"),
+        ("figures.fig9.tables", ["wide_history"], "figures: 'fig9' must be one of fig1, fig2, .*"),
+        ("figures.fig2.tables", ["a b"], "figures.fig2.tables.0: 'a b' .*a name is a letter"),
         ("run_defaults.learning_rate", "1e-3", "run_defaults.learning_rate: '1e-3' .*number 0.001"),
         ("runs.wide.learning_rate", "0.5", "runs.wide.learning_rate: '0.5' .*number"),
         (
@@ -322,14 +323,24 @@ def test_the_configuration_of_these_tests_is_right(workflow):
 
 
 @pytest.mark.parametrize(
-    "name", ["; rm -rf x", "../../x", "$(reboot)", "a\nb", "a\n", "a b", "", "é", "1"]
+    "name", ["; rm -rf x", "../../x", "$(reboot)", "a\nb", "a\n", "a b", "", "é", "1", "a" * 65]
 )
 @pytest.mark.parametrize("block", ["runs", "measurements"])
-def test_names_that_are_no_plain_words_are_refused(workflow, block, name):
-    declared = {name: next(iter(CONFIG[block].values()))}
-    with pytest.raises(NetdynError, match=rf"{block}: .* is not allowed: .*plain word") as caught:
-        settings.load(workflow(), {block: declared})
-    assert repr(name) in str(caught.value)
+@pytest.mark.parametrize("own", [{}, {"xyzzy": 1}, {"depth": math.nan}, None])
+def test_names_that_are_no_plain_words_are_refused_before_all_else(workflow, block, name, own):
+    with pytest.raises(NetdynError) as caught:
+        settings.load(workflow(), {block: {name: own}})
+    assert str(caught.value) == (
+        f"{block}: {name!r} is not allowed: "
+        "a name is a letter followed by at most 63 letters, digits and underscores"
+    )
+
+
+@pytest.mark.parametrize("name", ["../x", "fig2\n", "Fig2", "fig10"])
+def test_names_that_are_none_of_a_figure_are_refused(workflow, name):
+    with pytest.raises(NetdynError, match=r"^figures: .* must be one of fig1, .*supplement$") as e:
+        settings.load(workflow(), {"figures": {name: {"tabels": []}}})
+    assert repr(name) in str(e.value)
 
 
 @pytest.mark.parametrize("value", ["/a\n", "a\nb", "\x1b", "a\0"])

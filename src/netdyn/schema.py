@@ -73,12 +73,15 @@ def _refuse(instance: Any, schema: Mapping, prefix: str) -> None:
 def _rank(error: jsonschema.ValidationError, known: set[str]) -> int:
     """Put the cause before its consequences.
 
-    A mistyped key also makes the right one missing; a wrong value also makes its whole block
-    "unevaluated", so that keys which are quite right are reported as unknown.
+    What stands under a wrong name is called by it; a mistyped key also makes the right one missing;
+    a wrong value also makes its whole block "unevaluated", so that keys which are quite right are
+    reported as unknown.
     """
+    if "propertyNames" in error.schema_path:
+        return 0
     if error.validator not in _UNKNOWN_KEY:
-        return 1
-    return 0 if _unknown_keys(error, known) else 2
+        return 2
+    return 1 if _unknown_keys(error, known) else 3
 
 
 def _unknown_keys(error: jsonschema.ValidationError, known: set[str]) -> list[str]:
@@ -109,11 +112,7 @@ def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
         reasons = sorted({reason.message for reason in _reasons(error)})
         return f"{where}: {error.instance!r} is not allowed: {'; or '.join(reasons)}"
     if error.validator == "pattern":
-        return (
-            f"{where}: {error.instance!r} is not allowed: "
-            f"it must match {error.validator_value} "
-            f"({error.schema.get('description', 'a plain word')})"
-        )
+        return f"{where}: {error.instance!r} is not allowed: {error.schema['description']}"
     return f"{where}: {error.message}"
 
 
