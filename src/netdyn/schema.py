@@ -3,7 +3,7 @@
 import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -65,9 +65,14 @@ _Validator = jsonschema.validators.extend(
 def _refuse(instance: Any, schema: Mapping, prefix: str) -> None:
     validator = _Validator(schema)
     known = set(_property_names(schema))
-    errors = sorted(validator.iter_errors(instance), key=lambda e: (_rank(e, known), str(e.path)))
-    if errors:
-        raise NetdynError(prefix + _explain(errors[0], known))
+    if error := _first(validator.iter_errors(instance), known):
+        raise NetdynError(prefix + _explain(error, known))
+
+
+def _first(
+    errors: Iterable[jsonschema.ValidationError], known: set[str]
+) -> jsonschema.ValidationError | None:
+    return min(errors, key=lambda e: (_rank(e, known), str(e.path)), default=None)
 
 
 def _rank(error: jsonschema.ValidationError, known: set[str]) -> int:
@@ -90,6 +95,15 @@ def _unknown_keys(error: jsonschema.ValidationError, known: set[str]) -> list[st
 
 
 _UNKNOWN_KEY = ("additionalProperties", "unevaluatedProperties")
+_KINDS = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "keys and values",
+    "string": "text",
+}
+_IN_A_FILE = "; on the command line, in a --configfile"
 
 
 def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
@@ -106,19 +120,37 @@ def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
     if error.validator == "enum":
         allowed = ", ".join(map(str, error.validator_value))
         return f"{where}: {error.instance!r} must be one of {allowed}"
-    if error.validator == "type" and (number := _written_as_text(error.instance)):
-        return f"{where}: {error.instance!r} is text: write the number {number}, without quotes"
+    if _takes_numbers(error) and (number := _written_as_text(error.instance)):
+        mend = f"write the number {number}, without quotes"
+        # Snakemake's --config takes all that stands in a list or a block for text.
+        mend += _IN_A_FILE if len(error.absolute_path) > 1 else ""
+        return f"{where}: {error.instance!r} is text: {mend}"
+    if error.validator == "type":
+        kind = error.validator_value
+        plain = isinstance(error.instance, str | int | float)
+        mend = f": write [{json.dumps(error.instance)}]{_IN_A_FILE}"
+        here = f"{where}: {error.instance!r} must be {_KINDS[kind]}"
+        return here + mend if kind == "array" and plain else here
     if error.validator == "anyOf":
-        reasons = sorted({reason.message for reason in _reasons(error)})
-        return f"{where}: {error.instance!r} is not allowed: {'; or '.join(reasons)}"
+        if inside := _first(_inside(error), known):
+            return _explain(inside, known)
+        return f"{where}: {error.instance!r} must be {error.schema['description']}"
     if error.validator == "pattern":
         return f"{where}: {error.instance!r} is not allowed: {error.schema['description']}"
     return f"{where}: {error.message}"
 
 
-def _reasons(error: jsonschema.ValidationError) -> Iterator[jsonschema.ValidationError]:
-    for reason in error.context:
-        yield from _reasons(reason) if reason.validator == "anyOf" else [reason]
+def _inside(error: jsonschema.ValidationError) -> list[jsonschema.ValidationError]:
+    """Return what is wrong inside a list or mapping, where one of the alternatives takes such."""
+    if not isinstance(error.instance, list | Mapping):
+        return []
+    other = ("type", "const", "anyOf")
+    return [each for each in error.context if each.path or each.validator not in other]
+
+
+def _takes_numbers(error: jsonschema.ValidationError) -> bool:
+    kinds = [each.validator_value for each in (error, *error.context) if each.validator == "type"]
+    return "integer" in kinds or "number" in kinds
 
 
 def _written_as_text(value: Any) -> str | None:
