@@ -25,12 +25,14 @@ from claim_tables import (
     one_seed,
     spoilt,
 )
+from dag import copy_repository
 
 from netdyn.claims import page, scorecard
 from netdyn.claims.kinds import DIVERGED, NOT_TESTED, PARTLY, REPRODUCED, VERDICTS
 from netdyn.claims.scorecard import COLUMNS, evaluate, load_claims
 from netdyn.claims.tables import Tables
 from netdyn.errors import NetdynError
+from netdyn.plan import Plan
 from netdyn.tables import read_table, write_table
 
 IDS = [f"C{i:02d}" for i in range(1, 55)]
@@ -47,6 +49,13 @@ def frames():
 def scored(frames, dataset="mnist", expected=None):
     tables = Tables(frames, identities(frames) if expected is None else expected)
     return evaluate(list(CLAIMS.values()), tables, dataset, "cpu").set_index("id")
+
+
+def of_digits(frames):
+    """Return the tables as they are where the largest training set is that of the digits."""
+    for name in ("shallow_history", "shallow_pruning", "shallow_gradient", "shallow_rpd"):
+        frames = altered(frames, name, "samples", 1297, samples=60000)
+    return frames
 
 
 # The claims' file -----------------------------------------------------------------------------
@@ -97,6 +106,22 @@ def without(rows, name):
         (lambda rows: [{**rows[0], "modes": ["test"]}, *rows[1:]], "C01: modes"),
         (lambda rows: [{"id": "C01", "where": "x"}, *rows[1:]], "C01 lacks section, claim"),
         (lambda rows: ["C01", *rows[1:]], "'C01' is no claim"),
+        (lambda rows: [{**rows[0], "kind": ["own"]}, *rows[1:]], "C01: kind ['own'] is none of"),
+        (lambda rows: [{**rows[0], "modes": 5}, *rows[1:]], "C01: modes 5 must be a list"),
+        (lambda rows: [{**rows[0], "tables": "a"}, *rows[1:]], "C01: tables 'a' must be a list"),
+        (lambda rows: [{**rows[0], "thresholds": 5}, *rows[1:]], "C01: thresholds 5 must be keys"),
+        (
+            lambda rows: [{**rows[0], "thresholds": {"points": "two"}}, *rows[1:]],
+            "C01: points 'two' must be a number",
+        ),
+        (
+            lambda rows: [{**row, "paper_value": "97 %"} for row in rows],
+            "C01: paper_value '97 %' must be a number",
+        ),
+        (
+            lambda rows: [{k: row[k] for k in row if k != "paper_value"} for row in rows],
+            "C08 lacks paper_value",
+        ),
     ],
 )
 def test_a_wrong_claims_file_is_an_error_that_says_what(tmp_path, change, message):
@@ -108,6 +133,31 @@ def test_a_wrong_claims_file_is_an_error_that_says_what(tmp_path, change, messag
         load_claims(path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "gap_points: 2.0",
+            "gap_point: 2.0",
+            "claim C02 needs the threshold 'gap_points'; there are spreads, partly_share, samples, "
+            "gap_point: correct its name, or add it",
+        ),
+        (
+            "partly_points: 1.0",
+            "",
+            "claim C08 needs the threshold 'partly_points'; there are reproduced_points: correct",
+        ),
+    ],
+)
+def test_a_threshold_that_a_test_asks_for_in_vain_is_named(tmp_path, frames, old, new, said):
+    path = tmp_path / "claims.yaml"
+    path.write_text(CLAIMS_FILE.read_text().replace(old, new, 1))
+    for given, dataset in ((frames, "mnist"), (of_digits(frames), "digits")):
+        with pytest.raises(NetdynError) as caught:
+            evaluate(load_claims(path), Tables(given, identities(given)), dataset, "cpu")
+        assert str(caught.value).startswith(f"{path}: {said}")
+
+
 @pytest.mark.parametrize("text", ["claims: 5", "kinds: {}\nclaims: {}", "- 1", ""])
 def test_what_is_no_claims_file_is_an_error(tmp_path, text):
     path = tmp_path / "claims.yaml"
@@ -116,6 +166,14 @@ def test_what_is_no_claims_file_is_an_error(tmp_path, text):
         load_claims(path)
     with pytest.raises(NetdynError, match="missing"):
         load_claims(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("text", ["claims: 5", "kinds: {}\nclaims: [{id: C01}]"])
+def test_a_wrong_claims_file_is_named_before_any_job_runs(tmp_path, text):
+    folder = copy_repository(tmp_path)
+    (folder / "workflow/claims.yaml").write_text(text)
+    with pytest.raises(NetdynError, match=r"claims\.yaml"):
+        Plan(folder, {}, "demo").claim_tables()
 
 
 # The scorecard --------------------------------------------------------------------------------
@@ -203,9 +261,7 @@ def test_other_data_test_nothing_but_are_measured(frames, dataset, words):
 
 
 def test_the_digits_stand_in_with_their_largest_training_set(frames):
-    small = dict(frames)
-    for name in ("shallow_history", "shallow_pruning", "shallow_gradient", "shallow_rpd"):
-        small = altered(small, name, "samples", 1297, samples=60000)
+    small = of_digits(frames)
     assert "97.80" in scored(small, "digits").loc["C02", "seen"]
     # On MNIST a smaller set is no test of a claim on the full one.
     assert scored(small).loc["C02", "seen"] == "No row with samples 60000."

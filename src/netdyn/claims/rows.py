@@ -1,5 +1,6 @@
 """The rows of workflow/claims.yaml: what the paper claims and by what each claim is judged."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,12 +18,28 @@ MODES = ("evaluation", "training")
 INCLUDES = {"saturates": "trend"}
 
 
+class Thresholds(dict[str, float]):
+    """A claim's thresholds; that its test asks for one in vain is a mistake in the file."""
+
+    def __init__(self, where: str):
+        super().__init__()
+        self.where = where
+
+    def __missing__(self, key: str) -> float:
+        raise NetdynError(
+            f"{self.where} needs the threshold {key!r}; there are "
+            f"{', '.join(map(str, self)) or 'none'}: correct its name, or add it"
+        )
+
+
 def load_claims(path: Path) -> list[Claim]:
     """Return the claims C01 … C54 in the file's order, each with all its thresholds.
 
     Raises:
         NetdynError: the file is none of claims; a claim is missing, unknown or there twice; a row
-            lacks a key or has an unknown one; its kind or a mode is not known.
+            lacks a key or has an unknown one; its kind or a mode is not known; a threshold or the
+            paper's value is no number. A claim's `thresholds` raise it too, for one that is not
+            there.
     """
     path = Path(path)
     content = read_yaml(path)
@@ -50,12 +67,18 @@ def _claim(path: Path, kinds: Mapping, row: object) -> Claim:
     if unknown := [str(key) for key in row if key not in NEEDED + OPTIONAL]:
         raise NetdynError(f"{where} has an unknown key {', '.join(unknown)}")
     kind = row["kind"]
-    if kind not in kinds:
+    if kind not in list(kinds):
         raise NetdynError(f"{where}: kind {kind!r} is none of {', '.join(kinds)}")
+    for key in ("modes", "tables"):
+        if not isinstance(row.get(key, []), list):
+            raise NetdynError(f"{where}: {key} {row[key]!r} must be a list")
     modes = tuple(row.get("modes", ("evaluation",)))
     if not modes or any(mode not in MODES for mode in modes):
         raise NetdynError(f"{where}: modes must be evaluation, training, or both")
-    included = kinds.get(INCLUDES.get(kind), {})
+    if kind == "number" and "paper_value" not in row:
+        raise NetdynError(f"{where} lacks paper_value, with which its kind compares")
+    if "paper_value" in row:
+        _refuse_other_than_numbers(where, {"paper_value": row["paper_value"]})
     return Claim(
         id=row["id"],
         where=row["where"],
@@ -63,8 +86,26 @@ def _claim(path: Path, kinds: Mapping, row: object) -> Claim:
         claim=row["claim"],
         paper_value=row.get("paper_value"),
         kind=kind,
-        thresholds={**included, **kinds[kind], **row.get("thresholds", {})},
+        thresholds=_thresholds(where, kinds, row),
         modes=modes,
         test=row["test"],
         tables=tuple(row["tables"]),
     )
+
+
+def _thresholds(where: str, kinds: Mapping, row: Mapping) -> Thresholds:
+    """Return a row's thresholds: those of its kind, and its own over them."""
+    found = Thresholds(where)
+    kind = row["kind"]
+    for some in (kinds.get(INCLUDES.get(kind), {}), kinds[kind], row.get("thresholds", {})):
+        if not isinstance(some, Mapping):
+            raise NetdynError(f"{where}: thresholds {some!r} must be keys and values")
+        _refuse_other_than_numbers(where, some)
+        found.update(some)
+    return found
+
+
+def _refuse_other_than_numbers(where: str, values: Mapping) -> None:
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+            raise NetdynError(f"{where}: {key} {value!r} must be a number")

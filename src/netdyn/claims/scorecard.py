@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 
 import pandas as pd
@@ -157,7 +158,9 @@ def _at_most_present(row: Claim, told: Sequence[Mapping]) -> Claim:
     wanted = row.thresholds.get("samples")
     if wanted is None or not counts or max(counts) >= wanted:
         return row
-    return row._replace(thresholds={**row.thresholds, "samples": max(counts)})
+    thresholds = copy(row.thresholds)
+    thresholds["samples"] = max(counts)
+    return row._replace(thresholds=thresholds)
 
 
 def _both_modes(parts: Sequence[str], between: str) -> str:

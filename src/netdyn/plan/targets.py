@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from netdyn.claims.rows import load_claims
 from netdyn.errors import NetdynError
-from netdyn.files import RUN_FILES, read_yaml
+from netdyn.files import RUN_FILES
 from netdyn.plan.tables import OF_DATA, TablePlan
 from netdyn.plan.written import code, once, written
 from netdyn.reference import kept
@@ -84,8 +85,8 @@ class Plan(TablePlan):
 
     @functools.cached_property
     def _claim_tables(self) -> tuple[str, ...]:
-        rows = read_yaml(self.claims)["claims"]
-        return tuple(dict.fromkeys(table for row in rows for table in row["tables"]))
+        claims = load_claims(self.claims)
+        return tuple(dict.fromkeys(table for claim in claims for table in claim.tables))
 
     @once
     def claims_settings(self) -> str:
