@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from dag import TINY, copy_repository, planned, snakemake
+from dag import TINY, copy_repository, errors, planned, snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -12,6 +12,7 @@ DEMO = Path("results/demo")
 NAMES = ("learning_rates_history", "learning_rates_sample_basin")
 TABLES = [str(DEMO / "tables" / f"{name}.csv") for name in NAMES]
 REUSE = "reuse: true"
+REDRAWN = ("redraw", *TINY)
 
 
 def with_settings(folder, *texts):
@@ -79,11 +80,25 @@ def test_a_changed_measurement_or_run_takes_nothing_up(clone):
     assert jobs == {"prepare_data": 1, "train_run": 2, "measure_run": 1, "tabulate": 2}
 
 
-def test_a_committed_table_that_was_edited_ends_in_one_line(clone):
-    table = clone / DEMO / "reference/tables/learning_rates_history.csv"
-    table.write_text(table.read_text() + "\n")
-    said = snakemake(clone, "-n", *TABLES, *with_settings(clone, REUSE))
+def mistake(folder, *arguments):
+    """Return the one line in which a dry run ends."""
+    said = snakemake(folder, "-n", *arguments)
     assert said.returncode != 0
-    assert "error: " in said.stdout
-    assert "learning_rates_history.csv is missing or is not what" in said.stdout
     assert "Traceback" not in said.stdout
+    (line,) = errors(said.stdout)
+    return line
+
+
+def test_a_committed_table_that_was_changed_ends_in_one_line_and_the_mend(clone):
+    table = clone / DEMO / "reference/tables/learning_rates_history.csv"
+    reuse = with_settings(clone, REUSE)
+    for content in (table.read_bytes() + b"\n", b""):
+        table.write_bytes(content)
+        for targets, mend in (((*TABLES, *reuse), ", or set reuse to false"), (REDRAWN, "")):
+            line = mistake(clone, *targets)
+            assert f"{table.name} is damaged " in line
+            assert line.endswith(f": restore both from the repository{mend}")
+    table.unlink()
+    line = mistake(clone, *TABLES, *reuse)
+    assert f"{table.name} is missing, " in line
+    assert line.endswith(": restore it from the repository, or set reuse to false")

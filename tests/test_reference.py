@@ -117,10 +117,13 @@ def test_a_committed_table_that_was_changed_is_never_taken(tmp_path, part):
     keep(tmp_path, part(wanted["runs"][0]), wanted)
     table = tmp_path / "reference" / "tables" / "gradient.csv"
     table.write_text(table.read_text().replace("0.5", "0.6"))
-    with pytest.raises(NetdynError, match=r"gradient\.csv is missing or is not what .*reuse"):
-        kept(tmp_path, wanted)
+    record = r"provenance/tables/gradient\.json"
+    for content in (table.read_bytes(), table.read_bytes()[:-9], b""):
+        table.write_bytes(content)
+        with pytest.raises(NetdynError, match=rf"gradient\.csv is damaged .*{record}\): restore"):
+            kept(tmp_path, wanted)
     table.unlink()
-    with pytest.raises(NetdynError, match="is missing or is not what"):
+    with pytest.raises(NetdynError, match=rf"gradient\.csv is missing, .*{record} is there: rest"):
         keep(tmp_path, part(wanted["runs"][1]), wanted)
 
 

@@ -44,10 +44,12 @@ def kept(reference: Path, wanted: Mapping) -> set[str]:
     if any(record[key] != wanted[key] for key in ("quantity", "settings")):
         return set()
     table = _table_path(reference, wanted["name"])
-    if not table.is_file() or digest_file(table) != record["sha256"]:
+    if not table.is_file():
+        raise NetdynError(f"{table} is missing, {path} is there: restore it from the repository")
+    if digest_file(table) != record["sha256"]:
         raise NetdynError(
-            f"{table} is missing or is not what {path} was written for: restore it from the "
-            "repository, or set reuse to false"
+            f"{table} is damaged (its SHA-256 is not the one on record, {path}): "
+            "restore both from the repository"
         )
     return {run["id"] for run in record["runs"]}
 

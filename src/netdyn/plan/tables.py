@@ -76,7 +76,10 @@ class TablePlan:
         """
         if not self.config["reuse"]:
             return {}
-        known = kept(self.folder / "reference", self.keep_record(name))
+        try:
+            known = kept(self.folder / "reference", self.keep_record(name))
+        except NetdynError as error:
+            raise NetdynError(f"{error}, or set reuse to false") from None
         return {run.id: run for run in self.measurement(name).runs if run.id in known}
 
     @once
