@@ -89,7 +89,7 @@ def mistake(folder, *arguments):
     return line
 
 
-def test_a_committed_table_that_was_changed_ends_in_one_line_and_the_mend(clone):
+def test_a_committed_table_that_was_changed_ends_in_one_line_and_the_mend(finished, clone):
     table = clone / DEMO / "reference/tables/learning_rates_history.csv"
     reuse = with_settings(clone, REUSE)
     for content in (table.read_bytes() + b"\n", b""):
@@ -98,6 +98,12 @@ def test_a_committed_table_that_was_changed_ends_in_one_line_and_the_mend(clone)
             line = mistake(clone, *targets)
             assert f"{table.name} is damaged " in line
             assert line.endswith(f": restore both from the repository{mend}")
+    record = Path("reference/provenance/tables/learning_rates_history.json")
+    (clone / DEMO / record).unlink()
+    for targets, mend in (((*TABLES, *reuse), ", or set reuse to false"), (REDRAWN, "")):
+        line = mistake(clone, *targets)
+        assert line.endswith(f"has no record {DEMO / record}: restore it from the repository{mend}")
+    shutil.copy(finished / DEMO / record, clone / DEMO / record)
     table.unlink()
     line = mistake(clone, *TABLES, *reuse)
     assert f"{table.name} is missing, " in line

@@ -127,6 +127,27 @@ def test_a_committed_table_that_was_changed_is_never_taken(tmp_path, part):
         keep(tmp_path, part(wanted["runs"][1]), wanted)
 
 
+def test_a_committed_table_without_its_record_is_never_taken_nor_overwritten(tmp_path, part):
+    wanted = measurement(*RATES)
+    keep(tmp_path, part(wanted["runs"][0]), wanted)
+    record = tmp_path / "reference" / "provenance" / "tables" / "gradient.json"
+    whole = read_json(record)
+    for content in ([], {}, {**whole, "sha256": 0}, {k: whole[k] for k in whole if k != "runs"}):
+        write_json(record, content)
+        with pytest.raises(NetdynError, match=r"gradient\.(csv|json) is damaged .*: restore"):
+            kept(tmp_path, wanted)
+    record.unlink()
+    table = tmp_path / "reference" / "tables" / "gradient.csv"
+    said = r"gradient\.csv has no record .*/provenance/tables/gradient\.json: restore it"
+    with pytest.raises(NetdynError, match=said):
+        kept(tmp_path, wanted)
+    with pytest.raises(NetdynError, match=said):
+        keep(tmp_path, part(wanted["runs"][1]), wanted)
+    assert len(pd.read_csv(table)) == 2
+    table.unlink()
+    assert kept(tmp_path, wanted) == set()
+
+
 def test_a_table_too_large_to_be_committed_leaves_the_older_one(tmp_path, part, monkeypatch):
     wanted = measurement(*RATES)
     keep(tmp_path, part(wanted["runs"][0]), wanted)

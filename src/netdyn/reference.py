@@ -14,6 +14,7 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from netdyn.errors import NetdynError
 from netdyn.files import digest, digest_file, read_json, write_json, written_whole
@@ -34,16 +35,18 @@ def kept(reference: Path, wanted: Mapping) -> set[str]:
         wanted: the measurement: its `name`, `quantity` and `settings`.
 
     Raises:
-        NetdynError: the table is not the one that its record was written for.
+        NetdynError: the table is not the one that its record was written for, or one of the two is
+            missing.
     """
-    path = _record_path(reference, wanted["name"])
+    path, table = _record_path(reference, wanted["name"]), _table_path(reference, wanted["name"])
     if not path.is_file():
+        if table.is_file():
+            raise NetdynError(f"{table} has no record {path}: restore it from the repository")
         return set()
     _put_in_place(reference, wanted["name"])
-    record = read_json(path)
+    record = _record(path)
     if any(record[key] != wanted[key] for key in ("quantity", "settings")):
         return set()
-    table = _table_path(reference, wanted["name"])
     if not table.is_file():
         raise NetdynError(f"{table} is missing, {path} is there: restore it from the repository")
     if digest_file(table) != record["sha256"]:
@@ -107,8 +110,18 @@ def _put_in_place(reference: Path, name: str) -> None:
     """
     table = _table_path(reference, name)
     with contextlib.suppress(FileNotFoundError):
-        if digest_file(_next_path(table)) == read_json(_record_path(reference, name))["sha256"]:
+        if digest_file(_next_path(table)) == _record(_record_path(reference, name))["sha256"]:
             os.replace(_next_path(table), table)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    record = read_json(path)
+    needed = ("quantity", "settings", "runs", "sha256")
+    if not isinstance(record, dict) or not record.keys() >= set(needed):
+        raise NetdynError(
+            f"{path} is damaged (no record of a table): restore it from the repository"
+        )
+    return record
 
 
 def _measured(sources: Sequence[Mapping], new: Sequence[str], old: Sequence[str]) -> dict:
