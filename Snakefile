@@ -67,7 +67,7 @@ rule claims:
 
 rule redraw:
     input:
-        redrawable,
+        behind(redrawable),
         f"results/{SCALE}/redrawn/claims.csv",
 
 

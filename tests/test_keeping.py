@@ -89,6 +89,14 @@ def mistake(folder, *arguments):
     return line
 
 
+@pytest.mark.parametrize("target", ["redraw", str(DEMO / "redrawn/claims.csv")])
+def test_where_nothing_is_committed_nothing_is_redrawn(clone, target):
+    shutil.rmtree(clone / DEMO / "reference/tables")
+    line = mistake(clone, target, *TINY)
+    assert line.startswith("error: nothing is committed for scale demo, results/demo/reference ")
+    assert line.endswith(": run `snakemake keep --config scale=demo` first")
+
+
 def test_a_committed_table_that_was_changed_ends_in_one_line_and_the_mend(finished, clone):
     table = clone / DEMO / "reference/tables/learning_rates_history.csv"
     reuse = with_settings(clone, REUSE)

@@ -145,28 +145,26 @@ def records(tables):
     ]
 
 
-def redrawable(wildcards):
+def redrawable(plan):
     """Return the figures whose tables are committed as a whole; say which are left out."""
     found = []
-    for figure in plan(SCALE).figures():
-        try:
-            lacking = plan(SCALE).uncommitted(plan(SCALE).figure_tables(figure))
-        except NetdynError as error:
-            raise SystemExit(f"error: {error}") from None
-        if lacking:
+    plan.committed()
+    for figure in plan.figures():
+        if lacking := plan.uncommitted(plan.figure_tables(figure)):
             print(
                 f"{figure} is left out: not committed, or not of all runs, are {', '.join(lacking)}",
                 file=sys.stderr,
             )
         else:
-            found += figure_files(SCALE, "redrawn", figure)
+            found += figure_files(plan.scale, "redrawn", figure)
     return found
 
 
 def scored_tables(plan, wildcards):
     """Return the tables of the scorecard; redrawn, only those that were committed."""
-    files = [f"{table_folder(wildcards)}/{table}.csv" for table in plan.claim_tables()]
-    return [path for path in files if not is_redrawn(wildcards) or Path(path).is_file()]
+    there = plan.committed() if is_redrawn(wildcards) else plan.claim_tables()
+    tables = [table for table in plan.claim_tables() if table in there]
+    return [f"{table_folder(wildcards)}/{table}.csv" for table in tables]
 
 
 def check_device():

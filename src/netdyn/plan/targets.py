@@ -139,6 +139,21 @@ class Plan(TablePlan):
 
     # Committed tables
 
+    @once
+    def committed(self) -> list[str]:
+        """Return the tables that are committed, be it in part.
+
+        Raises:
+            NetdynError: none is.
+        """
+        found = [name for name in self.tables() if Path(self._reference(name)).is_file()]
+        if not found:
+            raise NetdynError(
+                f"nothing is committed for scale {self.scale}, {self.folder}/reference has no "
+                f"table: run `snakemake keep --config scale={self.scale}` first"
+            )
+        return found
+
     def uncommitted(self, names: Iterable[str]) -> list[str]:
         """Return the tables that are not committed with every run that they are to hold.
 
