@@ -17,6 +17,10 @@ min_version("9.27")
 include: "workflow/rules/common.smk"
 
 
+localrules:
+    redraw,
+
+
 report: "workflow/report/workflow.rst"
 
 
@@ -66,9 +70,18 @@ rule claims:
 
 
 rule redraw:
+    """Redraw what the committed tables suffice for; nothing older passes for the rest."""
     input:
         behind(redrawable),
         f"results/{SCALE}/redrawn/claims.csv",
+    log:
+        f"results/{SCALE}/logs/redraw.log",
+    params:
+        stale=not_redrawable,
+    message:
+        "redrawn is what the committed tables suffice for (scale {SCALE})"
+    shell:
+        "rm -f {params.stale:q} 2>&1 | tee {log:q}"
 
 
 # Every part that is finished goes into the committed tables, whatever else is still missing:

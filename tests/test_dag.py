@@ -136,12 +136,15 @@ def test_published_results_are_redrawn_from_tables_alone(finished, tmp_path):
     assert said.returncode == 0, said.stdout
     clone = copy_repository(tmp_path / "clone")
     shutil.copytree(finished / "results/demo/reference", clone / "results/demo/reference")
-    # Figures whose tables are not all committed are left out, and named.
+    # Figures whose tables are not all committed are left out and named, and leave nothing older.
+    older = clone / "results/demo/redrawn/fig3.png"
+    older.parent.mkdir()
+    older.touch()
     assert planned(clone, "redraw", *TINY) == {"draw_figure": 1, "score_claims": 1}
     said = run(clone, "redraw", *TINY)
-    assert re.search(
-        r"fig3 is left out: not committed, or not of all runs, are .*deep23_history", said
-    )
+    assert re.search(r"^  fig3: .*deep23_history", said, re.MULTILINE)
+    assert "  fig7: " not in said
+    assert not older.exists()
     for ending in ("pdf", "png"):
         redrawn = clone / f"results/demo/redrawn/fig7.{ending}"
         reference = clone / f"results/demo/reference/figures/fig7.{ending}"
@@ -160,7 +163,8 @@ def test_published_results_are_redrawn_from_tables_alone(finished, tmp_path):
         "error: results/demo/reference/tables/grokking_history.csv"
     ]
     table.unlink()
-    assert "fig7 is left out" in run(clone, "-n", "redraw", *TINY)
+    assert "  fig7: grokking_history\n" in run(clone, "-n", "redraw", *TINY)
+    assert redrawn.exists()
 
 
 def test_translated_data_are_a_rule_of_their_own(finished):

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from dag import TINY, copy_repository, errors, planned, snakemake
+from dag import TINY, copy_repository, errors, planned, run, snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -87,6 +87,28 @@ def mistake(folder, *arguments):
     assert "Traceback" not in said.stdout
     (line,) = errors(said.stdout)
     return line
+
+
+def test_what_is_left_out_is_said_at_the_end_and_leaves_nothing_older(clone):
+    older = [clone / DEMO / "redrawn" / f"fig4.{ending}" for ending in ("pdf", "png", "json")]
+    own = clone / DEMO / "redrawn" / "fig4_mine.png"
+    own.parent.mkdir()
+    for path in (*older, own):
+        path.touch()
+    # The second time all that is there is up to date.
+    for _ in range(2):
+        *_, warning = run(clone, *REDRAWN).rpartition("warning: left out, for tables that are not")
+        _, *named, mend = warning.partition("\nComplete log")[0].splitlines()
+        assert "  fig1: toy_neurons" in named
+        assert any(line.startswith("  some claims: ") for line in named)
+        (fig4,) = (line for line in named if line.startswith("  fig4: "))
+        assert NAMES[0] not in fig4
+        assert mend.startswith("restore these tables from the repository, or make them: ")
+        assert mend.endswith("snakemake keep --config scale=demo")
+        assert [path for path in older if path.exists()] == []
+        older[0].touch()
+    assert own.exists()
+    assert "warning" not in run(clone, "-n", *TABLES, *TINY)
 
 
 @pytest.mark.parametrize("target", ["redraw", str(DEMO / "redrawn/claims.csv")])

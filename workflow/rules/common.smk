@@ -145,19 +145,42 @@ def records(tables):
     ]
 
 
+# What is not redrawn, for which tables, once that was asked for.
+LEFT_OUT = {}
+
+
 def redrawable(plan):
-    """Return the figures whose tables are committed as a whole; say which are left out."""
-    found = []
-    plan.committed()
-    for figure in plan.figures():
-        if lacking := plan.uncommitted(plan.figure_tables(figure)):
-            print(
-                f"{figure} is left out: not committed, or not of all runs, are {', '.join(lacking)}",
-                file=sys.stderr,
-            )
-        else:
-            found += figure_files(plan.scale, "redrawn", figure)
-    return found
+    """Return the figures whose tables are committed as a whole; say what is left out."""
+    LEFT_OUT.update(plan.left_out())
+    say_what_is_left_out()
+    return [
+        path
+        for figure in plan.figures()
+        if figure not in LEFT_OUT
+        for path in figure_files(plan.scale, "redrawn", figure)
+    ]
+
+
+def not_redrawable(wildcards):
+    """Return the files of the figures that are left out."""
+    return [
+        path
+        for figure in plan(SCALE).figures()
+        if figure in LEFT_OUT
+        for path in figure_files(SCALE, "redrawn", figure)
+    ]
+
+
+def say_what_is_left_out():
+    if LEFT_OUT:
+        print(
+            "warning: left out, for tables that are not committed, or not of all runs:",
+            *(f"  {name}: {', '.join(tables)}" for name, tables in LEFT_OUT.items()),
+            "restore these tables from the repository, or make them: "
+            f"snakemake keep --config scale={SCALE}",
+            sep="\n",
+            file=sys.stderr,
+        )
 
 
 def scored_tables(plan, wildcards):
@@ -218,6 +241,11 @@ onstart:
     if workflow.local_exec and os.environ["NETDYN_DEVICE"] not in ("auto", "cpu"):
         if any(job.rule.name in ON_DEVICE for job in workflow.dag.needrun_jobs()):
             check_device()
+
+
+onsuccess:
+    # Again where it is seen.
+    say_what_is_left_out()
 
 
 # Jobs here inherit the environment in any case; it is a cluster's that are handed these.

@@ -154,14 +154,26 @@ class Plan(TablePlan):
             )
         return found
 
-    def uncommitted(self, names: Iterable[str]) -> list[str]:
-        """Return the tables that are not committed with every run that they are to hold.
+    @once
+    def left_out(self) -> dict[str, list[str]]:
+        """Return what committed tables don't suffice for, figures and claims, with these tables.
+
+        They are not committed, or not with every run that they are to hold.
 
         Raises:
-            NetdynError: a committed table is not the one that its record was written for.
+            NetdynError: nothing is committed, or a table is not the one that its record was written
+                for.
         """
-        return [name for name in names if not self._is_committed(name)]
+        self.committed()
+        needed = {figure: self.figure_tables(figure) for figure in self.figures()}
+        needed["some claims"] = self.claim_tables()
+        lacking = {
+            name: [table for table in tables if not self._is_committed(table)]
+            for name, tables in needed.items()
+        }
+        return {name: tables for name, tables in lacking.items() if tables}
 
+    @once
     def _is_committed(self, name: str) -> bool:
         if not Path(self._reference(name)).is_file():
             return False
