@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from dag import FIGURES, TINY, copy_repository, errors, planned, run, snakemake
+from dag import FIGURES, ROOT, TINY, copy_repository, errors, planned, run, snakemake
 from reruns import CHANGES, RULES, made, row, told
 from safetensors import safe_open
 
@@ -74,6 +74,13 @@ def test_the_report_is_one_file_with_every_figure_its_caption_and_the_scorecard(
         "Provenance",
     ):
         assert words in report
+
+
+def test_every_text_of_the_report_is_used():
+    rules = [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]
+    text = "".join(path.read_text() for path in rules)
+    texts = {path.name for path in (ROOT / "workflow/report").iterdir()}
+    assert texts == set(re.findall(r"report/(\w+\.rst)", text))
 
 
 def test_every_change_is_in_the_table():
