@@ -9,6 +9,7 @@ from dag import ROOT
 from netdyn import cli, lineage, tables
 from netdyn.errors import NetdynError
 from netdyn.files import digest_file, read_json, write_json
+from netdyn.records import write_record
 
 RESULTS = ROOT / "results"
 COMMITTED = sorted((RESULTS / "cpu/reference/figures").glob("fig*.*"))
@@ -57,6 +58,22 @@ def test_another_drawing_of_the_same_is_found_by_what_it_carries(tmp_path, endin
     (tmp_path / "other").write_bytes(drawn + b"\n")
     found = lineage.trace(tmp_path / "other", RESULTS)
     assert (found["name"], found["exact"]) == ("fig6", False)
+
+
+@pytest.mark.parametrize("place", ["figures", "redrawn", "reference/figures"])
+def test_of_a_changed_figure_the_record_of_its_own_place_is_named(tmp_path, place):
+    results = tmp_path / "results"
+    shutil.copytree(RESULTS / "cpu/reference", results / "cpu/reference")
+    committed = results / "cpu/reference/provenance/fig6.json"
+    record = {**lineage.known(results).made[str(committed)], "sha256": {}}
+    for folder in ("figures", "redrawn"):
+        write_record(results / "cpu" / folder / "fig6.json", record)
+    own = committed if "reference" in place else results / "cpu" / place / "fig6.json"
+    figure = results / "cpu" / place / "fig6.png"
+    drawn = (results / "cpu/reference/figures/fig6.png").read_bytes()
+    figure.write_bytes(drawn + b"\n")
+    found = lineage.trace(figure, results)
+    assert (found["record"], found["exact"]) == (str(own), False)
 
 
 def test_a_file_of_which_nothing_is_known_says_so(tmp_path):

@@ -7,7 +7,7 @@ anywhere is found; a figure also by the digests that it carries.
 
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,7 +101,7 @@ def trace(path: Path, results: Path) -> dict[str, Any]:
         check(path, content)
     carried = embedded(content)
     if where is None and carried:
-        where = _by_embedded(carried, everything)
+        where = _by_embedded(carried, path, everything)
     if where is None:
         told = ", ".join(f"{key} {value[:12]}…" for key, value in carried.items())
         raise NetdynError(
@@ -115,8 +115,13 @@ def trace(path: Path, results: Path) -> dict[str, Any]:
 
 
 def _place(sha256: str, path: Path, everything: Known) -> str | None:
-    """Return where the record of these bytes lies; of several the one nearest to the file."""
-    found = [where for where, record in everything.made.items() if sha256 in _digests(record)]
+    """Return where the record of these bytes lies."""
+    made = everything.made.items()
+    return _nearest([where for where, record in made if sha256 in _digests(record)], path)
+
+
+def _nearest(found: Iterable[str], path: Path) -> str | None:
+    """Return the record that lies nearest to the file."""
     near = path.resolve().parts
 
     def shared(where: str) -> int:
@@ -133,12 +138,13 @@ def _digests(record: Mapping) -> Iterator[str]:
         yield record["page_sha256"]
 
 
-def _by_embedded(carried: Mapping, everything: Known) -> str | None:
+def _by_embedded(carried: Mapping, path: Path, everything: Known) -> str | None:
+    found = []
     for where, record in everything.made.items():
         said = record.get("embedded", {})
         if said and all(said.get(key, value) == value for key, value in carried.items()):
-            return where
-    return None
+            found.append(where)
+    return _nearest(found, path)
 
 
 def embedded(content: bytes) -> dict[str, str]:

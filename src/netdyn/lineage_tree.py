@@ -48,7 +48,7 @@ def _lines(node: Mapping[str, Any]) -> Iterator[str]:
         yield f"sha256 {node['sha256'][:SHORT]}" + (
             ""
             if node.get("exact", True)
-            else ": other bytes than those on record, drawn of the same tables and settings"
+            else ": other bytes than those on record, drawn again of the same or changed since"
         )
     if "record" in node:
         yield f"record {node['record'] or 'not here'}"
