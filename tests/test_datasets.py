@@ -263,9 +263,39 @@ def test_failed_download_says_what_to_do(tmp_path, files, downloads, error, reas
     refused(
         "mnist",
         root,
-        rf"MNIST cannot be downloaded .*data_root .*root \(.*{reason}.*\); put .*"
-        r"train-images-idx3-ubyte.* MNIST/raw, or set data_root",
+        rf"^data_root .*root is not there, and MNIST cannot be downloaded .*\(.*{reason}.*\); "
+        r"put train-images-idx3-ubyte.* into .*root/MNIST/raw, or set data_root",
     )
+
+
+def halfway(root):
+    (root / "MNIST" / "raw").mkdir(parents=True)
+    raise URLError("no route")
+
+
+def test_a_failed_download_leaves_no_empty_folder(tmp_path, files, downloads):
+    downloads(halfway)
+    refused("mnist", tmp_path / "new" / "root", "new/root is not there, and MNIST cannot be ")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "root").mkdir()
+    refused("mnist", tmp_path / "root", "root has none of MNIST's files, and MNIST cannot be ")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "root"]
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_the_files_that_are_missing_are_named_first_and_alone(tmp_path, files, downloads, nested):
+    downloads(raising(URLError("no route")))
+    root = tmp_path / "root"
+    folder = root / RAW["mnist"] if nested else root
+    put(folder, files["mnist"], compress=True)
+    (folder / "t10k-labels-idx1-ubyte.gz").unlink()
+    refused(
+        "mnist",
+        root,
+        rf"^{folder} lacks t10k-labels-idx1-ubyte of MNIST, and MNIST cannot be .*\(.*no route.*\)"
+        rf"; put t10k-labels-idx1-ubyte \(with .gz or without\) into {folder}, or set data_root",
+    )
+    assert len([path for path in root.rglob("*") if path.is_file()]) == 3
 
 
 def test_missing_torchvision_says_what_to_do(tmp_path, files, monkeypatch):
@@ -278,7 +308,9 @@ def test_missing_torchvision_says_what_to_do(tmp_path, files, monkeypatch):
 
 def test_without_download_the_missing_file_is_named(tmp_path, files, downloads):
     root = tmp_path / "root"
-    refused("mnist", root, "lacks train-images.* of MNIST; put", download=False)
+    refused("mnist", root, "root is not there; put train-images", download=False)
+    root.mkdir()
+    refused("mnist", root, "root has none of MNIST's files; put train-images", download=False)
     put(root, files["mnist"])
     (root / "t10k-labels-idx1-ubyte").unlink()
     refused("mnist", root, "lacks t10k-labels-idx1-ubyte of MNIST; put", download=False)

@@ -4,6 +4,7 @@
 where they are missing, checks them and writes the prepared file that `netdyn.data` loads.
 """
 
+import contextlib
 import gzip
 import hashlib
 import http.client
@@ -131,23 +132,34 @@ def prepare(name: str, data_root: Path | str, output: Path | str, download: bool
 
 def _idx(source: Source, data_root: Path, download: bool) -> dict[str, np.ndarray]:
     data_root = data_root.expanduser()
-    raw = data_root / str(source.torchvision_class) / "raw"
-    if download and all(_missing(folder) for folder in (raw, data_root)):
+    if download and _missing(_fullest(source, data_root)):
         _download(source, data_root)
-    for folder in (raw, data_root):
-        if not _missing(folder):
-            return {array: _read(source, folder, file) for file, (_, array) in FILES.items()}
-    fewest = min(_missing(raw), _missing(data_root), key=len)
-    raise NetdynError(
-        f"data_root {data_root} lacks {', '.join(fewest)} of {source.title}; {_put(source)}"
-    )
+    folder = _fullest(source, data_root)
+    if _missing(folder):
+        lack, mend = _lack(source, data_root)
+        raise NetdynError(f"{lack}; {mend}")
+    return {array: _read(source, folder, file) for file, (_, array) in FILES.items()}
 
 
-def _put(source: Source) -> str:
-    return (
-        f"put {', '.join(FILES)} (with .gz or without) into its folder "
-        f"{source.torchvision_class}/raw, or set data_root to a folder that has them"
-    )
+def _fullest(source: Source, data_root: Path) -> Path:
+    """Return the folder with most of the files: where torchvision puts them, or the root."""
+    folders = (data_root / str(source.torchvision_class) / "raw", data_root)
+    return min(folders, key=lambda folder: len(_missing(folder)))
+
+
+def _lack(source: Source, data_root: Path) -> tuple[str, str]:
+    """Say what is not there, folder or files, and where which files are to be put."""
+    folder = _fullest(source, data_root)
+    missing = _missing(folder)
+    files = ", ".join(missing)
+    if not os.path.exists(data_root):
+        lack = f"data_root {data_root} is not there"
+    elif len(missing) == len(FILES):
+        lack = f"data_root {data_root} has none of {source.title}'s files"
+    else:
+        lack = f"{folder} lacks {files} of {source.title}"
+    there = f"put {files} (with .gz or without) into {folder}"
+    return lack, f"{there}, or set data_root to a folder that has all four"
 
 
 def _missing(folder: Path) -> list[str]:
@@ -161,6 +173,9 @@ def _candidates(folder: Path, file: str) -> list[Path]:
 
 
 def _download(source: Source, data_root: Path) -> None:
+    """Let torchvision fetch the files; where that fails no empty folder is left behind."""
+    folder = data_root / str(source.torchvision_class) / "raw"
+    made = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
     try:
         known = getattr(torchvision_datasets(), str(source.torchvision_class))
         # Not constructed: that would go on to read the files, or in their place, unpickling them,
@@ -169,15 +184,19 @@ def _download(source: Source, data_root: Path) -> None:
         fetched.root = data_root
         fetched.download()
     except ImportError as error:
+        lack, mend = _lack(source, data_root)
         raise NetdynError(
-            f"data_root {data_root} lacks files of {source.title}, and torchvision, which would "
-            f"download them, is not installed: install it, or {_put(source)}"
+            f"{lack}, and torchvision, which would download {source.title}, is not installed: "
+            f"install it, or {mend}"
         ) from error
     except (RuntimeError, OSError, http.client.HTTPException) as error:
+        for path in made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
         reason = (str(error).strip() or repr(error)).splitlines()[-1]
+        lack, mend = _lack(source, data_root)
         raise NetdynError(
-            f"{source.title} cannot be downloaded into data_root {data_root} ({reason}); "
-            f"{_put(source)}"
+            f"{lack}, and {source.title} cannot be downloaded into it ({reason}); {mend}"
         ) from error
 
 
@@ -214,8 +233,9 @@ def _unzipped(raw: bytes, file: str) -> bytes:
 def _refuse_other(source: Source, path: Path, file: str, raw: bytes, found: str) -> None:
     if found == DATASETS["mnist"].sha256[file]:
         raise NetdynError(
-            f"{path}: is MNIST's file, not {source.title}'s; {_put(source)}, or to an empty one "
-            "for a download"
+            f"{path}: is MNIST's file, not {source.title}'s; put {source.title}'s four files into "
+            f"its folder {source.torchvision_class}/raw, or set data_root to a folder that has "
+            "them, or to an empty one for a download"
         )
     md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
     if path.suffix == ".gz" and md5 != source.gz_md5[file]:
