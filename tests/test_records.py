@@ -73,6 +73,21 @@ def test_a_table_without_its_record_is_refused(written):
         tables.read_table(written)
 
 
+def test_a_committed_tables_record_is_named_where_it_lies_and_restored(committed):
+    record = committed.parents[1] / "provenance/tables/a.json"
+    for content in ("", "{", "[]", '{"seal": "none"}'):
+        record.write_text(content)
+        with pytest.raises(NetdynError, match=rf"{record} is damaged .*: restore it from the rep"):
+            tables.read_table(committed)
+    record.unlink()
+    with pytest.raises(NetdynError, match=rf"a\.csv has no record {record}: restore it from the"):
+        tables.read_table(committed)
+    scorecard = committed.parents[1] / "claims.csv"
+    scorecard.write_bytes(committed.read_bytes())
+    with pytest.raises(NetdynError, match=rf"no record {record.parents[1]}/claims\.json: restore"):
+        tables.read_table(scorecard)
+
+
 def test_another_tables_record_will_not_do(written, tmp_path):
     tables.write_table(tmp_path / "b.csv", TABLE[:2])
     record_path(written).write_bytes(record_path(tmp_path / "b.csv").read_bytes())

@@ -132,6 +132,9 @@ def test_a_committed_table_without_its_record_is_never_taken_nor_overwritten(tmp
     keep(tmp_path, part(wanted["runs"][0]), wanted)
     record = tmp_path / "reference" / "provenance" / "tables" / "gradient.json"
     whole = read_json(record)
+    record.write_text("{")
+    with pytest.raises(NetdynError, match=r"gradient\.json is damaged .*: restore it from the rep"):
+        kept(tmp_path, wanted)
     for content in ([], {}, {**whole, "sha256": 0}, {k: whole[k] for k in whole if k != "runs"}):
         write_json(record, content)
         with pytest.raises(NetdynError, match=r"gradient\.(csv|json) is damaged .*: restore"):

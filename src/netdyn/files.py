@@ -18,6 +18,7 @@ __all__ = [
     "canonical_json",
     "digest",
     "digest_file",
+    "made_whole_by",
     "read_json",
     "read_yaml",
     "write_json",
@@ -97,7 +98,13 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise NetdynError(f"{path} is missing: make it with the workflow first") from error
     except ValueError as error:
-        raise NetdynError(f"{path} is damaged ({error}): delete it and run again") from error
+        raise NetdynError(f"{path} is damaged ({error}): {made_whole_by(path)}") from error
+
+
+def made_whole_by(path: Path) -> str:
+    """Return how a damaged file is mended: what is committed is not made again."""
+    committed = "reference" in Path(path).parts
+    return "restore it from the repository" if committed else "delete it and run again"
 
 
 # The same language, ten times faster where PyYAML has its C library: every dry run reads settings.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest, digest_file, read_json, write_json
+from netdyn.files import digest, digest_file, made_whole_by, read_json, write_json
 
 __all__ = ["check", "read_record", "record_path", "write_record"]
 
@@ -48,7 +48,7 @@ def read_record(path: Path, needs_seal: bool = True) -> dict[str, Any]:
         if content.get(SEAL, None if needs_seal else digest(said)) == digest(said):
             return said
     raise NetdynError(
-        f"{path} is damaged (its content is not what was sealed): delete it and run again"
+        f"{path} is damaged (its content is not what was sealed): {made_whole_by(path)}"
     )
 
 
@@ -61,7 +61,7 @@ def check(path: Path, content: bytes) -> dict[str, Any]:
     path = Path(path)
     found, mend = _find(path)
     if found is None:
-        raise NetdynError(f"table {path} has no record {record_path(path).name}: {mend}")
+        raise NetdynError(f"table {path} has no record {_expected(path)}: {mend}")
     if found["sha256"] != hashlib.sha256(content).hexdigest():
         raise NetdynError(
             f"table {path} is damaged (its SHA-256 is not the one on record, {found['record']}): "
@@ -82,12 +82,21 @@ def _find(path: Path) -> tuple[dict[str, Any] | None, str]:
         return {**record, "manifest_sha256": digest_file(run), "record": str(run)}, mend
     for committed in _committed(path):
         if committed.is_file():
-            said = {**read_json(committed), "sha256": _known(committed, path.name)}
+            content = read_record(committed, needs_seal=False)
+            said = {**content, "sha256": _known(committed, path.name)}
             mend = "restore both from the repository"
             return {"kind": "committed", **said, "record": str(committed)}, mend
     if "reference" in path.parts:
-        return None, "restore both from the repository, or publish again"
+        return None, "restore it from the repository"
     return None, again
+
+
+def _expected(path: Path) -> str:
+    """Return where a table's record would lie."""
+    if "reference" not in path.parts:
+        return record_path(path).name
+    table, scorecard = _committed(path)
+    return str(table if path.parent.name == "tables" else scorecard)
 
 
 def _known(record: Path, name: str) -> str | None:
