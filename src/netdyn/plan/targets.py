@@ -17,6 +17,9 @@ from netdyn.reference import kept
 
 __all__ = ["Plan"]
 
+# What figures may say of a training.
+TOLD = ("activation", "batch_size", "depth", "learning_rate", "optimizer", "samples", "width")
+
 
 class Plan(TablePlan):
     """The files of one scale."""
@@ -54,14 +57,40 @@ class Plan(TablePlan):
         few, most = (min(seeds), max(seeds)) if seeds else (0, 0)
         many = f"{most} seed{'s' * (most > 1)}" if few == most else f"{few} to {most} seeds"
         note = f"scale {self.scale}, {self.config['dataset']}, {many}" if seeds else "toy neurons"
-        title = figure.replace("_", ", ").replace("fig", "Figure ").capitalize()
-        block = {"title": title, "note": note} | self.config["figures"][figure]
-        return written(self._settings("figures"), figure, block)
+        title = figure.replace("fig", "Figure ").replace("_training", ", training mode")
+        block = {
+            "title": title.capitalize(),
+            "note": note,
+            "runs": self._trainings(figure),
+            "noise_return": self._returns(figure),
+        }
+        return written(self._settings("figures"), figure, block | self.config["figures"][figure])
 
     def _seeds(self, table: str) -> set[int]:
         """Return how many seeds the points of a table's sweeps have."""
         points = (json.dumps({**run.identity, "seed": 0}) for run in self.measurement(table).runs)
         return set(Counter(points).values())
+
+    def _trainings(self, figure: str) -> dict[str, dict[str, Any]]:
+        """Return, by declared run, what the trainings behind a figure have in common."""
+        found: dict[str, list[Mapping]] = {}
+        for table in self.figure_tables(figure):
+            for run in self.measurement(table).runs:
+                found.setdefault(run.identity["run"], []).append(run.settings)
+        return {
+            run: {key: first[key] for key in TOLD if all(own[key] == first[key] for own in all_of)}
+            for run, all_of in found.items()
+            for first in all_of[:1]
+        }
+
+    def _returns(self, figure: str) -> dict[str, str]:
+        """Return, by table, how the noisy samples behind a figure return to the data's range."""
+        measured = {table: self.measurement(table).settings for table in self.figure_tables(figure)}
+        return {
+            table: settings["noise_return"]
+            for table, settings in measured.items()
+            if "noise_return" in settings
+        }
 
     def figure_tables(self, figure: str) -> list[str]:
         if figure not in self.config["figures"]:
