@@ -177,6 +177,26 @@ def test_a_run_that_is_missing_is_named():
 # Fig. 3
 
 
+def test_panels_say_rates_batches_samples_and_seeds():
+    told = {run: {"optimizer": "sgd", "samples": 60000, "batch_size": "full"} for run in RUNS}
+    told["deep10_adam_batches"] = {**told["deep10_sgd"], "optimizer": "adam", "batch_size": 20000}
+    told["deep10_sgd_linear"] = {**told["deep10_sgd"], "activation": "identity"}
+    for settings, rate in zip(told.values(), (0.03, 0.37, 0.03, 0.001, 0.001, 0.001), strict=True):
+        settings["learning_rate"] = rate
+    told["architecture"] = {"samples": 6000}
+    figure = fig3.draw(make_deep_tables("fig3", (0, 1, 2)), {"runs": told})
+    title = {letter: titled(figure, letter).get_title(loc="left") for letter in "abcehij"}
+    assert title["a"].endswith("  SGD, rate 0.03")
+    assert title["b"].endswith("  SGD, rate 0.37")
+    assert title["c"].endswith("  SGD, rate 0.03, linear")
+    assert title["e"].endswith("  Adam, rate 0.001, batch 20,000")
+    assert title["h"].endswith(", 3 seeds")
+    assert title["i"].endswith("\nn = 6,000, 3 seeds")
+    assert title["j"].endswith("\nn = 6,000, 3 seeds")
+    said = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+    assert "(a)–(f): n = 60,000, 3 seeds; (g): 3 seeds; full batch where no batch is given" in said
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_accuracies_and_gradients_of_every_layer_are_those_of_the_mode(drawn, mode):
     name = {"evaluation": "fig3", "training": "fig3_training"}[mode]

@@ -24,6 +24,7 @@ from netdyn.figures.style import (
     read,
     zero_log_axis,
 )
+from netdyn.figures.words import training_of
 
 __all__ = ["draw_first_batch", "draw_statistics_and_signs"]
 
@@ -63,7 +64,7 @@ ACCURACIES = {
 
 
 def draw_statistics_and_signs(
-    figure: FigureBase, tables: Mapping[str, pd.DataFrame], letters: str
+    figure: FigureBase, tables: Mapping[str, pd.DataFrame], settings: Mapping, letters: str
 ) -> None:
     """Draw two panels on the runs of Fig. 3(a)–(g), with one legend of the runs.
 
@@ -76,6 +77,7 @@ def draw_statistics_and_signs(
         figure: for both panels and their legends.
         tables: `deep10_history`, `deep23_history`, and `sign_agreement` of two steps of each run,
             or of one where they are the same.
+        settings: `runs`, optional: what to say of each run.
         letters: of the panels.
     """
     left, right = figure.subplots(1, 2)
@@ -83,7 +85,7 @@ def draw_statistics_and_signs(
     _agreement(right, tables, letters[1])
     figure.legend(handles=marks, loc="outside lower left", ncols=4, handlelength=1)
     runs = [
-        Line2D([], [], label=f"3{letter} {PANELS[letter][2]}", **look)
+        Line2D([], [], label=f"3{letter} {training_of(settings, PANELS[letter][1])}", **look)
         for letter, look in LOOK.items()
     ]
     for moment, width in MOMENTS.items():
@@ -97,7 +99,7 @@ def _distances(axes: Axes, tables: Mapping[str, pd.DataFrame], letter: str) -> l
     steps = []
     handles = [Line2D([], [], color="0.4", linestyle="none", **mark) for mark in MARKS.values()]
     for run_letter, look in LOOK.items():
-        prefix, run, _ = PANELS[run_letter]
+        prefix, run = PANELS[run_letter]
         name = f"{prefix}_history"
         columns = ["run", "seed", "step", "train_loss", *MARKS, "statistics_distance_1"]
         history = only(read(tables, name, columns), name, run=run)
@@ -142,12 +144,15 @@ def _agreement(axes: Axes, tables: Mapping[str, pd.DataFrame], letter: str) -> N
     percent_axis(axes, "equal signs")
 
 
-def draw_first_batch(figure: FigureBase, tables: Mapping[str, pd.DataFrame], letter: str) -> None:
+def draw_first_batch(
+    figure: FigureBase, tables: Mapping[str, pd.DataFrame], settings: Mapping, letter: str
+) -> None:
     """Draw the test accuracy had the running statistics started from the first batch's.
 
     Args:
         figure: for six panels, one for each run of Fig. 3(a)–(f), and their legend.
         tables: `deep10_history` for the training accuracy and `deep10_first_batch`.
+        settings: `runs`, optional: what to say of each run.
     """
     columns = ["run", "seed", "step"]
     history = read(tables, "deep10_history", [*columns, "train_loss", "train_accuracy"])
@@ -160,8 +165,8 @@ def draw_first_batch(figure: FigureBase, tables: Mapping[str, pd.DataFrame], let
     }
     grid = figure.subplots(2, 3, sharey=True)
     for axes, run_letter in zip(grid.flat, "abcdef", strict=True):
-        _, run, text = PANELS[run_letter]
-        text = f"3{run_letter}, {text}"
+        _, run = PANELS[run_letter]
+        text = f"3{run_letter}, {training_of(settings, run)}"
         if run_letter == "a":
             panel(axes, letter, text)
         else:

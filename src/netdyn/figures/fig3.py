@@ -14,6 +14,7 @@ from netdyn.figures.phases import (
     draw_by_width,
     draw_courses,
     draw_first_layer,
+    words_behind,
 )
 from netdyn.figures.style import (
     COLOURS,
@@ -24,6 +25,7 @@ from netdyn.figures.style import (
     plot_line,
     read,
 )
+from netdyn.figures.words import listed, seeds_of
 
 __all__ = ["draw"]
 
@@ -39,7 +41,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     Args:
         tables: `deep10_history`, `deep10_gradient`, `deep23_history`, `deep23_gradient`,
             `deep23_pruning`, `architecture_history` and `architecture_gradient`.
-        settings: `title`, `note`: optional strings.
+        settings: `title`, `note`, optional strings; `runs`, optional: what to say of each run.
 
     Lines are means over seeds, bands reach to the extremes. A run that diverged is drawn until it
     did.
@@ -47,15 +49,15 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     Raises:
         NetdynError: naming the table that is missing, empty, or lacks a column or rows.
     """
-    with new_figure(settings, height=9.0) as figure:
+    with new_figure(settings, height=9.2) as figure:
         key, ten, deep, below = figure.subfigures(4, 1, height_ratios=[*HEIGHTS, 1.9])
         panels = ten.subplot_mosaic(COURSES, height_ratios=PARTS * 2)
         panels |= deep.subplot_mosaic([["g", "h"], ["g2", "h"]], height_ratios=PARTS)
-        draw_courses(panels, key, tables, "evaluation")
+        draw_courses(panels, key, tables, settings, "evaluation")
         _pruning(panels["h"], tables)
         i, j = below.subplots(1, 2)
-        _depth(i, tables)
-        draw_first_layer(j, tables, "evaluation")
+        _depth(i, tables, settings)
+        draw_first_layer(j, tables, settings, "evaluation")
         return figure
 
 
@@ -65,7 +67,7 @@ def _pruning(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
     columns = ["run", "seed", "split", "start_layer", "accuracy", "full_accuracy"]
     table = read(tables, name, columns)
     depth = table["start_layer"].max()
-    panel(axes, "h", f"L-map pruning, {depth} layers")
+    panel(axes, "h", listed(f"L-map pruning, {depth} layers", seeds_of(table)))
     for split, look in SPLITS.items():
         rows = only(table, name, split=split)
         plot_line(axes, rows, "start_layer", "accuracy", **look)
@@ -78,11 +80,11 @@ def _pruning(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
     axes.legend(loc="best")
 
 
-def _depth(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
+def _depth(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping) -> None:
     """Draw the best test accuracy of every depth and width."""
     columns = ["run", "width", "depth", "seed", "step", "train_loss", "test_accuracy"]
     history = read(tables, "architecture_history", columns)
-    panel(axes, "i", "best test accuracy")
     best = best_accuracy(history, ["width", "depth", "seed"], "test_accuracy")
+    panel(axes, "i", f"best test accuracy\n{words_behind(best, settings)}")
     draw_by_width(axes, best, "test_accuracy", history)
     percent_axis(axes, "test accuracy")

@@ -17,7 +17,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     Args:
         tables: `deep10_history`, `deep10_gradient`, `deep23_history`, `deep23_gradient`,
             `architecture_history` and `architecture_gradient`.
-        settings: `title`, `note`: optional strings.
+        settings: `title`, `note`, optional strings; `runs`, optional: what to say of each run.
 
     Lines are means over seeds, bands reach to the extremes. A run that diverged is drawn until it
     did. Letters are those of Fig. 3.
@@ -25,10 +25,10 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     Raises:
         NetdynError: naming the table that is missing, empty, or lacks a column or rows.
     """
-    with new_figure(settings, height=7.0) as figure:
+    with new_figure(settings, height=7.3) as figure:
         key, ten, deep = figure.subfigures(3, 1, height_ratios=HEIGHTS)
         panels = ten.subplot_mosaic(COURSES, height_ratios=PARTS * 2)
         panels |= deep.subplot_mosaic([["g", "j"], ["g2", "j"]], height_ratios=PARTS)
-        draw_courses(panels, key, tables, "training")
-        draw_first_layer(panels["j"], tables, "training")
+        draw_courses(panels, key, tables, settings, "training")
+        draw_first_layer(panels["j"], tables, settings, "training")
         return figure

@@ -33,6 +33,7 @@ from netdyn.figures.style import (
     read,
     zero_log_axis,
 )
+from netdyn.figures.words import listed, samples_of, seeds_of, shape_of, training_of
 
 __all__ = [
     "ACCURACY",
@@ -43,24 +44,25 @@ __all__ = [
     "draw_by_width",
     "draw_courses",
     "draw_first_layer",
+    "words_behind",
 ]
 
 # The test accuracy that belongs to a mode.
 ACCURACY = {"evaluation": "test_accuracy", "training": "test_accuracy_batch_statistics"}
-# Panel: the table's first part, the run, and in what it differs from the others.
+# Panel: the table's first part and the run.
 PANELS = {
-    "a": ("deep10", "deep10_sgd", "SGD, low rate"),
-    "b": ("deep10", "deep10_sgd_fast", "SGD, high rate"),
-    "c": ("deep10", "deep10_sgd_linear", "SGD, linear"),
-    "d": ("deep10", "deep10_adam", "Adam, full batch"),
-    "e": ("deep10", "deep10_adam_batches", "Adam, mini-batches"),
-    "f": ("deep10", "deep10_adam_linear", "Adam, linear"),
-    "g": ("deep23", "deep23", "Adam, deeper"),
+    "a": ("deep10", "deep10_sgd"),
+    "b": ("deep10", "deep10_sgd_fast"),
+    "c": ("deep10", "deep10_sgd_linear"),
+    "d": ("deep10", "deep10_adam"),
+    "e": ("deep10", "deep10_adam_batches"),
+    "f": ("deep10", "deep10_adam_linear"),
+    "g": ("deep23", "deep23"),
 }
 # Panels, accuracies above gradients, whose parts of the height follow.
 COURSES = [["a", "b", "c"], ["a2", "b2", "c2"], ["d", "e", "f"], ["d2", "e2", "f2"]]
 PARTS = [1.0, 1.7]
-HEIGHTS = [0.4, 4.3, 2.3]  # inches, of the key, (a)–(f), and (g) with what stands beside it
+HEIGHTS = [0.6, 4.3, 2.3]  # inches, of the key, (a)–(f), and (g) with what stands beside it
 LOOK = {
     "training": {"color": COLOURS["black"], "linestyle": (0, (3, 1.2)), "linewidth": 1.1},
     "test": {"color": COLOURS["red"], "linestyle": "-", "linewidth": 1.5},
@@ -68,9 +70,8 @@ LOOK = {
 
 
 class Course(NamedTuple):
-    """One training: its text, history, and gradients of the mode, mean over classes."""
+    """One training: its history, and gradients of the mode, mean over classes."""
 
-    text: str
     history: pd.DataFrame
     gradient: pd.DataFrame
 
@@ -80,7 +81,11 @@ class Course(NamedTuple):
 
 
 def draw_courses(
-    panels: Mapping[str, Axes], key: FigureBase, tables: Mapping[str, pd.DataFrame], mode: str
+    panels: Mapping[str, Axes],
+    key: FigureBase,
+    tables: Mapping[str, pd.DataFrame],
+    settings: Mapping,
+    mode: str,
 ) -> None:
     """Draw Fig. 3(a)–(g): accuracies of every training above the gradients of its layers.
 
@@ -88,6 +93,7 @@ def draw_courses(
         panels: "a" … "g" for accuracies, "a2" … "g2" below them for gradients.
         key: a strip for what lines and colours mean.
         tables: `deep10_history`, `deep10_gradient`, `deep23_history` and `deep23_gradient`.
+        settings: `runs`, optional: what to say of each run.
         mode: evaluation or training, of gradients and test accuracy. The training accuracy is
             always measured with the batch's own statistics, as training itself sees it.
 
@@ -97,7 +103,9 @@ def draw_courses(
     for row in ("abc", "def", "g"):
         steps = pd.concat([courses[letter].history["step"] for letter in row])
         for letter in row:
-            text = courses[letter].text
+            text = training_of(settings, PANELS[letter][1])
+            if letter == "g":
+                text = listed(text, f"{len(courses[letter].layers) + 1} layers")
             panel(panels[letter], letter, text)
             _accuracies(panels[letter], courses[letter].history, ACCURACY[mode], steps)
             _gradients(panels[f"{letter}2"], courses[letter], steps)
@@ -113,20 +121,17 @@ def draw_courses(
             axes.set_ylabel("")
             axes.tick_params(labelleft=False)
     _key(key, courses["a"].layers, courses["g"].layers, mode)
+    _say_samples(key, courses, settings)
 
 
-def _course(
-    tables: Mapping[str, pd.DataFrame], prefix: str, run: str, text: str, mode: str
-) -> Course:
+def _course(tables: Mapping[str, pd.DataFrame], prefix: str, run: str, mode: str) -> Course:
     names = f"{prefix}_history", f"{prefix}_gradient"
     columns = ["run", "seed", "step", "train_loss", "train_accuracy", ACCURACY[mode]]
     history = only(read(tables, names[0], columns), names[0], run=run)
     columns = ["run", "seed", "step", "mode", "layer", "class", "gradient"]
     wanted = {"run": run, "mode": mode, "class": -1}
     gradient = only(read(tables, names[1], columns), names[1], **wanted)
-    if prefix == "deep23":
-        text = text.replace("deeper", f"{gradient['layer'].max() + 1} layers")
-    return Course(text, history, gradient)
+    return Course(history, gradient)
 
 
 def _accuracies(axes: Axes, history: pd.DataFrame, test: str, steps: Iterable[float]) -> None:
@@ -182,8 +187,8 @@ def _key(strip: FigureBase, few: list[int], many: list[int], mode: str) -> None:
     statistics = {"evaluation": "running statistics", "training": "the batch's own statistics"}
     texts = {"training": "training accuracy", "test": f"test accuracy, {statistics[mode]}"}
     handles = [Line2D([], [], label=texts[name], **look) for name, look in LOOK.items()]
-    strip.legend(handles=handles, loc="center left", bbox_to_anchor=(0.07, 0.5))
-    bar = strip.add_axes((0.59, 0.4, 0.38, 0.2))
+    strip.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.06, 1.08))
+    bar = strip.add_axes((0.59, 0.62, 0.38, 0.13))
     shades = LAYER_MAP(np.linspace(0, LIGHTEST, 256))
     bar.imshow(shades[None], aspect="auto", extent=(0, 1, 0, 1))
     bar.yaxis.set_major_locator(NullLocator())
@@ -200,24 +205,48 @@ def _key(strip: FigureBase, few: list[int], many: list[int], mode: str) -> None:
         bar.text(-0.04, height, text, transform=bar.transAxes, **look)
 
 
+def _say_samples(strip: FigureBase, courses: Mapping[str, Course], settings: Mapping) -> None:
+    """Write what networks, samples and seeds are behind the panels, and which batch is unsaid."""
+    texts = []
+    for panels, letters in (("(a)–(f)", "abcdef"), ("(g)", "g")):
+        runs = [PANELS[letter][1] for letter in letters]
+        seeds = seeds_of(pd.concat([courses[letter].history for letter in letters]), ["run"])
+        behind = listed(shape_of(settings, *runs), samples_of(settings, *runs), seeds)
+        texts.append(f"{panels}: {behind}")
+    text = "; ".join([*texts, "full batch where no batch is given"])
+    strip.text(0.075, 0.0, text, fontsize=7, va="bottom")
+
+
 def draw_first_layer(
-    axes: Axes, tables: Mapping[str, pd.DataFrame], mode: str, letter: str = "j"
+    axes: Axes,
+    tables: Mapping[str, pd.DataFrame],
+    settings: Mapping,
+    mode: str,
+    letter: str = "j",
 ) -> None:
     """Draw Fig. 3(j): the first layer's gradient at the best step against depth, by width.
 
     Args:
         tables: `architecture_gradient`, at the steps of best test accuracy; `architecture_history`
             for runs that diverged.
+        settings: `runs`, optional: what to say of `architecture`.
     """
     name = "architecture_gradient"
     columns = ["width", "depth", "seed", "mode", "layer", "class", "gradient"]
     table = only(read(tables, name, columns), name, mode=mode, layer=1, **{"class": -1})
     columns = ["width", "depth", "seed", "step", "train_loss"]
     history = read(tables, "architecture_history", columns)
-    panel(axes, letter, "first layer's gradient at the best step")
+    behind = words_behind(table, settings)
+    panel(axes, letter, f"first layer's gradient at the best step\n{behind}")
     draw_by_width(axes, table, "gradient", history)
     axes.set_ylabel("RPD gradient g")
     axes.legend(title="width", title_fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def words_behind(table: pd.DataFrame, settings: Mapping) -> str:
+    """Return how many samples and seeds are behind a panel of depths and widths."""
+    samples = samples_of(settings, "architecture")
+    return listed(samples, seeds_of(table, ["width", "depth"]))
 
 
 def draw_by_width(axes: Axes, table: pd.DataFrame, y: str, history: pd.DataFrame) -> None:

@@ -62,8 +62,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
             panel(axes, letter, f"basin in {space} space")
             _fixed_range(axes, tables, space)
         _translations(e, tables)
-        draw_statistics_and_signs(third, tables, "fg")
-        draw_first_batch(fourth, tables, "h")
+        draw_statistics_and_signs(third, tables, settings, "fg")
+        draw_first_batch(fourth, tables, settings, "h")
         return figure
 
 
