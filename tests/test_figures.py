@@ -178,6 +178,19 @@ def test_labels_at_the_ends_stay_apart_and_in_order():
     assert 0 <= min(ordered) < max(ordered) <= 1
 
 
+def test_labels_at_the_ends_move_as_little_as_they_can_and_their_leaders_do_not_cross():
+    figure = matplotlib.figure.Figure()
+    axes = figure.subplots()
+    axes.set_ylim(0, 1)
+    heights = [1.0, 0.9999, 1.0, 0.5, 0.49, 0.1]
+    style.label_ends(axes, heights, list("abcdef"), ["k"] * 6)
+    places = [text.xy[1] for text in axes.texts]
+    # Lines that end together are labelled in their order, from above.
+    np.testing.assert_allclose(places[:3], [1, 0.925, 0.85])
+    np.testing.assert_allclose(places[3:5], [0.495 + 0.0375, 0.495 - 0.0375])
+    assert places[5] == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize(
     ("values", "labels"),
     [

@@ -43,14 +43,15 @@ COLOURS = {
     "grey": "#767676",
     "black": "#000000",
 }
-# Tol's muted palette: ten classes need more colours than Okabe and Ito's palette has.
+# Tol's muted palette, its light sand an orange that is seen on white: ten classes need more colours
+# than Okabe and Ito's palette has.
 CLASS_COLOURS = (
     "#332288",
     "#88CCEE",
     "#44AA99",
     "#117733",
     "#999933",
-    "#B8A038",
+    "#E69F00",
     "#CC6677",
     "#882255",
     "#AA4499",
@@ -230,27 +231,37 @@ def label_ends(
 ) -> None:
     """Write `texts` beside the right edge at the heights of their lines, moved apart to be read.
 
-    Call it once the y axis has its limits.
+    Of lines that end together the first named stands above. Call it once the y axis has its limits.
     """
     low, high = axes.get_ylim()
-    order = np.argsort(heights, kind="stable")
+    ends = (np.asarray(heights, dtype=float) - low) / (high - low)
+    order = np.lexsort((-np.arange(len(ends)), np.round(200 * ends)))
     gap = 0.075 if len(texts) < 12 else 1.0 / len(texts)
-    places = (np.asarray(heights, dtype=float)[order] - low) / (high - low)
-    for i in range(1, len(places)):
-        places[i] = max(places[i], places[i - 1] + gap)
-    places[-1:] = places[-1:].clip(max=1.0)
-    for i in range(len(places) - 2, -1, -1):
-        places[i] = min(places[i], places[i + 1] - gap)
-    for place, index in zip(places, order, strict=True):
-        height = (heights[index] - low) / (high - low)
+    places = np.empty(len(ends))
+    places[order] = _apart(ends[order], gap)
+    # The further labels are moved, the longer their leaders, lest these run along the edge.
+    length = np.clip(0.25 * np.abs(places - ends).max(), 0.03, 0.09)
+    for end, place, text, colour in zip(ends, places, texts, colours, strict=True):
         axes.plot(
-            [1.005, 1.035],
-            [height, place],
-            color=colours[index],
+            [1.005, 1.005 + length],
+            [end, place],
+            color=colour,
             linewidth=0.6,
             transform=axes.transAxes,
             clip_on=False,
             label="_leader",
         )
-        look = {"color": colours[index], "fontsize": 7, "va": "center"}
-        axes.annotate(texts[index], (1.045, place), xycoords="axes fraction", **look)
+        look = {"color": colour, "fontsize": 7, "va": "center"}
+        axes.annotate(text, (1.015 + length, place), xycoords="axes fraction", **look)
+
+
+def _apart(places: np.ndarray, gap: float) -> np.ndarray:
+    """Return rising places within 0 … 1, moved by the least squares that set them a gap apart."""
+    steps = gap * np.arange(len(places))
+    groups: list[list[float]] = []  # of neighbours that touch, their places less the steps
+    for place in places - steps:
+        groups.append([place])
+        while len(groups) > 1 and np.mean(groups[-2]) > np.mean(groups[-1]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    moved = np.concatenate([np.full(len(group), np.mean(group)) for group in groups])
+    return moved.clip(0, 1 - steps[-1]) + steps
