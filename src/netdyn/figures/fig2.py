@@ -17,7 +17,6 @@ from netdyn.figures.style import (
     matching,
     new_figure,
     only,
-    over_seeds,
     panel,
     percent_axis,
     plot_line,
@@ -117,29 +116,13 @@ def _short(count: int) -> str:
 
 
 def _accuracy_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw the whole course over logarithmic epochs and the end, enlarged, over linear ones."""
     panel(axes, "b", f"during training, n = {rows['samples'].iloc[0]:,}")
-    inset = axes.inset_axes([0.58, 0.17, 0.41, 0.34])
-    lowest = []
     for activation, look in LOOK.items():
         chosen = only(rows, "shallow_history", activation=activation)
-        spread = over_seeds(chosen, "epoch", "test_accuracy")
-        late = spread["epoch"] >= 0.1 * spread["epoch"].max()
-        lowest.append(spread.loc[late, "low"].min())
-        for place in (axes, inset):
-            plot_line(place, chosen, "epoch", "test_accuracy", **{**look, "marker": None})
+        plot_line(axes, chosen, "epoch", "test_accuracy", **{**look, "marker": None})
     zero_log_axis(axes, rows["epoch"], "epoch")
     percent_axis(axes, "test accuracy")
-    highest = rows["test_accuracy"].max()
-    margin = 0.08 * max(highest - min(lowest), 0.01)
-    inset.set(
-        xlim=(0.1 * rows["epoch"].max(), rows["epoch"].max()),
-        ylim=(min(lowest) - margin, highest + margin),
-    )
-    percent_axis(inset, "")
-    inset.set_ylabel("")
-    inset.spines[:].set_visible(True)
-    inset.set_title("linear epochs", fontsize=7, loc="center", pad=2)
+    axes.legend(loc="best")
 
 
 def _rank_probability(axes: Axes, rpd: pd.DataFrame, gradient: pd.DataFrame, samples: int) -> None:
@@ -186,7 +169,7 @@ def _gradient_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:
     )
     axes.axhline(0, color=COLOURS["grey"], lw=0.6, ls=":")
     zero_log_axis(axes, rows["epoch"], "epoch")
-    axes.set_ylabel("RPD gradient g")
+    axes.set_ylabel("g of each digit, and mean")
     axes.set_ylim(*axes.get_ylim())
     label_ends(
         axes,
