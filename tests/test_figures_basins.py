@@ -187,7 +187,8 @@ def test_one_key_names_every_depth_by_the_looks_of_its_lines(drawn):
     (key,) = [
         axes.get_legend()
         for axes in drawn["fig4"].axes
-        if axes.get_legend() and axes.get_legend().get_texts()[0].get_text() == "depth L:"
+        if axes.get_legend()
+        and axes.get_legend().get_texts()[0].get_text() == "(a)–(d), 2 seeds, depth L:"
     ]
     assert [text.get_text() for text in key.get_texts()[1:]] == [f"{depth}" for depth in DEPTHS]
     for handle in key.legend_handles[1:]:
@@ -321,11 +322,77 @@ def test_every_class_is_drawn_and_named_on_its_curve_and_all_in_black(drawn):
         curve = line(axes, f"{k}")
         (name,) = [text for text in axes.texts if text.get_text() == f"{k}"]
         assert name.get_position() in {tuple(point) for point in curve.get_xydata()}
-    assert_draws_mean(axes, "all", table[table["of"] == "average"], "amplitude", "accuracy")
-    assert line(axes, "all").get_color() == "#000000"
+    assert_draws_mean(axes, "all classes", table[table["of"] == "average"], "amplitude", "accuracy")
+    assert line(axes, "all classes").get_color() == "#000000"
     # No two lines look alike.
-    looks = [(drawn.get_color(), drawn.get_linestyle()) for drawn in axes.get_lines()]
+    looks = [
+        (drawn.get_color(), drawn.get_linestyle())
+        for drawn in axes.get_lines()
+        if drawn.get_linestyle() != "None"
+    ]
     assert len({*looks}) == len(looks)
+
+
+def test_a_curve_is_marked_where_its_basin_ends_hollow_if_it_rises_again():
+    axes = matplotlib.figure.Figure().subplots()
+    amplitudes = [0.0, 0.1, 0.2, 0.4]
+    curves = {"0": [1, 0.8, 0.2, 0.1], "1": [1, 0.6, 0.4, 0.7], "2": [1, 0.9, 0.8, 0.6]}
+    lines = [axes.plot(amplitudes, ys, label=label)[0] for label, ys in curves.items()]
+    marks = basin_axes.mark_ends(axes, lines)
+    assert line(axes, "_end 0").get_xydata().tolist() == [[pytest.approx(0.15), 0.5]]
+    assert line(axes, "_end 0").get_markerfacecolor() == lines[0].get_color()
+    assert line(axes, "_end 1").get_xydata().tolist() == [[pytest.approx(0.15), 0.5]]
+    assert line(axes, "_end 1").get_markerfacecolor() == "white"
+    assert "_end 2" not in [drawn.get_label() for drawn in axes.get_lines()]
+    assert [mark.get_label() for mark in marks] == ["basin ends", "rises again"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "insets"), [((0.6, 0.7), 1), ((0.6, 1.2), 0), ((0.06, 0.07), 0), ((0.6,), 0)]
+)
+def test_curves_that_end_close_together_are_enlarged_where_there_is_room(ends, insets):
+    axes = matplotlib.figure.Figure().subplots()
+    amplitudes = np.array([0.0, *np.geomspace(0.03, 3, 25)])
+    for end in ends:
+        axes.plot(amplitudes, 1 / (1 + (amplitudes / end) ** 4), label=f"{end}")
+    basin_axes.noise_axes(axes, amplitudes, "noise")
+    basin_axes.zoom_on_half(axes)
+    assert len(axes.child_axes) == insets
+    for zoom in axes.child_axes:
+        low, high = zoom.get_xlim()
+        assert low < min(ends) < max(ends) < high
+        for end in ends:
+            drawn = line(zoom, f"_{end}").get_xydata()
+            np.testing.assert_array_equal(drawn, line(axes, f"{end}").get_xydata())
+
+
+def test_panels_say_samples_seeds_and_how_noisy_samples_return():
+    told = {
+        "runs": {
+            "architecture": {"samples": 6000},
+            "learning_rates": {
+                "optimizer": "sgd", "depth": 3, "width": [1024, 1024], "samples": 600,
+            },
+            "deep23": {"depth": 23, "samples": 60000},
+        },
+        "noise_return": {
+            "architecture_sample_noise": "affine",
+            "deep23_class_noise": "range",
+            "deep23_shift_cone": "clip",
+        },
+    }  # fmt: skip
+    figure = fig4.draw(make_basin_tables("fig4", (4, 5)), told)
+    panels = {letter: titled(figure, letter) for letter in "abcdegh"}
+    for letter in "abcd":
+        assert panels[letter].get_title(loc="left").endswith("n = 6,000")
+    title = panels["e"].get_title(loc="left")
+    assert title.endswith("  SGD, 3 layers of 1,024, n = 600, 2 seeds")
+    assert panels["g"].get_title(loc="left").endswith("n = 60,000, 2 seeds")
+    assert panels["a"].get_xlabel() == "noise a (pixel range 1; returned affinely)"
+    assert panels["b"].get_xlabel() == "noise a (std of each weight matrix)"
+    assert panels["g"].get_xlabel() == "noise a (pixel range 1;\nreturned to its own range)"
+    title = panels["h"].get_title(loc="left")
+    assert title.endswith("a 2 and its shifted copy, seed 4\nnoise clipped to the data's range")
 
 
 def test_cones_are_coloured_by_amplitude_and_filled_where_the_prediction_is_kept(drawn):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
 from netdyn.figures.marks import WHITE, best_accuracy
@@ -20,10 +20,12 @@ __all__ = [
     "draw_basins",
     "draw_best_accuracy",
     "mark_diverged",
+    "mark_ends",
     "name_curves",
     "noise_axes",
     "sizes_over_seeds",
     "sweep_axis",
+    "zoom_on_half",
 ]
 
 SPACES = {
@@ -34,7 +36,9 @@ DEPTH_MAP = matplotlib.colormaps["viridis"]
 DEPTH_MARKERS = "os^Dv<>pPX"
 TOP = 0.96  # where arrows stand, in parts of a panel's height
 APART = 4.0  # points between the arrows of lines at the same place
-NAME_PARTS = (0.88, 0.74, 0.6, 0.44, 0.3)  # neighbouring curves are named at different ones
+NAME_PARTS = (0.9, 0.76, 0.63, 0.36, 0.2)  # neighbouring curves are named at different ones
+CLOSE = 1.5  # curves whose basins differ by less than this factor are enlarged
+ZOOM_AT = (0.1, 0.21, 0.42, 0.46)  # left, bottom, width, height in parts of the panel
 NOISE_TICKS = [float(f"{digit}e{power}") for power in range(-4, 3) for digit in (1, 3)]
 
 
@@ -94,6 +98,62 @@ def _fallen(line: Line2D, part: float) -> int:
     heights = np.asarray(line.get_ydata())
     below = np.flatnonzero(heights < part * heights[0])
     return int(below[0]) if len(below) else len(heights) - 1
+
+
+def _ends(line: Line2D) -> np.ndarray:
+    """Return the amplitudes at which a line falls below one half, in the order of amplitudes."""
+    a, accuracy = (np.asarray(values, dtype=float) for values in line.get_data())
+    (before,) = np.nonzero((accuracy[:-1] >= 0.5) & (accuracy[1:] < 0.5))
+    share = (accuracy[before] - 0.5) / (accuracy[before] - accuracy[before + 1])
+    return a[before] + share * (a[before + 1] - a[before])
+
+
+def mark_ends(axes: Axes, lines: Sequence[Line2D]) -> list[Line2D]:
+    """Mark where each line first falls below one half; return what a legend needs of the marks.
+
+    The mark is hollow where the line later is above one half again.
+    """
+    look = {"marker": "o", "markersize": 3.2, "linestyle": "none", "zorder": 6}
+    texts = {}
+    for line in lines:
+        ends = _ends(line)
+        if not len(ends):
+            continue
+        again = (line.get_ydata()[line.get_xdata() > ends[0]] > 0.5).any()
+        face = "white" if again else line.get_color()
+        label = f"_end {line.get_label()}"
+        own = {"color": line.get_color(), "markerfacecolor": face, "label": label}
+        axes.plot(ends[0], 0.5, **own, **look)
+        texts["rises again" if again else "basin ends"] = "white" if again else "0.2"
+    return [
+        Line2D([], [], color="0.2", markerfacecolor=face, label=text, **look)
+        for text, face in sorted(texts.items())
+    ]
+
+
+def zoom_on_half(axes: Axes) -> None:
+    """Enlarge, in the panel's empty corner, where curves that lie close fall to one half.
+
+    Nothing is added where they lie apart, or leave the corner no room.
+    """
+    curves = [line for line in axes.get_lines() if line.get_label()[:1] != "_"]
+    ends = [end for line in curves for end in _ends(line)[:1]]
+    if len(ends) < 2 or max(ends) > CLOSE * min(ends):
+        return
+    place = axes.transAxes.inverted().transform(axes.transData.transform((min(ends), 0.5)))
+    if place[0] < ZOOM_AT[0] + ZOOM_AT[2] + 0.1:
+        return
+    zoom = axes.inset_axes(ZOOM_AT)
+    for line in curves:
+        look = {"color": line.get_color(), "linewidth": 1.0}
+        zoom.plot(*line.get_data(), label=f"_{line.get_label()}", **look)
+    zoom.axhline(0.5, color=COLOURS["grey"], linewidth=0.6, linestyle=":", zorder=1)
+    margin = 0.2 * (max(ends) - min(ends))
+    zoom.set(xlim=(min(ends) - margin, max(ends) + margin), ylim=(0.45, 0.55))
+    zoom.xaxis.set_major_locator(MaxNLocator(3))
+    zoom.set_yticks([0.45, 0.5, 0.55], ["45", "50", "55"])
+    zoom.spines[:].set_visible(True)
+    zoom.set_title("near 50 %", fontsize=7, loc="center", pad=2)
 
 
 def sizes_over_seeds(table: pd.DataFrame, x: str) -> pd.DataFrame:

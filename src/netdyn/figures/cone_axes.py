@@ -21,6 +21,7 @@ DATA = {
 }
 # Of the sample and its shifted copy: prediction kept, filled; lost, hollow.
 SHAPES = "o^"
+WAY = {"color": "black", "linewidth": 0.7}  # of the points' mean, from the apex on
 
 
 def read_cones(
@@ -54,13 +55,15 @@ def draw_plane(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
                     rows["c2"],
                     linestyle="none",
                     marker=marker,
-                    markersize=2.5,
+                    markersize=3,
                     markeredgecolor=colour,
-                    markerfacecolor=colour if kept else "none",
-                    markeredgewidth=0.5,
+                    markerfacecolor=colour if kept else "white",
+                    markeredgewidth=0.6,
                     zorder=2 + kept,
                     label=f"_{shift}, {amplitude:g}, {kept}",
                 )
+        way = cone.groupby("amplitude")[["c1", "c2"]].mean()
+        axes.plot(way["c1"], way["c2"], zorder=4, label=f"_{shift}, way", **WAY)
         apex = cone[cone["amplitude"] == 0]
         axes.plot(
             apex["c1"],
@@ -84,7 +87,8 @@ def plane_key(axes: Axes, points: pd.DataFrame) -> None:
         text = f"shifted by {shift} px" if shift else "original sample"
         entries.append(_dot(label=text, marker=marker, color="black", markerfacecolor="white"))
     entries.append(_dot(label="prediction kept", marker="o", color="0.3"))
-    entries.append(_dot(label="prediction lost", marker="o", color="0.3", markerfacecolor="none"))
+    entries.append(_dot(label="prediction lost", marker="o", color="0.3", markerfacecolor="white"))
+    entries.append(Line2D([], [], label="mean of all points", **WAY))
     for amplitude, colour in amplitude_colours(amplitudes_of(points)).items():
         entries.append(_dot(label=f"a = {amplitude:g}", marker="s", color=colour))
     axes.legend(

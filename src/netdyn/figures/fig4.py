@@ -16,9 +16,11 @@ from netdyn.figures.basin_axes import (
     draw_basins,
     draw_best_accuracy,
     mark_diverged,
+    mark_ends,
     name_curves,
     noise_axes,
     sweep_axis,
+    zoom_on_half,
 )
 from netdyn.figures.cone_axes import draw_plane, plane_key, read_cones
 from netdyn.figures.style import (
@@ -31,6 +33,14 @@ from netdyn.figures.style import (
     plot_line,
     read,
 )
+from netdyn.figures.words import (
+    listed,
+    optimizer_of,
+    return_of,
+    samples_of,
+    seeds_of,
+    shape_of,
+)
 
 __all__ = ["draw"]
 
@@ -42,22 +52,17 @@ MOSAIC = [
     ["e_sample", "f_sample"],
     ["e_weight", "f_weight"],
 ]
-UNIT = {"sample": "noise a (pixel range 1)", "weight": "noise a (std of each weight matrix)"}
+UNIT = {"sample": "pixel range 1", "weight": "std of each weight matrix"}
 DASHES = ("-", (0, (4, 1.2)), (0, (1.2, 1)), (0, (5, 1, 1, 1)))
-SWEEPS = {
-    "e": ("learning_rates", "learning_rate", "SGD: accuracy and basins"),
-    "f": ("batch_sizes", "batch_size", "Adam: accuracy and basins"),
-}
+SWEEPS = {"e": ("learning_rates", "learning_rate"), "f": ("batch_sizes", "batch_size")}
 NOISE = ["seed", "of", "amplitude", "accuracy"]
 BASIN = ["seed", "of", "size", "size_error"]
 HISTORY = ["seed", "step", "train_loss", "test_accuracy"]
 COLUMNS = {  # of each table but that of the cones
     **{f"architecture_{space}_noise": ["width", "depth", *NOISE] for space in SPACES},
     **{f"architecture_{space}_basin": ["width", "depth", *BASIN] for space in SPACES},
-    **{
-        f"{sweep}_{space}_basin": [x, *BASIN] for sweep, x, _ in SWEEPS.values() for space in SPACES
-    },
-    **{f"{sweep}_history": [x, *HISTORY] for sweep, x, _ in SWEEPS.values()},
+    **{f"{sweep}_{space}_basin": [x, *BASIN] for sweep, x in SWEEPS.values() for space in SPACES},
+    **{f"{sweep}_history": [x, *HISTORY] for sweep, x in SWEEPS.values()},
     "deep23_class_noise": ["index", *NOISE],
 }
 
@@ -70,7 +75,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
             `architecture_sample_basin` and `architecture_weight_basin`; `…_history`,
             `…_sample_basin` and `…_weight_basin` of `learning_rates` and `batch_sizes`;
             `deep23_class_noise`; `deep23_shift_cone`, of several seeds the smallest.
-        settings: `title`, `note`: optional strings.
+        settings: `title`, `note`, optional strings; `runs`, `noise_return`, optional: what to say
+            of each run, and of the noisy samples behind each table.
 
     Lines are means over seeds, bands and bars reach to the extremes; a single seed's sizes carry
     their resampling error. A basin that never ends is an arrow; a run that diverged is told.
@@ -84,27 +90,32 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         above, below = figure.subfigures(2, 1, height_ratios=[2.2, 1])
         panels = above.subplot_mosaic(MOSAIC, height_ratios=[0.1, 2, 2, 0.8, 0.8, 0.8])
         g, h = below.subplots(1, 2, width_ratios=[1, 1.25])
-        _depth_panels(panels, tables)
+        _depth_panels(panels, tables, settings)
         for letter in SWEEPS:
-            _sweep(panels, letter, tables)
-        _classes(g, tables)
-        panel(h, "h", f"a {points['digit'].iloc[0]:g} and its shifted copy under noise")
+            _sweep(panels, letter, tables, settings)
+        _classes(g, tables, settings)
+        noise = f"noise {return_of(settings, 'deep23_shift_cone')}".rstrip()
+        text = f"a {points['digit'].iloc[0]:g} and its shifted copy, {seeds_of(points)}\n{noise}"
+        panel(h, "h", text)
         draw_plane(h, points, data)
         plane_key(h, points)
         return figure
 
 
-def _depth_panels(panels: Mapping[str, Axes], tables: Mapping[str, pd.DataFrame]) -> None:
+def _depth_panels(
+    panels: Mapping[str, Axes], tables: Mapping[str, pd.DataFrame], settings: Mapping
+) -> None:
     """Draw (a)–(d), with one key of depths for all four."""
-    noise = {space: _averages(tables, f"architecture_{space}_noise") for space in SPACES}
+    noise = {space: _averages(tables, _noise_of(space)) for space in SPACES}
     basins = {space: _averages(tables, f"architecture_{space}_basin") for space in SPACES}
     depths = sorted({*pd.concat([*noise.values(), *basins.values()])["depth"]})
     looks = depth_looks(depths)
     for letter, space in zip("ab", SPACES, strict=True):
-        _noise_curves(panels[letter], letter, space, noise[space], looks)
+        _noise_curves(panels[letter], letter, space, noise[space], looks, settings)
     for letter, space in zip("cd", SPACES, strict=True):
-        _sizes_by_width(panels[letter], letter, space, basins[space], looks)
-    handles = [Line2D([], [], linestyle="none", label="depth L:")]
+        _sizes_by_width(panels[letter], letter, space, basins[space], looks, settings)
+    seeds = seeds_of(basins["sample"], ["width", "depth"])
+    handles = [Line2D([], [], linestyle="none", label=f"(a)–(d), {seeds}, depth L:")]
     handles += [Line2D([], [], label=f"{depth}", **look) for depth, look in looks.items()]
     panels["key"].axis("off")
     panels["key"].legend(
@@ -123,27 +134,50 @@ def _averages(tables: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
 
 
 def _noise_curves(
-    axes: Axes, letter: str, space: str, table: pd.DataFrame, looks: Mapping[int, dict]
+    axes: Axes,
+    letter: str,
+    space: str,
+    table: pd.DataFrame,
+    looks: Mapping[int, dict],
+    settings: Mapping,
 ) -> None:
     """Draw the accuracy of training samples against the noise on them or on the weights."""
     widths = sorted(map(int, table["width"].unique()))
     if len(widths) > 1:
-        name = f"architecture_{space}_noise"
+        name = _noise_of(space)
         raise NetdynError(f"table {name!r} has the widths {widths}: name one under its `where`")
-    panel(axes, letter, f"noise on {space}s, width {widths[0]:,}")
+    samples = samples_of(settings, "architecture")
+    panel(axes, letter, listed(f"noise on {space}s, width {widths[0]:,}", samples))
     for depth, look in looks.items():
         rows = table[table["depth"] == depth]
         if len(rows):
             own = {**look, "marker": None, "linewidth": 1.1}
             plot_line(axes, rows, "amplitude", "accuracy", label=f"{depth}", **own)
-    noise_axes(axes, table["amplitude"], UNIT[space])
+    noise_axes(axes, table["amplitude"], _noise_label(space, settings, _noise_of(space)))
     percent_axis(axes, "training accuracy")
+    zoom_on_half(axes)
+
+
+def _noise_of(space: str) -> str:
+    return f"architecture_{space}_noise"
+
+
+def _noise_label(space: str, settings: Mapping, name: str, before_return: str = " ") -> str:
+    """Return the label of an axis of amplitudes: their unit, and how noisy samples return."""
+    returned = return_of(settings, name) if space == "sample" else ""
+    return f"noise a ({UNIT[space]}{f';{before_return}{returned}' if returned else ''})"
 
 
 def _sizes_by_width(
-    axes: Axes, letter: str, space: str, table: pd.DataFrame, looks: Mapping[int, dict]
+    axes: Axes,
+    letter: str,
+    space: str,
+    table: pd.DataFrame,
+    looks: Mapping[int, dict],
+    settings: Mapping,
 ) -> None:
-    panel(axes, letter, f"average basin in {space} space")
+    samples = samples_of(settings, "architecture")
+    panel(axes, letter, listed(f"average basin in {space} space", samples))
     endless = sorted(table.loc[np.isinf(table["size"]), "depth"].unique())
     for depth, look in looks.items():
         rows = table[table["depth"] == depth]
@@ -151,18 +185,28 @@ def _sizes_by_width(
         place = endless.index(depth) - (len(endless) - 1) / 2 if depth in endless else 0
         own = {**look, "linewidth": 1.0, "markersize": 3}
         draw_basins(axes, rows, "width", f"{depth}", place, **own)
-    axes.set_ylim(0, (1.2 if endless else 1.04) * axes.get_ylim()[1])
+    low, high = axes.get_ylim()
+    # From 0 on, sizes that are all alike would lie on top of each other.
+    low = low if low > 0.5 * high else 0
+    axes.set_ylim(low, low + (1.2 if endless else 1.04) * (high - low))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_locator(FixedLocator(sorted(table["width"].unique())))
     axes.set(xlabel="width", ylabel="basin size a")
 
 
-def _sweep(panels: Mapping[str, Axes], letter: str, tables: Mapping[str, pd.DataFrame]) -> None:
+def _sweep(
+    panels: Mapping[str, Axes],
+    letter: str,
+    tables: Mapping[str, pd.DataFrame],
+    settings: Mapping,
+) -> None:
     """Draw, one above the other, test accuracy and both basins against a swept setting."""
-    name, column, text = SWEEPS[letter]
+    name, column = SWEEPS[letter]
     history = tables[f"{name}_history"]
     above, *below = (panels[key] for key in (letter, f"{letter}_sample", f"{letter}_weight"))
-    panel(above, letter, text)
+    network = optimizer_of(settings, name), shape_of(settings, name)
+    behind = samples_of(settings, name), seeds_of(history, [column])
+    panel(above, letter, listed(*network, *behind))
     best = draw_best_accuracy(above, history, column)
     percent_axis(above, "test\nacc.")
     for axes, (space, look) in zip(below, SPACES.items(), strict=True):
@@ -180,25 +224,28 @@ def _sweep(panels: Mapping[str, Axes], letter: str, tables: Mapping[str, pd.Data
     mark_diverged([above, *below], history, column)
 
 
-def _classes(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Draw the accuracy of each class of noisy training samples, and of all, against the noise."""
+def _classes(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping) -> None:
+    """Draw the accuracy of each class of noisy training samples, and of all, against the noise.
+
+    Each curve carries its class, and a mark where its basin ends: hollow if it rises again above
+    50 %, so that the basin's size says little.
+    """
     name = "deep23_class_noise"
     classes = only(tables[name], name, of="class")
-    panel(axes, "g", "noise on the samples of each class")
+    depth = settings.get("runs", {}).get("deep23", {}).get("depth")
+    words = "each class under noise" if depth is None else f"{depth} layers: each class under noise"
+    panel(axes, "g", f"{words}\n{listed(samples_of(settings, 'deep23'), seeds_of(classes))}")
     for k in sorted(classes["index"].unique()):
         look = {"color": CLASS_COLOURS[k % len(CLASS_COLOURS)], "linestyle": DASHES[k % 4]}
         rows = classes[classes["index"] == k]
         plot_line(axes, rows, "amplitude", "accuracy", linewidth=1.1, label=f"{k}", **look)
-    look = {"color": COLOURS["black"], "linewidth": 2.0, "zorder": 4, "label": "all"}
+    look = {"color": COLOURS["black"], "linewidth": 2.0, "zorder": 4, "label": "all classes"}
     plot_line(axes, _averages(tables, name), "amplitude", "accuracy", **look)
-    noise_axes(axes, classes["amplitude"], UNIT["sample"])
+    noise_axes(axes, classes["amplitude"], _noise_label("sample", settings, name, "\n"))
     percent_axis(axes, "training accuracy")
-    name_curves(axes, [line for line in axes.get_lines() if line.get_label().isdigit()])
-    axes.legend(
-        title="class",
-        title_fontsize=7,
-        loc="center left",
-        bbox_to_anchor=(1.0, 0.5),
-        handlelength=1.8,
-        labelspacing=0.3,
-    )
+    lines = axes.get_lines()
+    curves = [line for line in lines if line.get_label().isdigit()]
+    name_curves(axes, curves)
+    marks = mark_ends(axes, curves)
+    handles = [line for line in lines if line.get_label() == "all classes"]
+    axes.legend(handles=[*handles, *marks], loc="best", handlelength=1.4)
