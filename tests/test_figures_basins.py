@@ -21,6 +21,7 @@ from figure_tables_basins import (
     make_basin_tables,
 )
 from figure_tables_deep import diverge
+from mpl_toolkits.mplot3d import proj3d
 
 from netdyn.errors import NetdynError
 from netdyn.figures import basin_axes, fig4, fig5, style
@@ -465,6 +466,25 @@ def test_basins_of_single_samples_hold_the_points_that_keep_the_prediction(drawn
     assert list(sizes) == sorted(sizes, reverse=True)
     assert list(opacities) == sorted(opacities, reverse=True)
     assert sorted(texts(axes)) == sorted(f"{i // 2}" for i in range(20))
+
+
+@pytest.mark.parametrize("common", [1.0, 0.1, 0.0])
+def test_samples_that_lie_together_are_named_apart_and_joined_to_their_places(common):
+    tables = make_basin_tables("fig5", (0,))
+    apexes = tables["deep23_cone"]["amplitude"] == 0
+    tables["deep23_cone"].loc[apexes, ["c1", "c2", "c3"]] *= common
+    figure = fig5.draw(tables, {})
+    figure.draw_without_rendering()
+    axes = space_of(figure)
+    boxes = [matplotlib.text.Text.get_window_extent(text) for text in axes.texts]
+    assert len(boxes) == 20
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    places = proj3d.proj_transform(
+        *tables["deep23_cone"].loc[apexes, ["c1", "c2", "c3"]].to_numpy().T, axes.get_proj()
+    )
+    np.testing.assert_allclose([text.xy for text in axes.texts], np.stack(places[:2], axis=1))
+    joined = [text.arrow_patch is not None for text in axes.texts]
+    assert any(joined) == (common < 1)
 
 
 def test_the_view_is_the_same_of_other_tables():

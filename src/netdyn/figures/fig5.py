@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,15 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import offset_copy
+from mpl_toolkits.mplot3d import proj3d
 
 from netdyn.errors import NetdynError
 from netdyn.figures.cone_axes import amplitudes_of, read_cones
 from netdyn.figures.fig6 import first_seed
 from netdyn.figures.style import CLASS_COLOURS, new_figure, only, panel, read
+from netdyn.figures.words import return_of, seeds_of
 
 __all__ = ["draw"]
 
 HEIGHTS = (3.6, 2.0)  # inches of (a) and (b)
+APEX = 8.0  # points, the size of a sample's marker
 VIEW = {"elev": 22, "azim": -65}  # degrees: the same view of every table
 POINT_SIZES = (16.0, 4.0)  # square points, at the smallest and at the largest amplitude
 OPACITIES = (0.9, 0.3)
@@ -42,23 +46,28 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
 
     Args:
         tables: `deep23_cone` and `deep23_fragile`; of several seeds the smallest is drawn.
-        settings: `title`, `note`: optional strings.
+        settings: `title`, `note`, optional strings; `noise_return`, optional: how the noisy
+            samples behind a table return to the data's range.
 
     Raises:
         NetdynError: naming the table that is missing, empty, or lacks a column or rows.
     """
     points, data = read_cones(tables, "deep23_cone", COORDINATES)
-    images, numbers = _fragile(tables)
+    images, numbers, seed = _fragile(tables)
     with new_figure(settings, height=sum(HEIGHTS)) as figure:
         above, below = figure.subfigures(2, 1, height_ratios=HEIGHTS)
         host = above.add_axes((0.01, 0, 0.98, 0.9))
         host.axis("off")
-        panel(host, "a", "perturbed points that keep the prediction of their sample")
+        noise = f"noise {return_of(settings, 'deep23_cone')}".rstrip()
+        words = "perturbed points that keep their sample's prediction"
+        panel(host, "a", f"{words}; {noise}, {seeds_of(points)}")
         # By hand: a box in perspective is wider than the square that it is laid out in.
         axes = above.add_axes((0.1, 0, 0.6, 0.93), projection="3d", computed_zorder=False)
         _basins(axes, points, data)
         _key(host, points)
-        _flips(below.subplot_mosaic([MOSAIC], width_ratios=WIDTHS), images, numbers)
+        panels = below.subplot_mosaic([MOSAIC], width_ratios=WIDTHS)
+        panel(panels["original"], "b", f"smallest basin: a {numbers['digit']:g}, {seed}")
+        _flips(panels, images, numbers)
         return figure
 
 
@@ -85,8 +94,8 @@ def _basins(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
     plain = {"depthshade": False, "linewidths": 0, "clip_on": False}
     look = {"s": 1.5, "color": "0.7", "alpha": 0.4, "rasterized": True, "label": "_training"}
     axes.scatter(*_places(training[inside]), **look, **plain)
-    looks = _looks(points)
-    for order, (sample, cone) in enumerate(points.groupby("sample")):
+    looks, apexes = _looks(points), []
+    for sample, cone in points.groupby("sample"):
         digit = int(cone["digit"].iloc[0])
         siblings = sorted(points.loc[points["digit"] == digit, "sample"].unique())
         colour = CLASS_COLOURS[digit % len(CLASS_COLOURS)]
@@ -106,22 +115,47 @@ def _basins(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
             axes.scatter(
                 *_places(kept), color=colour, marker=marker, label=label, zorder=3, **own, **plain
             )
-        apex = cone[cone["amplitude"] == 0]
-        axes.scatter(
-            *_places(apex),
-            s=62,
-            marker=marker,
-            color="white",
-            edgecolors=colour,
-            linewidths=1.3,
-            depthshade=False,
-            clip_on=False,
-            label=f"_sample {sample:g}",
-            zorder=10 + order,
-        )
-        text = {"ha": "center", "va": "center_baseline", "fontsize": 7, "zorder": 10.5 + order}
-        axes.text(*(float(place[0]) for place in _places(apex)), f"{digit}", **text)
+        apexes.append((cone[cone["amplitude"] == 0], digit, colour, marker))
     _box(axes, low, high)
+    _name_apexes(axes, apexes)
+
+
+def _name_apexes(axes: Axes, apexes: Sequence[tuple[pd.DataFrame, int, str, str]]) -> None:
+    """Draw each sample as a marker with its digit in it, joined to its place where moved aside."""
+    axes.apply_aspect()
+    places = np.concatenate([np.stack(_places(apex), axis=1) for apex, *_ in apexes])
+    places = np.stack(proj3d.proj_transform(*places.T, axes.get_proj())[:2], axis=1)  # (S, 2)
+    points = axes.transData.transform(places) * 72 / axes.get_figure(root=True).dpi
+    away = _apart(points) - points
+    for order, (place, move, (_, digit, colour, marker)) in enumerate(
+        zip(places, away, apexes, strict=True)
+    ):
+        moved = offset_copy(axes.transData, axes.get_figure(root=True), *move, units="points")
+        look = {"color": colour, "marker": marker, "clip_on": False, "label": "_sample"}
+        own = {"markersize": APEX, "markerfacecolor": "white", "markeredgewidth": 1.3}
+        axes.add_artist(Line2D(*place[:, None], transform=moved, zorder=10 + order, **look, **own))
+        text = {"ha": "center", "va": "center_baseline", "fontsize": 7, "zorder": 10.5 + order}
+        leader = None
+        if np.hypot(*move) > APEX / 2:
+            leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkB": 0}
+            leader["shrinkA"] = APEX / 2
+            own = {"markersize": 2.5, "zorder": 9}
+            axes.add_artist(Line2D(*place[:, None], transform=axes.transData, **look, **own))
+        text |= {"arrowprops": leader, "annotation_clip": False}
+        axes.annotate(f"{digit}", place, move, textcoords="offset points", **text)
+
+
+def _apart(points: np.ndarray) -> np.ndarray:
+    """Return points, (S, 2), pushed away from each other until no two markers meet."""
+    points = points + 1e-3 * np.arange(len(points))[:, None]  # also where two are the same
+    for _ in range(200):
+        gaps = points[:, None] - points
+        distances = np.hypot(*gaps.T) + np.diag(np.full(len(points), np.inf))
+        push = np.clip(1.25 * APEX - distances, 0, None) / 2
+        if not push.any():
+            break
+        points = points + (gaps * (push / distances)[..., None]).sum(axis=1)
+    return points
 
 
 def _extent(points: pd.DataFrame, training: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
@@ -168,8 +202,10 @@ def _mark(label: str, **look: object) -> Line2D:
     return Line2D([], [], linestyle="none", color="0.2", label=label, **look)
 
 
-def _fragile(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Return the square images by kind, those there are, and the numbers by name."""
+def _fragile(
+    tables: Mapping[str, pd.DataFrame],
+) -> tuple[dict[str, np.ndarray], dict[str, float], str]:
+    """Return the square images by kind, those there are, the numbers by name, and the seed."""
     name = "deep23_fragile"
     table = first_seed(read(tables, name, ["seed", "kind", "pixel", "value", "name"]))
     only(table, name, kind="original")
@@ -180,7 +216,7 @@ def _fragile(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, np.ndarray],
         if side**2 != len(rows):
             raise NetdynError(f"table {name!r}: {len(rows)} pixels of {kind!r} are no square image")
         images[kind] = rows.sort_values("pixel")["value"].to_numpy().reshape(side, side)
-    return images, dict(zip(summary["name"], summary["value"], strict=True))
+    return images, dict(zip(summary["name"], summary["value"], strict=True)), seeds_of(table)
 
 
 def _flips(
@@ -195,7 +231,6 @@ def _flips(
         "flipped": "predicted {prediction_flipped:g}",
     }
     numbers = {**numbers, "flips": 100 * numbers["held_out_flips"]}
-    panel(panels["original"], "b", f"smallest basin: a {numbers['digit']:g}")
     for kind, (sign, instead) in IMAGES.items():
         axes = panels[kind]
         axes.set(xticks=[], yticks=[])
@@ -216,6 +251,6 @@ def _image(axes: Axes, image: np.ndarray, difference: bool, text: str) -> None:
     if difference:
         high = np.abs(image).max() or 1.0
         low = -high
-        text += f"\ngrey 0, black +{high:.2g}"
+        text += f"\ngrey: pixel unchanged\nblack: raised by {high:.2g}"
     axes.imshow(image, cmap="gray_r", vmin=low, vmax=high, interpolation="nearest")
     axes.set_xlabel(text)
