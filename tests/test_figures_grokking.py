@@ -70,20 +70,56 @@ def test_points_beyond_the_axes_are_counted():
     rows = (projection["mode"] == "evaluation") & (projection["moment"] == "before")
     projection.loc[projection.index[rows][:2], "h2"] = 1e6
     axes = titled(fig6.draw(tables, SETTINGS), "c")
-    assert "2 beyond the axes" in [text.get_text() for text in axes.texts]
+    assert axes.get_xlabel().endswith("(2 points beyond the axes)")
 
 
-def test_samples_that_hide_each_other_are_pointed_out():
+def test_axes_hold_the_points_whatever_the_size_of_the_regions():
+    limits = set()
+    for radius in (2.5, 25):
+        tables = make_tables("fig6", (0,))
+        tables["deep23_regions"]["radius"] = radius
+        axes = titled(fig6.draw(tables, SETTINGS), "a")
+        limits.add((*axes.get_xlim(), *axes.get_ylim()))
+    assert len(limits) == 1
+
+
+@pytest.mark.parametrize("letter", "cd")
+def test_samples_that_take_up_little_of_their_panel_are_enlarged_in_a_free_corner(letter):
     tables = make_tables("fig6", (0,))
     projection = tables["deep23_projection"]
-    collapsed = (projection["mode"] == "evaluation") & (projection["moment"] == "before")
-    projection.loc[collapsed, ["h1", "h2"]] *= 0.01
+    moment = {"c": "before", "d": "after"}[letter]
+    collapsed = (projection["mode"] == "evaluation") & (projection["moment"] == moment)
+    projection.loc[collapsed, ["h1", "h2"]] *= 0.02
+    figure = fig6.draw(tables, SETTINGS)
+    insets = {other: titled(figure, other).child_axes for other in "abcdef"}
+    (zoom,) = insets.pop(letter)
+    assert not any(insets.values())
+    axes = titled(figure, letter)
+    figure.draw_without_rendering()
+    for digit in "025":
+        drawn = line(axes, digit)
+        (enlarged,) = [own for own in zoom.get_lines() if own.get_color() == drawn.get_color()]
+        np.testing.assert_array_equal(enlarged.get_xydata(), drawn.get_xydata())
+        pixels = axes.transData.transform(drawn.get_xydata())
+        assert not zoom.get_tightbbox().count_contains(pixels)
+    low, high = zoom.get_xlim()
+    assert low < projection.loc[collapsed, "h1"].quantile(0.02)
+    assert high > projection.loc[collapsed, "h1"].quantile(0.98)
+    assert high - low < 0.25 * np.ptp(axes.get_xlim())
+
+
+def test_samples_of_a_digit_that_hide_each_other_are_pointed_out():
+    tables = make_tables("fig6", (0,))
+    projection = tables["deep23_projection"]
+    rows = (projection["mode"] == "evaluation") & (projection["moment"] == "before")
+    hidden = rows & (projection["digit"] == 2)
+    projection.loc[hidden, ["h1", "h2"]] = [-1.0, 1.0]
     figure = fig6.draw(tables, SETTINGS)
     written = {
         letter: [text.get_text() for text in titled(figure, letter).texts] for letter in "abcdef"
     }
-    assert written.pop("c") == ["all 90 samples"]
-    assert not any("samples" in text for texts in written.values() for text in texts)
+    assert written.pop("c") == ["30 of digit 2"]
+    assert not any(written.values())
 
 
 def test_fig7_draws_accuracies_of_clean_and_of_noisy_samples():

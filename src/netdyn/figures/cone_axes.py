@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from netdyn.figures.fig6 import first_seed
+from netdyn.figures.projection_axes import first_seed
 from netdyn.figures.style import COLOURS, only, read
 
 __all__ = ["amplitude_colours", "amplitudes_of", "draw_plane", "plane_key", "read_cones"]

@@ -15,7 +15,7 @@ from mpl_toolkits.mplot3d import proj3d
 
 from netdyn.errors import NetdynError
 from netdyn.figures.cone_axes import amplitudes_of, read_cones
-from netdyn.figures.fig6 import first_seed
+from netdyn.figures.projection_axes import first_seed
 from netdyn.figures.style import CLASS_COLOURS, new_figure, only, panel, read
 from netdyn.figures.words import return_of, seeds_of
 

@@ -1,0 +1,225 @@
+"""Samples in the plane of two singular vectors, Fig. 6 and 7(e)–(h)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Polygon
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from netdyn.figures.marks import WHITE
+from netdyn.figures.style import COLOURS
+
+__all__ = [
+    "PROJECTION_COLUMNS",
+    "REGION_COLUMNS",
+    "draw_key",
+    "draw_projection",
+    "first_seed",
+    "share_limits",
+]
+
+POINTS = 1000  # at most, per panel and digit
+LOOK = (
+    {"color": COLOURS["blue"], "marker": "o"},
+    {"color": COLOURS["red"], "marker": "^"},
+    {"color": COLOURS["green"], "marker": "s"},
+)
+POINT = {
+    "linestyle": "none",
+    "markersize": 2.2,
+    "markeredgewidth": 0,
+    "alpha": 0.5,
+    "rasterized": True,
+}
+PROJECTION_COLUMNS = ["seed", "moment", "step", "split", "mode", "digit", "h1", "h2"]
+REGION_COLUMNS = [
+    "seed", "moment", "digit", "mean_h1", "mean_h2", "cov_11", "cov_12", "cov_22", "radius",
+]  # fmt: skip
+# Once the points of one panel spread this many times wider than the training samples.
+TOO_WIDE = 20.0
+# Parts of a panel's width and height: a panel's points within less are enlarged, a digit's points
+# within less can't be told apart.
+SMALL, HIDDEN = 0.25, 0.03
+# Where points are enlarged: left, bottom, width and height of each corner, in parts of the panel.
+CORNERS = [(left, bottom, 0.28, 0.34) for left in (0.62, 0.14) for bottom in (0.52, 0.14)]
+# Where a digit's name may stand beside its points, in parts of the panel.
+BESIDE = np.array([(across, up) for across in (0.2, -0.2, 0) for up in (0.25, -0.25)])
+
+
+def first_seed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the smallest seed: projections of two networks have no common axes."""
+    return table[table["seed"] == table["seed"].min()]
+
+
+def draw_projection(
+    axes: Axes, points: pd.DataFrame, regions: pd.DataFrame, digits: Sequence[int]
+) -> None:
+    """Draw samples at (h1, h2), a colour and marker per digit, and the digits' training regions."""
+    for digit, look in zip(digits, LOOK, strict=False):
+        rows = points[points["digit"] == digit].head(POINTS)
+        axes.plot(rows["h1"], rows["h2"], label=str(digit), **look, **POINT)
+        for region in regions[regions["digit"] == digit].itertuples():
+            outline = _outline(region)
+            if np.isfinite(outline).all():
+                axes.add_patch(_ellipse(outline, look["color"]))
+    axes.set(xlabel=r"$h_1$", ylabel=r"$h_2$")
+
+
+def _ellipse(outline: np.ndarray, colour) -> Polygon:
+    return Polygon(outline, fill=False, edgecolor=colour, linewidth=1.1, zorder=3)
+
+
+def _outline(region) -> np.ndarray:
+    """Return 200 points, (200, 2), at the region's Mahalanobis radius from its centre."""
+    covariance = np.array([[region.cov_11, region.cov_12], [region.cov_12, region.cov_22]])
+    if not np.isfinite(covariance).all():
+        return np.full((200, 2), np.nan)
+    variances, directions = np.linalg.eigh(covariance)
+    angles = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)  # (200, 2)
+    semi_axes = region.radius * np.sqrt(variances.clip(min=0))
+    return (circle * semi_axes) @ directions.T + [region.mean_h1, region.mean_h2]
+
+
+def share_limits(
+    panels: Sequence[tuple[Axes, pd.DataFrame]], training: pd.DataFrame, regions: pd.DataFrame
+) -> None:
+    """Give all panels one pair of axes, so that a shift between them is seen as a shift.
+
+    The axes hold the middle 98 % of every panel's points; regions may reach beyond. Where that is
+    far wider than the training samples, they are logarithmic outside the extent of these. Points
+    beyond the axes are counted below the panel. Points that take up little of it are enlarged in a
+    corner; a digit whose points hide each other is pointed out.
+    """
+    beyond = [np.zeros(len(points), dtype=bool) for _, points in panels]
+    for index, side in enumerate("xy"):
+        coordinate = f"h{index + 1}"
+        inner = training[coordinate].quantile([0.01, 0.99]).to_numpy()
+        middles = [points[coordinate].quantile([0.01, 0.99]) for _, points in panels]
+        extent = np.concatenate([inner, *middles])
+        low, high = np.nanmin(extent), np.nanmax(extent)
+        wide = high - low > TOO_WIDE * max(np.ptp(inner), 1e-12)
+        for (axes, points), outside in zip(panels, beyond, strict=True):
+            if wide:
+                _bend(axes, side, float(np.abs(inner).max()), float(np.abs(extent).max()))
+                ends = low - 0.3 * abs(low), high + 0.3 * abs(high)
+            else:
+                margin = 0.08 * max(high - low, 1e-12)
+                ends = low - margin, high + margin
+            getattr(axes, f"set_{side}lim")(*ends)
+            outside |= ~points[coordinate].between(*ends).to_numpy()
+    for (axes, points), outside in zip(panels, beyond, strict=True):
+        if count := int(outside.sum()):
+            words = f"{count} point{'s' * (count > 1)} beyond the axes"
+            axes.set_xlabel(f"{axes.get_xlabel()} ({words})")
+        if not _enlarge(axes, points, regions):
+            _point_out(axes, points)
+
+
+def _spread(axes: Axes, points: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the ends and the middle of most points, (2,) each, in parts of the panel."""
+    places = _in_panel(axes, points[["h1", "h2"]].to_numpy())
+    return tuple(np.quantile(places, [0.01, 0.5, 0.99], axis=0))
+
+
+def _in_panel(axes: Axes, places: np.ndarray) -> np.ndarray:
+    return axes.transAxes.inverted().transform(axes.transData.transform(places))
+
+
+def _enlarge(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> bool:
+    """Draw points that take up little of their panel again in its emptiest corner, if they do."""
+    low, _, high = _spread(axes, points)
+    if (high - low).max() >= SMALL:
+        return False
+    outlines = np.concatenate([_outline(region) for region in regions.itertuples()])
+    drawn = _in_panel(axes, np.concatenate([points[["h1", "h2"]].to_numpy(), outlines]))
+
+    def hidden(corner: tuple[float, ...]) -> int:
+        start, size = np.array(corner).reshape(2, 2)
+        # The numbers on its axes stand between it and the panel's edges.
+        low = np.where(start > 0.5, start - 0.03, 0)
+        high = np.where(start > 0.5, 1, start + size + 0.03)
+        return ((drawn >= low) & (drawn <= high)).all(axis=1).sum()
+
+    corner = min(CORNERS, key=hidden)
+    zoom = axes.inset_axes(corner)
+    for line in axes.get_lines():
+        look = {"color": line.get_color(), "marker": line.get_marker()}
+        zoom.plot(*line.get_data(), **look, **POINT)
+    for patch in axes.patches:
+        zoom.add_patch(_ellipse(patch.get_xy(), patch.get_edgecolor()))
+    for index, side in enumerate("xy"):
+        ends = points[f"h{index + 1}"].quantile([0.01, 0.99])
+        margin = 0.15 * max(np.ptp(ends), 1e-12)
+        getattr(zoom, f"set_{side}lim")(ends.min() - margin, ends.max() + margin)
+        getattr(zoom, f"{side}axis").set_major_locator(MaxNLocator(2))
+    zoom.spines[:].set_visible(True)
+    # Numbers on the outer sides: the lines from the enlarged part reach the inner ones.
+    zoom.yaxis.set_ticks_position("right" if corner[0] > 0.5 else "left")
+    zoom.xaxis.set_ticks_position("top" if corner[1] > 0.5 else "bottom")
+    axes.indicate_inset_zoom(zoom, edgecolor="0.3", alpha=1, linewidth=0.7)
+    return True
+
+
+def _point_out(axes: Axes, points: pd.DataFrame) -> None:
+    """Name the digits whose points lie so close that they hide each other."""
+    spreads = {digit: _spread(axes, own) for digit, own in points.groupby("digit")}
+    taken = [middle for _, middle, _ in spreads.values()]
+    for line in axes.get_lines():
+        own = points[points["digit"].astype(str) == line.get_label()]
+        low, middle, high = spreads[own["digit"].iloc[0]]
+        if (high - low).max() >= HIDDEN:
+            continue
+        places = (middle + BESIDE).clip((0.2, 0.1), (0.8, 0.9))
+        room = np.linalg.norm(places[:, None] - np.array(taken), axis=2).min(axis=1)
+        taken.append(places[room.argmax()])
+        axes.annotate(
+            f"{len(own):,} of digit {line.get_label()}",
+            middle,
+            taken[-1],
+            xycoords="axes fraction",
+            fontsize=7,
+            color=line.get_color(),
+            ha="center",
+            va="center",
+            bbox=WHITE,
+            arrowprops={"arrowstyle": "->", "linewidth": 0.7, "shrinkB": 4},
+        )
+
+
+def _bend(axes: Axes, side: str, threshold: float, largest: float) -> None:
+    """Make an axis linear up to ± a threshold of one digit and logarithmic beyond."""
+    unit = 10.0 ** np.floor(np.log10(threshold))
+    threshold = unit * np.ceil(threshold / unit)
+    getattr(axes, f"set_{side}scale")("symlog", linthresh=threshold, linscale=2)
+    first = int(np.floor(np.log10(threshold))) + 1
+    decades = 10.0 ** np.arange(first, int(np.ceil(np.log10(largest))) + 1)
+    ticks = [threshold, *decades[decades > 3 * threshold]]
+    getattr(axes, f"{side}axis").set_major_locator(
+        FixedLocator([*(-tick for tick in ticks[::-1]), 0.0, *ticks])
+    )
+    getattr(axes, f"{side}axis").set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−"))
+    )
+    getattr(axes, f"{side}axis").set_minor_locator(NullLocator())
+
+
+def draw_key(figure: Figure, digits: Sequence[int]) -> None:
+    """Put a legend of the digits' markers and of the regions' outlines below all panels."""
+    entries = [
+        Line2D([], [], linestyle="none", markersize=4, label=f"digit {digit}", **look)
+        for digit, look in zip(digits, LOOK, strict=False)
+    ]
+    entries.append(Line2D([], [], color="0.3", linewidth=1.1, label="99 % of training samples"))
+    # A legend is no part of the layout: the strip it stands in is taken off the panels' part.
+    layout = figure.get_layout_engine()
+    low = layout.get()["rect"][1]
+    strip = low + 0.22 / figure.get_figheight()
+    layout.set(rect=(0, strip, 1, 1 - strip))
+    figure.legend(
+        handles=entries, loc="lower center", bbox_to_anchor=(0.5, low), ncols=len(entries)
+    )
