@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from figure_tables import SETTINGS, assert_draws_mean, deep23_tables, line, make_tables, titled
+from matplotlib.figure import SubFigure
 from matplotlib.patches import Polygon
 
 from netdyn.errors import NetdynError
@@ -141,6 +142,20 @@ def test_fig7_draws_basins_from_90_percent_training_accuracy_on():
         assert_draws_mean(axes, f"{space} space", own[own["step"] >= 10], "step", "size")
 
 
+def test_fig7_says_why_no_basins_are_drawn_before():
+    axes = titled(fig7.draw(make_tables("fig7"), SETTINGS), "b")
+    assert "not formed:\ntraining accuracy < 90 %" in [text.get_text() for text in axes.texts]
+
+
+def test_fig7_says_samples_seeds_and_how_noisy_samples_return():
+    told = {"runs": {"grokking": {"samples": 1000}}, "noise_return": {"grokking_noise": "affine"}}
+    figure = fig7.draw(make_tables("fig7", (4, 5, 6)), told)
+    title = titled(figure, "a").get_title(loc="left")
+    assert title.endswith("\nnoise returned affinely; n = 1,000, 3 seeds")
+    heads = [part.get_suptitle() for part in figure.findobj(SubFigure) if part.get_suptitle()]
+    assert heads == ["before grokking, step 10, seed 4", "after grokking, step 100, seed 4"]
+
+
 def test_fig7_says_that_no_basin_has_formed():
     tables = make_tables("fig7")
     tables["grokking_history"]["train_accuracy"] = 0.5
@@ -195,3 +210,15 @@ def test_fig7_compares_training_and_test_samples_on_the_same_axes():
         one, other = titled(figure, training), titled(figure, test)
         assert one.get_xlim() == other.get_xlim()
         assert one.get_ylim() == other.get_ylim()
+
+
+def test_fig7_draws_the_projections_of_the_smallest_seed_with_its_accuracies():
+    tables = make_tables("fig7", (4, 5))
+    history = tables["grokking_history"].query("seed == 4").set_index("step")
+    figure = fig7.draw(tables, SETTINGS)
+    for letter, step, split in (("e", 10, "train"), ("f", 100, "train"), ("h", 100, "test")):
+        share = f"acc. {100 * history.loc[step, f'{split}_accuracy']:.1f} %"
+        assert titled(figure, letter).get_title(loc="left").endswith(share)
+        rows = style.matching(tables["grokking_projection"], seed=4, split=split, digit=5)
+        rows = rows[rows["step"] == step]
+        np.testing.assert_array_equal(line(titled(figure, letter), "5").get_xdata(), rows["h1"])

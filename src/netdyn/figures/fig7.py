@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
@@ -32,6 +32,7 @@ from netdyn.figures.style import (
     read,
     zero_log_axis,
 )
+from netdyn.figures.words import listed, return_of, samples_of, seeds_of
 
 __all__ = ["draw"]
 
@@ -46,7 +47,11 @@ SPACE_LOOK = {
     "sample": {"color": COLOURS["blue"], "marker": "o", "label": "sample space"},
     "weight": {"color": COLOURS["orange"], "marker": "s", "label": "weight space"},
 }
-MOSAIC = [["a", "a", "b", "b"], ["c", "c", "d", "d"], ["c", "c", "d2", "d2"], ["e", "f", "g", "h"]]
+MOSAIC = [["a", "b"], ["c", "d"], ["c", "d2"]]
+SPLITS = {
+    "train": ("train_accuracy", "training samples"),
+    "test": ("test_accuracy", "test samples"),
+}
 
 
 def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
@@ -56,7 +61,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         tables: `grokking_history`, `grokking_noise`, `grokking_sample_basin`,
             `grokking_weight_basin`, `grokking_gradient`, `grokking_projection` and
             `grokking_regions`.
-        settings: `title`, `note`: optional strings.
+        settings: `title`, `note`, optional strings; `runs`, `noise_return`, optional: what to say
+            of each run, and of the noisy samples behind each table.
 
     Lines are means over seeds, bands reach to the extremes; projections are those of the smallest
     seed.
@@ -74,9 +80,14 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     points = first_seed(read(tables, "grokking_projection", PROJECTION_COLUMNS))
     regions = first_seed(read(tables, "grokking_regions", REGION_COLUMNS))
 
-    with new_figure(settings, height=6.8) as figure:
-        axes = figure.subplot_mosaic(MOSAIC, height_ratios=[2, 1, 1, 1.7])
+    with new_figure(settings, height=9.0) as figure:
+        above, below = figure.subfigures(2, 1, height_ratios=[4.7, 4.3])
+        axes = above.subplot_mosaic(MOSAIC, height_ratios=[2, 1, 1])
         steps = history["step"]
+        returned = f"noise {return_of(settings, 'grokking_noise')}".rstrip()
+        behind = listed(samples_of(settings, "grokking"), seeds_of(history))
+        text = f"accuracy; thin: training samples + noise a\n{returned}; {behind}"
+        panel(axes["a"], "a", text)
         _accuracies(axes["a"], history, only(noise, "grokking_noise", of="average"))
         _basins(axes["b"], history, basins)
         panel(axes["c"], "c", "RPD gradients of the hidden layers")
@@ -84,14 +95,17 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         zero_log_axis(axes["c"], steps, "step")
         axes["c"].legend(loc="upper left")
         _late(axes["d"], axes["d2"], history, gradient)
-        _projections([axes[letter] for letter in "efgh"], points, regions)
+        columns = below.subfigures(1, 2)
+        for moment, letters, column in zip(("before", "after"), ("eg", "fh"), columns, strict=True):
+            at_moment = only(points, "grokking_projection", moment=moment)
+            region = only(regions, "grokking_regions", moment=moment)
+            _projections(column, letters, at_moment, region, history)
         draw_key(figure, sorted(points["digit"].unique()))
         return figure
 
 
 def _accuracies(axes: Axes, history: pd.DataFrame, noise: pd.DataFrame) -> None:
     """Draw training and test accuracy, and that of training samples under noise."""
-    panel(axes, "a", "accuracy; thin: training samples + noise a")
     # Without noise it is the training accuracy again.
     amplitudes = sorted(amplitude for amplitude in noise["amplitude"].unique() if amplitude > 0)
     shades = matplotlib.colormaps["viridis"](np.linspace(0.05, 0.85, len(amplitudes)))
@@ -139,8 +153,15 @@ def _basins(axes: Axes, history: pd.DataFrame, basins: Mapping[str, pd.DataFrame
     axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("basin size (noise amplitude)")
-    axes.axvspan(axes.get_xlim()[0], learned, color="0.93", linewidth=0)
-    axes.legend(loc="best")
+    left = axes.get_xlim()[0]
+    axes.axvspan(left, learned, color="0.93", linewidth=0)
+    words = f"not formed:\ntraining accuracy < {100 * FORMED:.0f} %"
+    look = {"ha": "center", "va": "center", "fontsize": 7, "color": "0.3"}
+    middle = axes.transData.inverted().transform(
+        axes.transData.transform([(left, 1), (learned, 1)]).mean(axis=0)
+    )[0]
+    axes.text(middle, 0.4, words, transform=axes.get_xaxis_transform(), **look)
+    axes.legend(loc="upper left")
 
 
 def _sizes(axes: Axes, table: pd.DataFrame, label: str, **look: object) -> Line2D:
@@ -210,17 +231,24 @@ def _late(above: Axes, below: Axes, history: pd.DataFrame, gradient: pd.DataFram
     below.set_ylabel("g")
 
 
-def _projections(panels: list[Axes], points: pd.DataFrame, regions: pd.DataFrame) -> None:
-    """Draw training samples before and after grokking, then test samples before and after."""
-    name = "grokking_projection"
+def _projections(
+    column: FigureBase,
+    letters: str,
+    points: pd.DataFrame,
+    regions: pd.DataFrame,
+    history: pd.DataFrame,
+) -> None:
+    """Draw training samples, and below them test samples, of one moment."""
     digits = sorted(points["digit"].unique())
-    drawn = {"before": [], "after": []}
-    order = [(split, moment) for split in ("train", "test") for moment in ("before", "after")]
-    for axes, letter, (split, moment) in zip(panels, "efgh", order, strict=True):
-        rows = only(points, name, split=split, moment=moment, mode="evaluation")
-        words = "training" if split == "train" else "test"
-        panel(axes, letter, f"{words}, {moment}\nstep {rows['step'].iloc[0]:,}")
-        draw_projection(axes, rows, only(regions, "grokking_regions", moment=moment), digits)
-        drawn[moment].append((axes, rows))
-    for moment, pair in drawn.items():
-        share_limits(pair, pair[0][1], only(regions, "grokking_regions", moment=moment))
+    moment, step, seed = points[["moment", "step", "seed"]].iloc[0]
+    column.suptitle(f"{moment} grokking, step {step:,}, {seeds_of(points)}", fontsize=8)
+    record = matching(history, step=step, seed=seed)
+    drawn = []
+    for axes, letter, split in zip(column.subplots(2, 1), letters, SPLITS, strict=True):
+        accuracy, words = SPLITS[split]
+        rows = only(points, "grokking_projection", split=split, mode="evaluation")
+        shares = [f"acc. {100 * share:.1f} %" for share in record[accuracy]]
+        panel(axes, letter, listed(words, *shares))
+        draw_projection(axes, rows, regions, digits)
+        drawn.append((axes, rows))
+    share_limits(drawn, drawn[0][1], regions)
