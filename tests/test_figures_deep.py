@@ -39,7 +39,7 @@ FIGURES = {
         "abcdefgj",
         [name for name in FIG3_TABLES if name != "deep23_pruning"],
     ),
-    "supplement": (supplement, "abcdefgh", SUPPLEMENT_TABLES),
+    "supplement": (supplement, "abcdefghijklmn", SUPPLEMENT_TABLES),
 }
 MODES = {
     "evaluation": (fig3, "test_accuracy"),
@@ -471,35 +471,43 @@ def test_runs_that_diverged_are_told_in_every_panel_of_the_supplement():
         axes = titled(figure, letter)
         assert texts(axes) == [f"{count} of 2 diverged\nat step 10"]
         assert line(axes, "_diverged").get_xdata()[0] == pytest.approx(x)
-    (panel,) = [axes for axes in figure.axes if axes.get_title(loc="left").startswith("3c")]
-    assert texts(panel) == ["2 of 2 diverged\nat step 100"]
+    assert texts(titled(figure, "k")) == ["2 of 2 diverged\nat step 100"]
 
 
 def test_signs_by_layer_at_best_and_last_step(drawn):
-    axes, table = titled(drawn["supplement"], "g"), make_deep_tables("supplement")["sign_agreement"]
-    for letter in "adg":
-        own = table[table["run"] == RUN_OF[letter]]
-        for moment, rows in (("best", own[own["step"] < 500]), ("last", own[own["step"] > 500])):
-            assert_draws_mean(axes, f"3{letter}, {moment}", rows, "layer", "agreement")
-    assert not any("3b" in drawn_line.get_label() for drawn_line in axes.get_lines())
-    legend = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert [entry[:2] for entry in legend[:7]] == [f"3{letter}" for letter in RUN_OF]
+    table = make_deep_tables("supplement")["sign_agreement"]
+    for letter, runs in (("g", "ad"), ("h", "g")):
+        axes = titled(drawn["supplement"], letter)
+        for run in runs:
+            own = table[table["run"] == RUN_OF[run]]
+            best, last = own[own["step"] < 500], own[own["step"] > 500]
+            assert_draws_mean(axes, f"3{run}, best", best, "layer", "agreement")
+            assert_draws_mean(axes, f"3{run}, last", last, "layer", "agreement")
+        labels = {drawn_line.get_label() for drawn_line in axes.get_lines()}
+        assert labels == {f"3{run}, {moment}" for run in runs for moment in ("best", "last")}
+
+
+def test_one_key_names_the_runs_of_three_panels(drawn):
+    figure = drawn["supplement"]
+    (key,) = [part for part in figure.subfigs if titled(figure, "f") in part.axes]
+    (legend,) = key.legends
+    entries = [text.get_text() for text in legend.get_texts()]
+    assert [entry[:2] for entry in entries[:7]] == [f"3{letter}" for letter in RUN_OF]
+    assert entries[7:9] == ["best step", "last step"]
+    for letter in "fgh":
+        assert titled(figure, letter) in key.axes
 
 
 def test_test_accuracy_with_the_first_batchs_statistics(drawn):
     tables = make_deep_tables("supplement")
-    panels = {
-        re.search("3([a-f]),", axes.get_title(loc="left"))[1]: axes
-        for axes in drawn["supplement"].axes
-        if re.search("3[a-f],", axes.get_title(loc="left"))
-    }
-    assert sorted(panels) == list("abcdef")
-    for letter, run in zip("abcdef", RUNS, strict=True):
+    for letter, run_letter, run in zip("ijklmn", "abcdef", RUNS, strict=True):
+        axes = titled(drawn["supplement"], letter)
+        assert f"Fig. 3{run_letter}\n" in axes.get_title(loc="left")
         history = style.matching(tables["deep10_history"], run=run)
         kept = style.matching(tables["deep10_first_batch"], run=run)
-        assert_draws_mean(panels[letter], "training", history, "step", "train_accuracy")
+        assert_draws_mean(axes, "training", history, "step", "train_accuracy")
         for label, column in (
             ("test, running statistics from 0 and 1", "test_accuracy"),
             ("test, from the first batch's", "test_accuracy_first_batch"),
         ):
-            assert_draws_mean(panels[letter], label, kept, "step", column)
+            assert_draws_mean(axes, label, kept, "step", column)

@@ -24,7 +24,7 @@ from netdyn.figures.style import (
     read,
     zero_log_axis,
 )
-from netdyn.figures.words import training_of
+from netdyn.figures.words import shape_of, training_of
 
 __all__ = ["draw_first_batch", "draw_statistics_and_signs"]
 
@@ -46,6 +46,7 @@ MARKS = {
         "label": f"test accuracy first {100 * REACHED:.0f} %",
     },
 }
+KEY = {"ncols": 4, "handlelength": 1.8, "columnspacing": 1.0}
 MOMENTS = {"best": 1.6, "last": 0.6}  # line widths
 ACCURACIES = {
     "train_accuracy": {
@@ -66,36 +67,41 @@ ACCURACIES = {
 def draw_statistics_and_signs(
     figure: FigureBase, tables: Mapping[str, pd.DataFrame], settings: Mapping, letters: str
 ) -> None:
-    """Draw two panels on the runs of Fig. 3(a)–(g), with one legend of the runs.
+    """Draw three panels on the runs of Fig. 3(a)–(g) below one legend.
 
-    Left, how far the running statistics are from the current ones over steps, mean over layers; the
-    first steps at which training and test accuracy reach 90 % are marked on each line. Right, by
+    First, how far the running statistics are from the current ones over steps, mean over layers;
+    the first steps at which training and test accuracy reach 90 % are marked on each line. Then, by
     layer, the share of signs that the L-map and the mean Jacobian have in common, thick at each
-    run's best step, thin at its last.
+    run's best step, thin at its last: of the runs (a)–(f), which are nearly alike, and of (g).
 
     Args:
-        figure: for both panels and their legends.
+        figure: for the panels and their legend.
         tables: `deep10_history`, `deep23_history`, and `sign_agreement` of two steps of each run,
             or of one where they are the same.
         settings: `runs`, optional: what to say of each run.
-        letters: of the panels.
+        letters: of the three panels.
     """
-    left, right = figure.subplots(1, 2)
+    left, *others = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
     marks = _distances(left, tables, letters[0])
-    _agreement(right, tables, letters[1])
-    figure.legend(handles=marks, loc="outside lower left", ncols=4, handlelength=1)
+    for axes, letter, runs in zip(others, letters[1:], ("abcdef", "g"), strict=True):
+        shape = shape_of(settings, *(PANELS[run][1] for run in runs))
+        panel(axes, letter, f"L-map and Jacobian\n{shape}".rstrip())
+        _agreement(axes, tables, runs)
+    others[-1].set_ylabel("")
     runs = [
         Line2D([], [], label=f"3{letter} {training_of(settings, PANELS[letter][1])}", **look)
         for letter, look in LOOK.items()
     ]
-    for moment, width in MOMENTS.items():
-        runs.append(Line2D([], [], color="0.4", linewidth=width, label=f"{moment} step"))
-    right.legend(handles=runs, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    moments = [
+        Line2D([], [], color="0.4", linewidth=width, label=f"{moment} step")
+        for moment, width in MOMENTS.items()
+    ]
+    figure.legend(handles=[*runs, *moments, *marks], loc="outside upper center", **KEY)
 
 
 def _distances(axes: Axes, tables: Mapping[str, pd.DataFrame], letter: str) -> list[Line2D]:
     """Draw distances over steps; return what a legend needs of the marks on the lines."""
-    panel(axes, letter, "running against current statistics")
+    panel(axes, letter, "running against current statistics\nmean over layers")
     steps = []
     handles = [Line2D([], [], color="0.4", linestyle="none", **mark) for mark in MARKS.values()]
     for run_letter, look in LOOK.items():
@@ -126,26 +132,26 @@ def _distances(axes: Axes, tables: Mapping[str, pd.DataFrame], letter: str) -> l
     return handles
 
 
-def _agreement(axes: Axes, tables: Mapping[str, pd.DataFrame], letter: str) -> None:
+def _agreement(axes: Axes, tables: Mapping[str, pd.DataFrame], letters: str) -> None:
     name = "sign_agreement"
-    panel(axes, letter, "signs of L-map and Jacobian")
     table = read(tables, name, ["run", "seed", "step", "layer", "agreement"])
     of_run = table.groupby(["run", "seed"])["step"]
     steps = {"best": of_run.transform("min"), "last": of_run.transform("max")}
-    for run_letter, look in LOOK.items():
+    for run_letter in letters:
         for moment, width in MOMENTS.items():
             rows = table[(table["run"] == PANELS[run_letter][1]) & (table["step"] == steps[moment])]
             if len(rows):
-                label = f"3{run_letter}, {moment}"
-                plot_line(axes, rows, "layer", "agreement", label=label, linewidth=width, **look)
+                look = {**LOOK[run_letter], "linewidth": width, "markersize": 2 + width}
+                plot_line(
+                    axes, rows, "layer", "agreement", label=f"3{run_letter}, {moment}", **look
+                )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("layer")
-    axes.set_ylim(None, 1.01)
     percent_axis(axes, "equal signs")
 
 
 def draw_first_batch(
-    figure: FigureBase, tables: Mapping[str, pd.DataFrame], settings: Mapping, letter: str
+    figure: FigureBase, tables: Mapping[str, pd.DataFrame], settings: Mapping, letters: str
 ) -> None:
     """Draw the test accuracy had the running statistics started from the first batch's.
 
@@ -153,6 +159,7 @@ def draw_first_batch(
         figure: for six panels, one for each run of Fig. 3(a)–(f), and their legend.
         tables: `deep10_history` for the training accuracy and `deep10_first_batch`.
         settings: `runs`, optional: what to say of each run.
+        letters: of the six panels.
     """
     columns = ["run", "seed", "step"]
     history = read(tables, "deep10_history", [*columns, "train_loss", "train_accuracy"])
@@ -164,13 +171,9 @@ def draw_first_batch(
         for row in ("abc", "def")
     }
     grid = figure.subplots(2, 3, sharey=True)
-    for axes, run_letter in zip(grid.flat, "abcdef", strict=True):
+    for axes, letter, run_letter in zip(grid.flat, letters, "abcdef", strict=True):
         _, run = PANELS[run_letter]
-        text = f"3{run_letter}, {training_of(settings, run)}"
-        if run_letter == "a":
-            panel(axes, letter, text)
-        else:
-            axes.set_title(text)
+        panel(axes, letter, f"run of Fig. 3{run_letter}\n{training_of(settings, run)}")
         own = only(history, "deep10_history", run=run)
         accuracies = dict.fromkeys(tests, only(kept, name, run=run))
         accuracies["train_accuracy"] = before_divergence(own)

@@ -24,6 +24,7 @@ from netdyn.figures.style import (
     read,
     zero_log_axis,
 )
+from netdyn.figures.words import listed, samples_of, shape_of
 
 __all__ = ["draw"]
 
@@ -44,7 +45,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
             `translations_history` and the `…_sample_basin` and `…_weight_basin` of these and of
             `architecture`; `deep10_history`, `deep10_first_batch`, `deep23_history` and
             `sign_agreement`.
-        settings: `title`, `note`: optional strings.
+        settings: `title`, `note`, optional strings; `runs`, optional: what to say of each run.
 
     Lines are means over seeds, bands and bars reach to the extremes; a single seed's basins carry
     their resampling error. A run that diverged is drawn until it did.
@@ -52,18 +53,18 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     Raises:
         NetdynError: naming the table that is missing, empty, or lacks a column or rows.
     """
-    with new_figure(settings, height=9.0) as figure:
-        first, second, third, fourth = figure.subfigures(4, 1, height_ratios=[2.2, 2, 2.1, 2.6])
+    with new_figure(settings, height=9.4) as figure:
+        first, second, third, fourth = figure.subfigures(4, 1, height_ratios=[2.1, 1.9, 2.5, 2.9])
         upper = first.subplot_mosaic([["a", "b"], ["a2", "b"]], height_ratios=[1, 1.5])
         _weights(upper["a"], upper["a2"], tables)
-        _initial_scales(upper["b"], tables)
+        _initial_scales(upper["b"], tables, settings)
         c, d, e = second.subplots(1, 3)
         for axes, letter, space in ((c, "c", "weight"), (d, "d", "sample")):
             panel(axes, letter, f"basin in {space} space")
-            _fixed_range(axes, tables, space)
+            _fixed_range(axes, tables, settings, space)
         _translations(e, tables)
-        draw_statistics_and_signs(third, tables, settings, "fg")
-        draw_first_batch(fourth, tables, settings, "h")
+        draw_statistics_and_signs(third, tables, settings, "fgh")
+        draw_first_batch(fourth, tables, settings, "ijklmn")
         return figure
 
 
@@ -112,7 +113,7 @@ def _first(history: pd.DataFrame, column: str, threshold: float) -> float:
     return reached.min() if len(reached) else np.inf
 
 
-def _initial_scales(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
+def _initial_scales(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping) -> None:
     name = "initial_scales"
     panel(axes, "b", "basins against the scale of initial weights")
     history = read(tables, f"{name}_history", ["initial_scale", *RECORD])
@@ -123,13 +124,17 @@ def _initial_scales(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
     scales = sorted(history["initial_scale"].unique())
     axes.set_xticks(scales, [f"{scale:g}" for scale in scales])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set(xlabel="factor on initial weights", ylabel="basin size")
+    network = listed(shape_of(settings, name), samples_of(settings, name))
+    axes.set_xlabel(f"factor on initial weights; {network}".rstrip("; "))
+    axes.set_ylabel("basin size")
     axes.set_ylim(0, None)
     axes.legend(loc="best")
     diverged_note(axes, history, x="initial_scale")
 
 
-def _fixed_range(axes: Axes, tables: Mapping[str, pd.DataFrame], space: str) -> None:
+def _fixed_range(
+    axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping, space: str
+) -> None:
     """Draw basins against width, for initial ranges that shrink with it and for a fixed one."""
     history = read(tables, "fixed_range_history", ["width", *RECORD, "weight_norm_1"])
     depth = max(
@@ -146,7 +151,8 @@ def _fixed_range(axes: Axes, tables: Mapping[str, pd.DataFrame], space: str) -> 
     draw_basins(axes, fixed, "width", "fixed range", 0.5, **hollow)
     axes.set_ylim(0, None)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set(xlabel=f"width, {depth} layers", ylabel="basin size")
+    samples = samples_of(settings, "fixed_range", "architecture")
+    axes.set(xlabel=listed(f"width, {depth} layers", samples), ylabel="basin size")
     axes.legend(loc="best")
     diverged_note(axes, history, x="width")
 
