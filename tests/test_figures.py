@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from figure_boxes import assert_readable
 from figure_tables import ACTIVATIONS, SETTINGS, assert_draws_mean, make_tables, titled
 
 from netdyn.errors import NetdynError
@@ -31,10 +32,7 @@ def test_every_panel_has_its_letter_and_fits_the_page(name, seeds):
     assert figure.get_figwidth() == 7
     assert figure.get_suptitle() == SETTINGS["title"]
     assert SETTINGS["note"] in [text.get_text() for text in figure.texts]
-    for axes in figure.axes:
-        part = axes.get_position()
-        assert 0 <= part.x0 < part.x1 <= 1
-        assert 0 <= part.y0 < part.y1 <= 1
+    assert_readable(figure)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from figure_boxes import assert_readable
 from figure_tables import SETTINGS, assert_draws_mean, line, titled
 from figure_tables_basins import (
     AMPLITUDES,
@@ -89,16 +90,7 @@ def test_every_panel_has_its_letter_and_fits_the_page(drawn, name):
     assert figure.get_figheight() < 9.6  # fits a page with its caption
     assert figure.get_suptitle() == SETTINGS["title"]
     assert SETTINGS["note"] in [text.get_text() for text in figure.texts]
-    page = figure.bbox
-    for axes in figure.axes:
-        part = axes.get_position()
-        assert 0 <= part.x0 < part.x1 <= 1
-        assert 0 <= part.y0 < part.y1 <= 1
-        key = axes.get_legend()
-        if key is not None:
-            box = key.get_window_extent()
-            assert page.x0 <= box.x0 < box.x1 <= page.x1
-            assert page.y0 <= box.y0 < box.y1 <= page.y1
+    assert_readable(figure)
 
 
 @pytest.mark.parametrize("name", FIGURES)

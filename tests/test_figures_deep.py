@@ -6,6 +6,7 @@ import re
 import matplotlib
 import numpy as np
 import pytest
+from figure_boxes import assert_readable
 from figure_tables import SETTINGS, assert_draws_mean, line, titled
 from figure_tables_deep import (
     DEEP,
@@ -84,10 +85,7 @@ def test_every_panel_has_its_letter_and_fits_the_page(drawn, name):
     assert figure.get_figwidth() == 7
     assert figure.get_suptitle() == SETTINGS["title"]
     assert SETTINGS["note"] in [text.get_text() for text in figure.texts]
-    for axes in figure.axes:
-        part = axes.get_position()
-        assert 0 <= part.x0 < part.x1 <= 1
-        assert 0 <= part.y0 < part.y1 <= 1
+    assert_readable(figure)
 
 
 @pytest.mark.parametrize("name", FIGURES)

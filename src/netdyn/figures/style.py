@@ -236,7 +236,8 @@ def label_ends(
     low, high = axes.get_ylim()
     ends = (np.asarray(heights, dtype=float) - low) / (high - low)
     order = np.lexsort((-np.arange(len(ends)), np.round(200 * ends)))
-    gap = 0.075 if len(texts) < 12 else 1.0 / len(texts)
+    points = axes.get_window_extent().height * 72 / axes.get_figure(root=True).dpi
+    gap = min(max(0.075, 10 / points), 1.0 / len(texts))  # the layout takes some of the height
     places = np.empty(len(ends))
     places[order] = _apart(ends[order], gap)
     # The further labels are moved, the longer their leaders, lest these run along the edge.
