@@ -2,27 +2,33 @@
 
     python benchmarks/scaling.py --output results/scaling
 
-writes results/scaling.csv, .pdf and .png. Panels: a training step against width, depth and number
-of samples, with the same step by automatic differentiation and with its products alone; RPD and
-gradient against samples and neurons; a basin against the error asked for.
+writes results/scaling.csv, .pdf and .png; with --draw-only the figure from a CSV that is there.
+Panels: a training step against width, depth and number of samples, with the same step by automatic
+differentiation and with its products alone; RPD and gradient against samples and neurons; a basin
+against the error asked for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 import typer
 from basins import TRIALS, trained_network
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 from peers import FullBatch, Products
 from timing import in_turn, machine
 from training import DEEP, Ours, samples
 
 from netdyn import runs
 from netdyn.bracketing import find_basins
+from netdyn.figures.basin_axes import SPACES
+from netdyn.figures.marks import plain_log_axis
+from netdyn.figures.style import COLOURS, new_figure, panel
 from netdyn.files import written_whole
 from netdyn.rpd import rank_statistics
 
@@ -34,8 +40,28 @@ STEPS = {
 }
 RANKS = {"P": [1000, 4000, 16000, 64000], "N": [32, 128, 512]}
 ERRORS = [0.04, 0.02, 0.01, 0.005]
-LOOK = {"font.size": 7, "axes.labelsize": 7, "legend.fontsize": 6, "lines.linewidth": 1}
-LABELS = {"netdyn": "netdyn", "peer": "automatic differentiation", "limit": "products alone"}
+PANELS = [
+    ("step", ["width"], "training step by width"),
+    ("step", ["depth"], "training step by depth"),
+    ("step", ["samples"], "training step by samples"),
+    ("rank", ["P"], "RPD and gradient by samples"),
+    ("rank", ["N"], "RPD and gradient by neurons"),
+    ("basin", ["sample", "weight"], "basin by its error"),
+]
+NAMES = {"width": "width", "depth": "depth", "samples": "samples n", "P": "samples P"}
+NAMES |= {"N": "neurons N", "sample": "error asked for (% of the size)"}
+UNITS = {"step": "time of a step (s)", "rank": "time (s)", "basin": "forward passes"}
+LABELS = {
+    "step": {"netdyn": "netdyn", "peer": "automatic diff.", "limit": "products alone"},
+    "rank": {"netdyn": "netdyn", "limit": "one numpy sort"},
+    "basin": {"sample": "sample space", "weight": "weight space"},
+}
+LOOK = {
+    "netdyn": {"color": COLOURS["blue"], "marker": "o"},
+    "peer": {"color": COLOURS["orange"], "marker": "s"},
+    "limit": {"color": COLOURS["grey"], "marker": "^", "linestyle": "--"},
+    **SPACES,
+}
 
 
 def step_times(threads: int) -> Iterator[dict]:
@@ -92,35 +118,31 @@ def basin_times() -> Iterator[dict]:
             }
 
 
-def ticks(axis: plt.Axes, values: np.ndarray, label: str) -> None:
-    axis.set_xticks(values, [f"{value:g}" for value in values])
-    axis.xaxis.set_minor_locator(plt.NullLocator())
-    axis.set_xlabel(label)
+def ticks(axes: Axes, values: Iterable[float], label: str) -> None:
+    values = list(values)
+    axes.set_xticks(values, [f"{value:,g}" for value in values])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(label)
 
 
-def draw(found: pd.DataFrame) -> plt.Figure:
-    with plt.rc_context(LOOK):
-        figure, axes = plt.subplots(2, 3, figsize=(7.0, 4.4), layout="constrained")
-        names = {"width": "width", "depth": "depth", "samples": "samples n"}
-        names |= {"P": "samples P", "N": "neurons N"}
-        for axis, (panel, against) in zip(
-            axes.flat, [("step", k) for k in STEPS] + [("rank", k) for k in RANKS], strict=False
-        ):
-            chosen = found[(found.panel == panel) & (found.against == against)]
-            for who, rows in chosen.groupby("who", sort=False):
-                label = "one numpy sort" if panel == "rank" and who == "limit" else LABELS[who]
-                axis.loglog(rows.value, rows.seconds, marker="o", ms=3, label=label)
-            ticks(axis, chosen.value.unique(), names[against])
-            axis.set_ylabel("seconds a step" if panel == "step" else "seconds")
-            if against in ("width", "P"):
-                axis.legend()
-        axis = axes.flat[-1]
-        for space, rows in found[found.panel == "basin"].groupby("against", sort=False):
-            axis.loglog(100 * rows.value, rows.seconds, marker="o", ms=3, label=f"{space} space")
-        ticks(axis, 100 * np.array(ERRORS), "error asked for, % of the size")
-        axis.set_ylabel("forward passes")
-        axis.legend()
-    return figure
+def draw(found: pd.DataFrame) -> Figure:
+    with new_figure({}, height=4.6) as figure:
+        panels = figure.subplots(2, 3).flat
+        for letter, axes, (part, against, title) in zip("abcdef", panels, PANELS, strict=True):
+            panel(axes, letter, title)
+            chosen = found[(found.panel == part) & (found.against.isin(against))]
+            by = "who"
+            if part == "basin":
+                by, chosen = "against", chosen.assign(value=100 * chosen.value)  # percent
+            for name, rows in chosen.groupby(by, sort=False):
+                label = LABELS[part][name]
+                axes.loglog(rows.value, rows.seconds, label=label, **LOOK[name])
+            ticks(axes, chosen.value.unique(), NAMES[against[0]])
+            axes.set_ylabel(UNITS[part])
+            plain_log_axis(axes)
+            if letter in "adf":
+                axes.legend(loc="best")
+        return figure
 
 
 def main(
@@ -128,21 +150,27 @@ def main(
     output: Annotated[Path, typer.Option(help="CSV, PDF and PNG, without suffix.")] = Path(
         "results/scaling"
     ),
+    draw_only: Annotated[bool, typer.Option(help="Draw from the CSV; measure nothing.")] = False,
 ) -> None:
     """Measure and draw."""
+    if not draw_only:
+        measure(threads, output.with_suffix(".csv"))
+    figure = draw(pd.read_csv(output.with_suffix(".csv")))
+    for suffix in (".pdf", ".png"):
+        figure.savefig(output.with_suffix(suffix), dpi=200)
+
+
+def measure(threads: int, path: Path) -> None:
     torch.set_num_threads(threads)
     rows = []
     for found in (step_times(threads), rank_times(), basin_times()):
         for row in found:
             rows.append(row)
             typer.echo(row, err=True)
-    table = pd.DataFrame(rows)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(output.with_suffix(".csv")) as temporary:
-        table.assign(**machine(), threads=threads).to_csv(temporary, index=False)
-    figure = draw(table)
-    for suffix in (".pdf", ".png"):
-        figure.savefig(output.with_suffix(suffix), dpi=200)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as temporary:
+        table = pd.DataFrame(rows).assign(**machine(), threads=threads)
+        table.to_csv(temporary, index=False)
 
 
 if __name__ == "__main__":
