@@ -263,6 +263,18 @@ def test_distances_of_layers_are_averaged():
     assert f"g {mean:.2f}" in found.seen
 
 
+def test_c52_judges_the_seeds_that_every_panel_was_trained_with():
+    tables = trainings(a=apart([9, 4, 0.1, 2, 4, 4.5, 5, 3]))
+    history = tables["deep10_history"]
+    tables["deep10_history"] = history[history["seed"] == 0]
+    found = outcome(CLAIMS, "C52", tables)
+    assert found.verdict == PARTLY
+    assert found.spread is None
+    deep = tables["deep23_history"]
+    tables["deep23_history"] = deep[deep["seed"] != 0]
+    assert verdict_of(CLAIMS, "C52", tables) == NOT_TESTED
+
+
 def test_shares_are_told_by_digit():
     tables = inside_before_after(0.3, 0.9)
     points = tables["deep23_projection"]
