@@ -228,11 +228,10 @@ def test_training_mode_has_a_verdict_where_a_claim_is_judged_in_both(frames):
 
 def test_seeds_and_samples_are_a_range_where_networks_differ(frames):
     expected = identities(frames)
-    expected["deep23_history"] = [
-        {"run": "deep23", "seed": seed, "samples": 6000} for seed in (0, 1)
-    ]
+    for name, seeds in (("deep23_history", (0, 1, 2)), ("deep23_first_batch", (0, 1))):
+        expected[name] = [{"run": "deep23", "seed": seed, "samples": 6000} for seed in seeds]
     row = scored(frames, expected=expected).loc["C22"]
-    assert row[["n", "seeds"]].tolist() == ["6000–60000", "2–3"]
+    assert row[["n", "seeds"]].tolist() == ["6000–60000", "2–3"]  # a seed counts in every table
 
 
 def test_divergence_is_a_verdict(frames):

@@ -108,9 +108,10 @@ def evaluate(rows: Sequence[Claim], tables: Tables, dataset: str, scale: str) ->
     Returns:
         id; figure (or section of the paper); section; claim; paper_value; measured; spread, the
         sample standard deviation over seeds of the main number, empty for one seed; n, training
-        samples of the networks behind the claim's tables, and seeds, how many: a range where they
-        differ; mode, in which it is judged; scale; verdict; verdict_training, with the batch's own
-        statistics, where it is judged in both; seen; test, with its thresholds in the claims' file.
+        samples of the networks behind the claim's tables, and seeds, how many that all of the
+        tables have: a range where they differ; mode, in which it is judged; scale; verdict;
+        verdict_training, with the batch's own statistics, where it is judged in both; seen; test,
+        with its thresholds in the claims' file.
     """
     return pd.DataFrame(
         [_scored(row, tables, dataset, scale) for row in rows], columns=COLUMNS
@@ -118,7 +119,8 @@ def evaluate(rows: Sequence[Claim], tables: Tables, dataset: str, scale: str) ->
 
 
 def _scored(row: Claim, tables: Tables, dataset: str, scale: str) -> dict:
-    told = [run for name in row.tables for run in tables.expected(name)]
+    by_table = [tables.expected(name) for name in row.tables]
+    told = [run for runs in by_table for run in runs]
     here = dataset == PAPERS_DATA
     judged = row if here else _at_most_present(row, told)
     outcomes = [_judged(judged, tables, mode) for mode in row.modes]
@@ -133,7 +135,7 @@ def _scored(row: Claim, tables: Tables, dataset: str, scale: str) -> dict:
         "measured": _both_modes([o.measured for o in outcomes], "; in training mode: "),
         "spread": outcomes[0].spread,
         "n": _reach(run["samples"] for run in told if "samples" in run),
-        "seeds": _reach(_seed_counts(told)),
+        "seeds": _reach(_seed_counts(by_table)),
         "mode": ", ".join(row.modes),
         "scale": scale,
         "verdict": verdicts[0],
@@ -176,12 +178,15 @@ def _sentence(text: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _seed_counts(told: Sequence[Mapping]) -> list[int]:
-    """Return how many seeds each point of each run's sweep has."""
+def _seed_counts(by_table: Sequence[Sequence[Mapping]]) -> list[int]:
+    """Return how many seeds each point of each run's sweep has in every table that it is in."""
     seeds: dict[str, set] = {}
-    for run in told:
-        point = json.dumps({**run, "seed": 0})
-        seeds.setdefault(point, set()).add(run["seed"])
+    for runs in by_table:
+        here: dict[str, set] = {}
+        for run in runs:
+            here.setdefault(json.dumps({**run, "seed": 0}), set()).add(run["seed"])
+        for point, found in here.items():
+            seeds[point] = seeds.get(point, found) & found
     return [len(found) for found in seeds.values()]
 
 
