@@ -100,6 +100,10 @@ def test_rows_of_other_settings_or_of_runs_no_longer_declared_are_left(tmp_path,
     assert kept(tmp_path, measurement(*RATES)) == set()
     table = read_table(tmp_path / "reference" / "tables" / "gradient.csv")
     assert set(table["learning_rate"]) == {0.25}
+    # Nor is the provenance of runs kept that no table is of any more.
+    keep(tmp_path, part(few["runs"][0]), few)
+    provenance = read_json(tmp_path / "reference" / "provenance" / "runs.json")
+    assert set(provenance) == {few["runs"][0]["id"]}
 
 
 def test_a_history_gets_its_columns_and_a_run_that_need_not_be_trained_no_provenance(tmp_path):

@@ -84,17 +84,17 @@ def _processor() -> str:
     return next(names, platform.processor())
 
 
-def _commit() -> str | None:
-    """Return the checkout's commit, with "+" when files differ from it; None outside of git."""
-    folder = Path(__file__).parent
+def _commit(folder: Path = Path(__file__).parent) -> str | None:
+    """Return the checkout's commit, with "+" when the code differs from it; None outside of git."""
     try:
-        head = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty=+"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        head = _git(folder, "rev-parse", "HEAD")
+        return head + "+" if _git(folder, "status", "--porcelain", "--", ".") else head
     except (OSError, subprocess.SubprocessError):
         return None
-    return head.stdout.strip()
+
+
+def _git(folder: Path, *words: str) -> str:
+    said = subprocess.run(
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
+    )
+    return said.stdout.strip()

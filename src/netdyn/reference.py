@@ -97,7 +97,7 @@ def keep(part: Path, run_folders: Sequence[Path], wanted: Mapping, reference: Pa
             "sha256": digest_file(_next_path(table)),
             **_measured(sources, new, old),
         }
-        _keep_provenance(reference, run_folders)
+        _keep_provenance(reference, run_folders, record)
         write_json(_record_path(reference, wanted["name"]), record)
         _put_in_place(reference, wanted["name"])
     return record
@@ -151,7 +151,8 @@ def _measured(sources: Sequence[Mapping], new: Sequence[str], old: Sequence[str]
     }
 
 
-def _keep_provenance(reference: Path, run_folders: Iterable[Path]) -> None:
+def _keep_provenance(reference: Path, run_folders: Iterable[Path], record: Mapping) -> None:
+    """Keep the runs' provenance, and no more that of runs which no committed table is of."""
     path = reference / "provenance" / "runs.json"
     known = read_json(path) if path.is_file() else {}
     # A quantity of the samples alone names runs that need not be trained.
@@ -160,7 +161,10 @@ def _keep_provenance(reference: Path, run_folders: Iterable[Path]) -> None:
         for folder in run_folders
         if (folder / "provenance.json").is_file()
     }
-    write_json(path, dict(sorted({**known, **found}.items())))
+    tables = [record, *map(read_json, (reference / "provenance" / "tables").glob("*.json"))]
+    named = {run["id"] for table in tables for run in table["runs"]}
+    every = {**known, **found}
+    write_json(path, {run: every[run] for run in sorted(every) if run in named})
 
 
 def run_record(folder: Path) -> dict:
