@@ -83,4 +83,4 @@ def test_the_record_does_not_claim_instructions_that_pytorch_cannot_name(monkeyp
     assert products("bfloat16", cpu) == PRODUCTS["native"]
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert products("bfloat16", cpu) == PRODUCTS["unknown"]
-    assert products("float32", cpu) == "float32"
+    assert products("float64", cpu) == "float64"

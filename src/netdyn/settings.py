@@ -89,8 +89,8 @@ def load(folder: Path, overrides: Mapping | None = None) -> dict:
 def read(folder: Path, overrides: Mapping | None = None) -> dict:
     """Return what `load` does, checked against the schema alone: for who resolves it at once."""
     folder, overrides = Path(folder), dict(overrides or {})
-    schema = read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml")
     base = read_yaml(folder / "config.yaml")
+    schema = read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml")
     # By itself: what this scale overrides may be what another one takes.
     try:
         validate(base, schema)
