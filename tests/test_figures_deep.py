@@ -223,6 +223,18 @@ def test_the_best_accuracy_is_the_mean_of_each_seeds_best(mode):
     assert "best test\n97.22 %" in texts(titled(module.draw(tables, {}), "d"))
 
 
+@pytest.mark.parametrize(("late", "place"), [(0.9, (0.99, 0.04)), (0.3, (0.02, 0.98))])
+def test_the_best_accuracy_stands_where_no_curve_is(late, place):
+    tables = make_deep_tables("fig3", (0,))
+    history = tables["deep10_history"]
+    own = history["run"] == "deep10_adam"
+    history.loc[own, "train_accuracy"] = 0.95
+    history.loc[own, "test_accuracy"] = [0.1, 0.1, 0.5, late, 0.9]
+    axes = titled(fig3.draw(tables, {}), "d")
+    (text,) = [text for text in axes.texts if text.get_text() == "best test\n90.00 %"]
+    assert text.get_position() == place
+
+
 def test_one_scale_of_colours_runs_from_the_first_to_the_last_layer(drawn):
     figure = drawn["fig3"]
     panels = {letter: below(figure, letter) for letter in RUN_OF}

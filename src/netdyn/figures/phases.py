@@ -63,6 +63,7 @@ PANELS = {
 COURSES = [["a", "b", "c"], ["a2", "b2", "c2"], ["d", "e", "f"], ["d2", "e2", "f2"]]
 PARTS = [1.0, 1.7]
 HEIGHTS = [0.6, 4.3, 2.3]  # inches, of the key, (a)–(f), and (g) with what stands beside it
+CORNER = (0.3, 0.52)  # parts of a panel's width and height that the best accuracy takes up
 LOOK = {
     "training": {"color": COLOURS["black"], "linestyle": (0, (3, 1.2)), "linewidth": 1.1},
     "test": {"color": COLOURS["red"], "linestyle": "-", "linewidth": 1.5},
@@ -147,9 +148,22 @@ def _accuracies(axes: Axes, history: pd.DataFrame, test: str, steps: Iterable[fl
     axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
     percent_axis(axes, "acc.")
     best = best_accuracy(finite, ["run", "seed"], test)[test].mean()
-    look = {"color": LOOK["test"]["color"], "fontsize": 7, "ha": "right", "va": "bottom"}
+    look = {"color": LOOK["test"]["color"], "fontsize": 7, "transform": axes.transAxes}
     text = f"best test\n{100 * best:.2f} %"
-    axes.text(0.99, 0.04, text, transform=axes.transAxes, **look)  # below where curves end
+    if _reaches_corner(axes):
+        axes.text(0.02, 0.98, text, ha="left", va="top", **look)
+    else:
+        axes.text(0.99, 0.04, text, ha="right", va="bottom", **look)
+
+
+def _reaches_corner(axes: Axes) -> bool:
+    """Return whether a curve still rises in the lower right corner, below where most curves end."""
+    for line in axes.get_lines():
+        x, y = axes.transAxes.inverted().transform(axes.transData.transform(line.get_xydata())).T
+        across = np.linspace(1 - CORNER[0], 1, 50)
+        if len(x) and (np.interp(across, x, y, left=1.0, right=1.0) < CORNER[1]).any():
+            return True
+    return False
 
 
 def _gradients(axes: Axes, course: Course, steps: Iterable[float]) -> None:
