@@ -123,6 +123,22 @@ def test_samples_of_a_digit_that_hide_each_other_are_pointed_out():
     assert not any(written.values())
 
 
+def test_a_panel_without_a_digit_or_without_numbers_is_drawn():
+    tables = make_tables("fig6", (0,))
+    projection = tables["deep23_projection"]
+    evaluation = projection["mode"] == "evaluation"
+    before = projection["moment"] == "before"
+    projection.loc[evaluation & before, ["h1", "h2"]] = np.nan
+    lacking = evaluation & ~before & (projection["digit"] == 2)
+    tables["deep23_projection"] = projection[~lacking]
+    figure = fig6.draw(tables, SETTINGS)
+    figure.draw_without_rendering()
+    for letter in "cd":
+        axes = titled(figure, letter)
+        assert not axes.child_axes
+        assert not axes.texts
+
+
 def test_fig7_draws_accuracies_of_clean_and_of_noisy_samples():
     tables = make_tables("fig7")
     axes = titled(fig7.draw(tables, SETTINGS), "a")

@@ -133,7 +133,7 @@ def _in_panel(axes: Axes, places: np.ndarray) -> np.ndarray:
 def _enlarge(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> bool:
     """Draw points that take up little of their panel again in its emptiest corner, if they do."""
     low, _, high = _spread(axes, points)
-    if (high - low).max() >= SMALL:
+    if not (high - low).max() < SMALL:  # nor where a diverged network leaves no numbers
         return False
     outlines = np.concatenate([_outline(region) for region in regions.itertuples()])
     drawn = _in_panel(axes, np.concatenate([points[["h1", "h2"]].to_numpy(), outlines]))
@@ -154,7 +154,7 @@ def _enlarge(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> bool:
         zoom.add_patch(_ellipse(patch.get_xy(), patch.get_edgecolor()))
     for index, side in enumerate("xy"):
         ends = points[f"h{index + 1}"].quantile([0.01, 0.99])
-        margin = 0.15 * max(np.ptp(ends), 1e-12)
+        margin = max(0.15 * np.ptp(ends), 1e-6 * np.ptp(getattr(axes, f"get_{side}lim")()))
         getattr(zoom, f"set_{side}lim")(ends.min() - margin, ends.max() + margin)
         getattr(zoom, f"{side}axis").set_major_locator(MaxNLocator(2))
     zoom.spines[:].set_visible(True)
@@ -169,21 +169,20 @@ def _point_out(axes: Axes, points: pd.DataFrame) -> None:
     """Name the digits whose points lie so close that they hide each other."""
     spreads = {digit: _spread(axes, own) for digit, own in points.groupby("digit")}
     taken = [middle for _, middle, _ in spreads.values()]
-    for line in axes.get_lines():
-        own = points[points["digit"].astype(str) == line.get_label()]
-        low, middle, high = spreads[own["digit"].iloc[0]]
-        if (high - low).max() >= HIDDEN:
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    for digit, (low, middle, high) in spreads.items():
+        if not (high - low).max() < HIDDEN:
             continue
         places = (middle + BESIDE).clip((0.2, 0.1), (0.8, 0.9))
         room = np.linalg.norm(places[:, None] - np.array(taken), axis=2).min(axis=1)
         taken.append(places[room.argmax()])
         axes.annotate(
-            f"{len(own):,} of digit {line.get_label()}",
+            f"{(points['digit'] == digit).sum():,} of digit {digit}",
             middle,
             taken[-1],
             xycoords="axes fraction",
             fontsize=7,
-            color=line.get_color(),
+            color=lines[str(digit)].get_color(),
             ha="center",
             va="center",
             bbox=WHITE,
