@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
+from netdyn.products import capabilities
+
 Work = Callable[[], object]
 
 
@@ -38,14 +40,14 @@ def machine() -> dict[str, str]:
         processor = models[0]
     except (OSError, IndexError):
         pass
-    capabilities = sorted(
+    instructions = sorted(
         name
-        for name, there in getattr(torch.cpu, "get_capabilities", dict)().items()
+        for name, there in capabilities().items()
         if there is True and name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "bf16")
     )
     return {
         "processor": processor,
-        "instructions": " ".join(capabilities),
+        "instructions": " ".join(instructions),
         "cores": str(torch.get_num_threads()),
         "torch": torch.__version__,
         "numpy": np.__version__,

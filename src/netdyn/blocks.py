@@ -29,7 +29,7 @@ class Blocks:
             self.dw = [torch.empty_like(weight) for weight in weights]
             self.db = [None if bias is None else torch.empty_like(bias) for bias in biases]
         widest = max(widths)
-        self.flat = [torch.empty(rows * widest, dtype=dtype) for _ in range(3)]
+        self.flat = [torch.empty(rows * widest, dtype=dtype) for _ in range(3 if of.z else 0)]
         if of.rounded:
             self.rounded = [torch.empty(rows * widest, dtype=of.kept) for _ in range(2)]
             # Running statistics that nobody asks for: theirs is the precision of the statistics.

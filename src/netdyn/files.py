@@ -18,6 +18,7 @@ __all__ = [
     "canonical_json",
     "digest",
     "digest_file",
+    "is_committed",
     "made_whole_by",
     "read_json",
     "read_yaml",
@@ -103,8 +104,12 @@ def read_json(path: Path) -> Any:
 
 def made_whole_by(path: Path) -> str:
     """Return how a damaged file is mended: what is committed is not made again."""
-    committed = "reference" in Path(path).parts
-    return "restore it from the repository" if committed else "delete it and run again"
+    return "restore it from the repository" if is_committed(path) else "delete it and run again"
+
+
+def is_committed(path: Path) -> bool:
+    """Return whether a file lies where committed results do, results/<scale>/reference."""
+    return "reference" in Path(path).parts
 
 
 # The same language, ten times faster where PyYAML has its C library: every dry run reads settings.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from netdyn.products import takes_onednn
+from netdyn.products import capabilities, takes_onednn
 
 __all__ = ["PRODUCTS", "logits_in_precision", "multiplies_bfloat16", "products"]
 
@@ -38,8 +38,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """Return whether a device is known to have instructions for products of bfloat16."""
     if device.type != "cpu":
         return True
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older versions cannot tell
-    return _has_instructions(capabilities)
+    return _has_instructions(capabilities())
 
 
 def logits_in_precision(model: nn.Sequential, x: Tensor, precision: str) -> Tensor:

@@ -7,11 +7,12 @@ alone, so that the same machine gives the same bits.
 """
 
 import functools
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["add_product", "apply", "linear", "product", "takes_onednn"]
+__all__ = ["add_product", "apply", "capabilities", "linear", "product", "takes_onednn"]
 
 # Multiplications below which a call of oneDNN costs more than it saves. Part of the bits.
 WORTH_ONEDNN = 2**20
@@ -77,6 +78,10 @@ def _has_onednn() -> bool:
 
 @functools.cache
 def _gains() -> bool:
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older versions cannot tell
-    name = str(capabilities.get("cpu_name", ""))
-    return bool(capabilities.get("avx512_f")) and name.startswith("AMD")
+    found = capabilities()
+    return bool(found.get("avx512_f")) and str(found.get("cpu_name", "")).startswith("AMD")
+
+
+def capabilities() -> Mapping[str, object]:
+    """Return what PyTorch knows of this processor; nothing where its version cannot tell."""
+    return getattr(torch.cpu, "get_capabilities", dict)()

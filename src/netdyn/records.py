@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest, digest_file, made_whole_by, read_json, write_json
+from netdyn.files import digest, digest_file, is_committed, made_whole_by, read_json, write_json
 
 __all__ = ["check", "read_record", "record_path", "write_record"]
 
@@ -86,14 +86,12 @@ def _find(path: Path) -> tuple[dict[str, Any] | None, str]:
             said = {**content, "sha256": _known(committed, path.name)}
             mend = "restore both from the repository"
             return {"kind": "committed", **said, "record": str(committed)}, mend
-    if "reference" in path.parts:
-        return None, "restore it from the repository"
-    return None, again
+    return None, made_whole_by(path) if is_committed(path) else again
 
 
 def _expected(path: Path) -> str:
     """Return where a table's record would lie."""
-    if "reference" not in path.parts:
+    if not is_committed(path):
         return record_path(path).name
     table, scorecard = _committed(path)
     return str(table if path.parent.name == "tables" else scorecard)

@@ -161,7 +161,7 @@ def _keep_provenance(reference: Path, run_folders: Iterable[Path], record: Mappi
         for folder in run_folders
         if (folder / "provenance.json").is_file()
     }
-    tables = [record, *map(read_json, (reference / "provenance" / "tables").glob("*.json"))]
+    tables = [record, *map(_record, (reference / "provenance" / "tables").glob("*.json"))]
     named = {run["id"] for table in tables for run in table["runs"]}
     every = {**known, **found}
     write_json(path, {run: every[run] for run in sorted(every) if run in named})
