@@ -94,22 +94,6 @@ def test_type_is_at_least_seven_points(drawn, name):
     assert min(text.get_fontsize() for text in written if text.get_text()) >= 7
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_titles_leave_each_other_room(drawn, name):
-    figure = drawn[name]
-    boxes = [
-        text.get_window_extent()
-        for axes in figure.axes
-        for text in axes.get_children()
-        if isinstance(text, matplotlib.text.Text) and text.get_text() == axes.get_title(loc="left")
-        if text.get_text()
-    ]
-    assert len(boxes) >= 8
-    for i, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
-        assert box.x1 <= figure.bbox.x1
-
-
 @pytest.mark.parametrize("name", ["fig3", "supplement"])
 def test_equal_tables_give_equal_files_and_leave_the_global_style(name):
     before = dict(matplotlib.rcParams)
