@@ -58,7 +58,8 @@ def shallow_steps(threads: int) -> Iterator[dict]:
     for precision, bar in (("float32", 8), ("float64", 4)):
         times = training.shallow(precision, threads, repeats=9)
         what = f"step 784–200–200–10, batch 200, {precision}"
-        yield row(what, times, faster=bar, note=_onednn(times))
+        note = f"{times['inputs']} of 784 inputs used; with all used {times['all']:.3g} s"
+        yield row(what, times, faster=bar, note="; ".join(filter(None, (note, _onednn(times)))))
 
 
 def _onednn(times: dict[str, float]) -> str:

@@ -1,14 +1,17 @@
 """Training steps: netdyn's, those of a plain loop, and the products in them alone."""
 
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
 from peers import FullBatch, Products, ShallowGrokking
 from timing import in_turn
 
-from netdyn import runs
+from netdyn import data, datasets, runs
+from netdyn.errors import NetdynError
 from netdyn.mlp import initialise
 from netdyn.precision import multiplies_bfloat16
 from netdyn.products import product, takes_onednn
@@ -43,23 +46,43 @@ class Ours:
 
 
 def samples(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random bytes as images (P, 28, 28), all inputs in use, and labels (P,)."""
     random = np.random.default_rng(0)
     return random.integers(0, 256, (count, 28, 28), dtype=np.uint8), random.integers(0, 10, count)
 
 
+def mnist(count: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The first samples of MNIST where its files lie in data/, no download."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "mnist.safetensors"
+        try:
+            datasets.prepare("mnist", "data", prepared, download=False)
+        except NetdynError:
+            return None
+        loaded = data.load(prepared)
+        images = loaded.train_images[:count].reshape(-1, 28, 28)
+        return images.numpy().copy(), loaded.train_labels[:count].numpy().copy()
+
+
 def shallow(precision: str, threads: int, repeats: int) -> dict[str, float]:
-    """784–200–200–10, batch 200: seconds a step."""
+    """784–200–200–10, batch 200, 1,000 samples: seconds a step, and the number of inputs used.
+
+    "all": with random images, which use all inputs.
+    """
     torch.set_num_threads(threads)
     dtype = {"float32": torch.float32, "float64": torch.float64}[precision]
     settings = {**SHALLOW, "precision": precision, "threads": threads}
+    given = mnist(1000) or samples(1000)
     contenders = {
-        "netdyn": Ours(settings, *samples(1000)).step,
-        "peer": ShallowGrokking(*samples(1000), dtype).step,
+        "netdyn": Ours(settings, *given).step,
+        "peer": ShallowGrokking(*given, dtype).step,
         "limit": Products(200, [784, 200, 200, 10], dtype).step,
+        "all": Ours(settings, *samples(1000)).step,
     }
     if dtype == torch.float32 and takes_onednn():
         contenders["onednn"] = _by_onednn(200, [784, 200, 200, 10])
-    return in_turn(contenders, repeats, each=50)
+    used = np.count_nonzero(given[0].max(axis=0))
+    return {**in_turn(contenders, repeats, each=50), "inputs": used}
 
 
 def deep(threads: int, repeats: int, count: int = 60_000) -> dict[str, float]:

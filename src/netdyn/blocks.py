@@ -41,11 +41,6 @@ class Blocks:
         """Return this thread's part of the gradients of weights and biases."""
         return [*self.dw, *(db for db in self.db if db is not None)]
 
-    def clear(self) -> None:
-        self.loss = torch.zeros((), dtype=self.of.dtype)
-        for total in self.sums():
-            total.zero_()
-
     def _blocks(self) -> Iterator[tuple[int, int]]:
         for start in range(self.first, self.last, self.rows):
             yield start, min(start + self.rows, self.last)
@@ -112,7 +107,7 @@ class Blocks:
     def output(self) -> None:
         """Logits, loss, and g of the last hidden layer."""
         last = len(self.of.read) - 1
-        self.clear()
+        self.loss = torch.zeros((), dtype=self.of.dtype)
         self._clear_sums(last - 1)
         for start, stop in self._blocks():
             x, z = self._activated(last - 1, start, stop)
@@ -133,7 +128,7 @@ class Blocks:
             if l:
                 self._back_through(l, d, x, z, start, stop)
             else:
-                self._add_products(0, d, x)
+                self._add_products(0, d, x, start)
 
     def _back_through(self, l: int, d: Tensor, x: Tensor, z: Tensor, start: int, stop: int) -> None:
         """From ∂z^(l) to the weights' gradient, to g of layer l − 1 and to its sums.
@@ -141,23 +136,27 @@ class Blocks:
         Args: x^(l−1) and z^(l−1) as `_activated` returns them.
         """
         of = self.of
-        factor = self._add_products(l, d, x)
+        factor = self._add_products(l, d, x, start)
         kept = product(factor, of.factors[l], self._gradient(start, stop, of.widths[l - 1]))
         of.activations[l - 1].backward(kept, x, lambda: z * of.scale[l - 1] + of.shift[l - 1])
         g = self._exact(kept, 2)  # in the place of d, which is not needed any more
         self.sum_g += g.sum(0)
         self.sum_gz += (z if of.rounded else self._centred(l - 1, z, 1)).mul_(g).sum(0)
 
-    def _add_products(self, l: int, d: Tensor, x: Tensor) -> Tensor:
+    def _add_products(self, l: int, d: Tensor, x: Tensor, start: int) -> Tensor:
         """Add a block's ∂z^(l) to its layer's gradients, x a factor; return it as a factor."""
         factor = self._factor(d, 1)
         if not self.of.rounded:
-            add_product(self.dw[l], factor.T, x)
+            add_product(self.dw[l], factor.T, x, first=start == self.first)
         else:
-            self.dw[l] += product(factor.T, x, self.products[l])
-        if self.db[l] is not None:
-            self.db[l] += d.sum(0)
+            found = product(factor.T, x, self.products[l])
+            _add(self.dw[l], found, first=start == self.first)
+        self._add_biases(l, d, start)
         return factor
+
+    def _add_biases(self, l: int, d: Tensor, start: int) -> None:
+        if self.db[l] is not None:
+            _add(self.db[l], d.sum(0), first=start == self.first)
 
     def _clear_sums(self, l: int) -> None:
         self.sum_g, self.sum_gz = torch.zeros(2, self.of.widths[l], dtype=self.of.dtype)
@@ -165,7 +164,7 @@ class Blocks:
     def through(self) -> None:
         """Forward and back without batch norm, a block at a time."""
         of = self.of
-        self.clear()
+        self.loss = torch.zeros((), dtype=of.dtype)
         for start, stop in self._blocks():
             values = [of.x[start:stop]]
             fields = []
@@ -175,8 +174,8 @@ class Blocks:
                 values.append(activation.forward(z))
             d = self._loss(values[-1], start, stop)
             for l in reversed(range(len(of.read))):
-                add_product(self.dw[l], d.T, values[l])
-                self.db[l] += d.sum(0)
+                add_product(self.dw[l], d.T, values[l], first=start == self.first)
+                self._add_biases(l, d, start)
                 if l == 0:
                     break
                 g = linear(d, of.weights[l].T)
@@ -197,8 +196,16 @@ class Blocks:
             logarithms = logits.log_softmax(1)
             self.loss -= logarithms.gather(1, target).sum() / of.samples
             d = logarithms.exp_()
-            d.scatter_add_(1, target, d.new_full((), -1.0).expand(target.shape))
+            d.scatter_(1, target, -1.0, reduce="add")
             return d.div_(of.samples)
-        d = logits.scatter_add_(1, target, logits.new_full((), -1.0).expand(target.shape))
+        d = logits.scatter_(1, target, -1.0, reduce="add")
         self.loss += d.square().sum() / (of.samples * d.shape[1])
         return d.mul_(2 / (of.samples * d.shape[1]))
+
+
+def _add(total: Tensor, part: Tensor, first: bool) -> None:
+    """Add a part to a total; the first is written over what was there."""
+    if first:
+        total.copy_(part)
+    else:
+        total += part

@@ -18,11 +18,11 @@ import pandas as pd
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from netdyn import provenance
 from netdyn.files import digest, digest_file, written_whole
-from netdyn.optimizers import Optimizer
+from netdyn.steps import Steps, below
 
 __all__ = ["Checkpoint"]
 
@@ -35,15 +35,14 @@ class Checkpoint:
     def __init__(
         self,
         folder: Path,
-        model: nn.Module,
-        optimizer: Optimizer,
+        taking: Steps,
         identity: Mapping,
     ):
-        """Args: where to keep it; what is trained; all that the bits of the run depend on.
+        """Args: where to keep it; what trains; all that the bits of the run depend on.
 
         A checkpoint of another identity, or made by other code, is not resumed but begun again.
         """
-        self.folder, self.model, self.optimizer = Path(folder), model, optimizer
+        self.folder, self.taking = Path(folder), taking
         code = provenance.code_digest("netdyn.training")
         self.identity = digest({**identity, "code": code, "torch": torch.__version__})
         self.step = 0
@@ -66,7 +65,7 @@ class Checkpoint:
         self.rows.append(row)
         if better:
             self.best_step, self.best_accuracy = int(row["step"]), row["test_accuracy"]
-            self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+            self.best = {k: v.detach().clone() for k, v in self._weights().items()}
 
     def history(self) -> pd.DataFrame:
         return pd.DataFrame(self.rows)
@@ -75,7 +74,7 @@ class Checkpoint:
         """Keep the weights as they are now, as those of `step`."""
         path = self._snapshot(step)
         with written_whole(path) as temporary:
-            safetensors.torch.save_file(_on_cpu(self.model.state_dict()), temporary)
+            safetensors.torch.save_file(_on_cpu(self._weights()), temporary)
         self.kept[path.name] = digest_file(path)
 
     def snapshots(self) -> dict[int, dict[str, Tensor]]:
@@ -90,9 +89,7 @@ class Checkpoint:
 
     def write(self, step: int) -> None:
         """Write the state after `step` optimizer steps."""
-        tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"best/{k}": v for k, v in self.best.items()}
-        tensors |= {f"optimizer/{k}": v for k, v in self.optimizer.state().items()}
+        tensors = self.taking.state() | {f"best/{k}": v for k, v in self.best.items()}
         said = {
             "identity": self.identity,
             "step": step,
@@ -117,10 +114,9 @@ class Checkpoint:
             self.folder.mkdir(parents=True)
             return
         said, tensors = found
-        self.model.load_state_dict(_under("model/", tensors))
-        self.optimizer.load(_under("optimizer/", tensors))
-        device = next(self.model.parameters()).device
-        self.best = {k: v.to(device) for k, v in _under("best/", tensors).items()}
+        self.taking.load(tensors)
+        device = next(self.taking.network().parameters()).device
+        self.best = {k: v.to(device) for k, v in below("best/", tensors).items()}
         self.step, self.rows, self.kept = said["step"], said["rows"], said["kept"]
         self.best_step, self.best_accuracy = said["best_step"], said["best_accuracy"]
         self.started, self.sittings = said["started"], said["sittings"] + 1
@@ -151,6 +147,9 @@ class Checkpoint:
         """Remove the checkpoint: the run is whole, or begins again."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _weights(self) -> dict[str, Tensor]:
+        return self.taking.network().state_dict()
+
     def _snapshot(self, step: int) -> Path:
         return self.folder / f"snapshot-{step:09d}.safetensors"
 
@@ -165,7 +164,3 @@ def _digest(said: Mapping, tensors: Mapping[str, Tensor]) -> str:
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

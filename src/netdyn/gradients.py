@@ -102,10 +102,12 @@ class BlockGradients:
         else:
             self._run(lambda worker: worker.through())
         first, *others = self.workers  # the first's sums are the gradients themselves
+        loss = first.loss
         for worker in others:
             for total, part in zip(first.sums(), worker.sums(), strict=True):
                 total += part
-        return torch.stack([worker.loss for worker in self.workers]).sum()
+            loss += worker.loss
+        return loss
 
     def _make_buffers(self, samples: int) -> None:
         threads = self.threads if samples * self.multiplications >= WORTH_THREADS else 1

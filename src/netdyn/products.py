@@ -40,12 +40,14 @@ def product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
     return linear(a, b.T, out=out)
 
 
-def add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
-    """Add a·b, (P, N)·(N, M), to total, (P, M)."""
-    if _by_onednn(a, b):
-        total += linear(a, b.T)
+def add_product(total: Tensor, a: Tensor, b: Tensor, first: bool = False) -> None:
+    """Add a·b, (P, N)·(N, M), to total, (P, M); the `first` is written over what was there."""
+    if not _by_onednn(a, b):
+        total.addmm_(a, b, beta=0 if first else 1)
+    elif first:
+        linear(a, b.T, out=total)
     else:
-        total.addmm_(a, b)
+        total += linear(a, b.T)
 
 
 def apply(layer: nn.Linear, x: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ from netdyn.gradients import BlockGradients
 from netdyn.optimizers import Optimizer
 from netdyn.precision import logits_in_precision, multiplies_bfloat16
 from netdyn.random_streams import generator
+from netdyn.used_inputs import UsedInputs
 
-__all__ = ["Batches", "Steps", "as_trained"]
+__all__ = ["Batches", "Steps", "as_trained", "below"]
 
 
 class Steps:
@@ -24,20 +25,45 @@ class Steps:
         self, model: nn.Module, images: Tensor, labels: Tensor, settings: Mapping, classes: int
     ):
         """Args: an `MLP`, the run's training samples (P, N_0) and (P,), its settings."""
-        self.optimizer = Optimizer(
-            model.parameters(),
+        self._model = model
+        self._inputs = UsedInputs(model, images)
+        self._optimizer = Optimizer(
+            self._inputs.parameters(),
             settings["optimizer"],
             settings["learning_rate"],
             settings["weight_decay"],
         )
-        self._batches = Batches(images, labels, settings)
-        self._gradients = _gradients(model, settings, classes, images.device)
+        self._batches = Batches(self._inputs.of(images), labels, settings)
+        self._gradients = _gradients(self._inputs.network, settings, classes, images.device)
 
     def take(self, step: int) -> Tensor:
         """Take the step after `step` others; return the loss () of its batch before it."""
         loss = self._gradients(*self._batches.at(step))
-        self.optimizer.step()
+        self._optimizer.step()
         return loss
+
+    def network(self) -> nn.Module:
+        """Return the network as the steps so far have left it; it is not kept up between calls."""
+        self._inputs.write()
+        return self._model
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what going on later needs."""
+        return {
+            **{f"model/{name}": tensor for name, tensor in self.network().state_dict().items()},
+            **{f"optimizer/{name}": tensor for name, tensor in self._optimizer.state().items()},
+        }
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state` returned, of the same samples and settings."""
+        self._model.load_state_dict(below("model/", state))
+        self._inputs.read()
+        self._optimizer.load(below("optimizer/", state))
+
+
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def as_trained(images: Tensor, settings: Mapping) -> Tensor:
@@ -72,7 +98,7 @@ class Batches:
             self.taken = self.images[chosen]
         # In one place: fetching new pages of memory takes longer than filling them.
         torch.index_select(self.images, 0, chosen, out=self.taken)
-        return as_trained(self.taken, self.settings), self.labels[chosen]
+        return as_trained(self.taken, self.settings), self.labels.index_select(0, chosen)
 
 
 def _gradients(

@@ -72,8 +72,7 @@ def train(
     data_sha256 = data.metadata(data_file)["sha256"]
     state = checkpoints.Checkpoint(
         checkpoint_folder,
-        model,
-        taking.optimizer,
+        taking,
         {**settings, "device": chosen.type, "data_sha256": data_sha256},
     )
     state.resume()
@@ -89,7 +88,7 @@ def train(
     step, diverged = state.step, False
     while True:
         if (step in evaluated or diverged) and not state.has_row(step):
-            row = evaluator.row(model, step)
+            row = evaluator.row(taking.network(), step)
             diverged = diverged or not math.isfinite(row["train_loss"])
             if diverged:
                 row["train_loss"] = math.nan  # also where only the last batch's was not finite

@@ -1,0 +1,101 @@
+"""Training without the inputs that no sample uses, against training with all of them."""
+
+import pytest
+import torch
+
+from netdyn import used_inputs
+from netdyn.layers import layers
+from netdyn.mlp import MLP, initialise
+from netdyn.optimizers import OPTIMIZERS
+from netdyn.steps import Steps
+from netdyn.used_inputs import UsedInputs
+
+DARK = [0, 1, 2, 7, 19]
+SETTINGS = {
+    **{"optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0.3, "loss": "mse"},
+    **{"batch_size": 16, "precision": "float64", "threads": 1, "seed": 0},
+}
+
+
+def samples(dark=DARK):
+    stream = torch.Generator().manual_seed(1)
+    x = torch.rand(50, 20, generator=stream, dtype=torch.float64)
+    x[:, dark] = 0
+    return x, torch.randint(3, (50,), generator=stream)
+
+
+def network(batch_norm=False):
+    model = MLP([20, 12, 8, 3], batch_norm=batch_norm).double()
+    initialise(model, seed=2)
+    return model
+
+
+def taken(model, steps, settings):
+    taking = Steps(model, *samples(), settings, 3)
+    for step in range(steps):
+        taking.take(step)
+    return taking
+
+
+def values(model):
+    return torch.cat([tensor.detach().flatten().double() for tensor in model.state_dict().values()])
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("batch_size", [16, "full"])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_weights_are_those_of_training_with_all_inputs(monkeypatch, kind, batch_size, batch_norm):
+    settings = {**SETTINGS, "optimizer": kind, "batch_size": batch_size}
+    fewer = taken(network(batch_norm), 30, settings).network()
+    monkeypatch.setattr(used_inputs, "WORTH_A_COPY", 1.0)
+    whole = taken(network(batch_norm), 30, settings).network()
+    assert values(whole).sub(values(network(batch_norm))).abs().max() > 0.01  # it moved
+    torch.testing.assert_close(values(fewer), values(whole), rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_loaded_state_goes_on_with_the_same_bits(kind):
+    settings = {**SETTINGS, "optimizer": kind}
+    whole = taken(network(), 12, settings)
+    state = {name: tensor.clone() for name, tensor in taken(network(), 5, settings).state().items()}
+    second = Steps(network(), *samples(), settings, 3)
+    second.load(state)
+    for step in range(5, 12):
+        second.take(step)
+    expected = whole.state()
+    assert second.state().keys() == expected.keys()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in second.state().items())
+
+
+def test_products_carry_used_inputs_alone():
+    inputs = UsedInputs(network(), samples()[0])
+    assert layers(inputs.network)[0].linear.weight.shape == (12, 15)
+    assert inputs.of(samples()[0]).shape == (50, 15)
+    assert (inputs.of(samples()[0]) != 0).any(0).all()
+    assert sum(p.numel() for p in inputs.parameters()) == sum(
+        p.numel() for p in network().parameters()
+    )
+
+
+@pytest.mark.parametrize("dark", [[], [3], list(range(20))])
+def test_a_network_with_nearly_all_or_no_inputs_in_use_is_trained_as_it_is(dark):
+    x, _ = samples(dark)
+    model = network()
+    inputs = UsedInputs(model, x)
+    assert inputs.network is model
+    assert inputs.of(x) is x
+    inputs.write()
+    assert torch.equal(values(model), values(network()))
+
+
+def test_a_negative_input_is_in_use():
+    x, _ = samples()
+    x[4, 7] = -0.5
+    assert UsedInputs(network(), x).of(x).shape == (50, 16)
+
+
+def test_bytes_are_read_as_they_are():
+    x = (samples()[0] * 255).to(torch.uint8)
+    assert torch.equal(
+        UsedInputs(network(), x).of(x), x[:, [i for i in range(20) if i not in DARK]]
+    )
