@@ -3,6 +3,7 @@
 # In:  the command line's configuration (config), which wins over the scale and over config.yaml.
 # Out: plan(scale), figure_files(…), SCALE, and the functions that rules ask for their inputs.
 
+import atexit
 import functools
 import gc
 import os
@@ -17,8 +18,9 @@ from netdyn.plan import Plan, code
 from netdyn.shell_words import declarable, repeated
 
 # A DAG of thousands of jobs is millions of objects, none of them garbage: looking for some among
-# them again and again takes a sixth of a dry run.
+# them again and again takes a sixth of a dry run, and as much once more when Snakemake ends.
 gc.set_threshold(1_000_000)
+atexit.register(gc.freeze)
 
 # Jobs call the Python that runs Snakemake, also where its environment is not activated. A prefix
 # takes the place of Snakemake's own, which is what makes a failure on the left of a pipe count.
