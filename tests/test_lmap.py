@@ -1,4 +1,6 @@
 import itertools
+import subprocess
+import sys
 
 import oracles
 import pytest
@@ -144,3 +146,19 @@ def test_layers_outside_are_refused(make_network, layer):
 def test_starting_layers_outside_are_refused(make_network, start):
     with pytest.raises(NetdynError, match=f"start_layer {start}: .* 1 … {DEPTH}"):
         prune(make_network(WIDTHS), start)
+
+
+def test_substituting_draws_nothing_and_imports_no_symbolic_algebra():
+    """PyTorch's own way to leave weights undrawn would cost every job a quarter of a second."""
+    code = """
+import sys, torch
+from netdyn.lmap import substitute
+from netdyn.mlp import MLP
+model, weight = MLP([5, 4, 3]), torch.ones(3, 4)
+before = torch.get_rng_state()
+last = substitute(model, 2, weight)[-1]
+print(torch.equal(last.weight, weight), torch.equal(torch.get_rng_state(), before))
+print("sympy" in sys.modules)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["True", "True", "False"], said.stderr

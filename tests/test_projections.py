@@ -8,12 +8,12 @@ from torch.testing import assert_close
 
 from netdyn.errors import NetdynError
 from netdyn.layers import layers
+from netdyn.principal_components import principal_components
 from netdyn.projections import (
     bottleneck,
     half_sums,
     inside_region,
     output_plane,
-    principal_components,
 )
 from netdyn.propagation import propagate, with_batch_statistics
 

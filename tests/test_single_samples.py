@@ -26,7 +26,8 @@ from netdyn.measurements import (
 )
 from netdyn.measurements.apexes import projection_of
 from netdyn.measurements.subject import Subject
-from netdyn.projections import half_sums, inside_region, principal_components
+from netdyn.principal_components import principal_components
+from netdyn.projections import half_sums, inside_region
 from netdyn.propagation import logits
 from netdyn.translation import translate
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 
-__all__ = ["ACTIVATIONS", "Gaussian", "Layer", "layers"]
+__all__ = ["ACTIVATIONS", "Gaussian", "Layer", "layers", "linear_of"]
 
 
 class Gaussian(nn.Module):
@@ -127,3 +127,13 @@ def _leaves(model: nn.Sequential, prefix: str = "") -> Iterator[tuple[str, nn.Mo
             yield from _leaves(module, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", module
+
+
+def linear_of(weight: nn.Parameter, bias: nn.Parameter | None) -> nn.Linear:
+    """Return the layer x ↦ W x + b of these parameters themselves.
+
+    Linear's own constructor would draw others from the global random numbers.
+    """
+    linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+    linear.weight, linear.bias = weight, bias
+    return linear

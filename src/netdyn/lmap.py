@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.layers import Layer, layers
+from netdyn.layers import Layer, layers, linear_of
 
 __all__ = ["linear_map", "linear_maps", "prune", "substitute"]
 
@@ -112,16 +112,9 @@ def substitute(
     kept = [module for module in model.modules() if isinstance(module, nn.Flatten)]
     for layer in layers(model)[: start_layer - 1]:
         kept += [module for module in layer if module is not None]
-    # Linear's own constructor would draw weights from the global random numbers.
-    last = nn.utils.skip_init(
-        nn.Linear,
-        weight.shape[1],
-        weight.shape[0],
-        bias=bias is not None,
-        device=weight.device,
-        dtype=weight.dtype,
-    )
-    last.weight.copy_(weight)
-    if bias is not None:
-        last.bias.copy_(bias)
+    parameters = [
+        None if given is None else nn.Parameter(given.to(weight.dtype, copy=True).contiguous())
+        for given in (weight, bias)
+    ]
+    last = linear_of(*parameters)
     return nn.Sequential(*copy.deepcopy(kept), last).eval()

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
@@ -15,7 +14,6 @@ __all__ = [
     "half_sums",
     "inside_region",
     "output_plane",
-    "principal_components",
     "region",
 ]
 
@@ -67,25 +65,6 @@ def half_sums(x: Tensor) -> Tensor:
     x = as_input(x).flatten(1)
     middle = x.shape[1] // 2
     return torch.stack([x[:, :middle].sum(dim=1), x[:, middle:].sum(dim=1)], dim=1)
-
-
-def principal_components(x: Tensor, components: int = 3) -> PCA:
-    """Return scikit-learn's PCA fitted to the samples x (P, …), flattened; Fig. 5 uses three.
-
-    The solver is the exact eigendecomposition of the covariance, which draws no random numbers and
-    fixes the signs of the axes. Bytes (uint8) are divided by 255; transform what was treated alike:
-    `principal_components(x).transform(points)`.
-
-    Raises:
-        NetdynError: for more components than samples or inputs.
-    """
-    values = as_input(x).flatten(1).double().cpu().numpy()  # (P, N_0)
-    if not 1 <= components <= min(values.shape):
-        raise NetdynError(
-            f"components {components}: {values.shape[0]} samples of {values.shape[1]} inputs have "
-            f"1 … {min(values.shape)}"
-        )
-    return PCA(n_components=components, svd_solver="covariance_eigh").fit(values)
 
 
 def region(points: Tensor, percentile: float = 99.0) -> tuple[Tensor, Tensor, float]:

@@ -7,7 +7,7 @@ the first layer need not carry it. A thousand samples of MNIST leave 175 of 784 
 import torch
 from torch import Tensor, nn
 
-from netdyn.layers import layers
+from netdyn.layers import layers, linear_of
 
 __all__ = ["UsedInputs"]
 
@@ -41,8 +41,7 @@ class UsedInputs:
         (_, weight), (_, unused) = self._parts
         unused.grad = torch.zeros_like(unused)  # weight decay is all that changes them
         given = layers(model)[0].linear
-        first = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
-        first.weight, first.bias = weight, given.bias
+        first = linear_of(weight, given.bias)
         return nn.Sequential(*(first if module is given else module for module in model))
 
     def parameters(self) -> list[nn.Parameter]:

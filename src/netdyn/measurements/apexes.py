@@ -12,7 +12,8 @@ from netdyn.cones import Cones, cones
 from netdyn.errors import NetdynError
 from netdyn.measurements.perturbed import amplitude_grid
 from netdyn.measurements.subject import Subject
-from netdyn.projections import half_sums, inside_region, principal_components
+from netdyn.principal_components import principal_components
+from netdyn.projections import half_sums, inside_region
 from netdyn.propagation import logits
 from netdyn.random_streams import generator
 from netdyn.translation import translate
