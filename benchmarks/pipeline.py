@@ -6,6 +6,7 @@
 Each is the median of `--repeats` in a copy of the repository without results; `--whole` makes
 everything at scale demo in such a copy, once with each number of cores. Seconds of the processor,
 of all jobs together, stand beside those of the clock: they are what another's load changes least.
+`benchmarks/scaling.py` draws what has a column `value`.
 """
 
 import csv
@@ -28,16 +29,18 @@ from rich.table import Table
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "config.yaml", "profiles", "src", "workflow", "tests/workflow_tiny.yaml")
 MODULES = ("netdyn.plan", "netdyn.cli", "netdyn.training", "netdyn.measurements.basin_size")
-RUNS = 2_000
+RUNS = (500, 1_000, 2_000)
 POINTS = 8  # of the sweep `architecture` at scale demo
-# Two thousand trivial jobs and their target: what Snakemake itself takes, whatever the rules say.
-TRIVIAL = f"""
+# As many trivial jobs and their target: what Snakemake itself takes, whatever the rules say.
+TRIVIAL = """
 rule all:
-    input: expand("out/{{number}}.txt", number=range({RUNS}))
+    input: expand("out/{{number}}.txt", number=range({jobs}))
 rule one:
     output: "out/{{number}}.txt"
     shell: "touch {{output}}"
 """
+
+COLUMNS = ("what", "against", "value", "seconds", "processor_seconds", "repeats")
 
 Taken = tuple[float, float]
 
@@ -45,7 +48,7 @@ Taken = tuple[float, float]
 def main(
     output: Annotated[Path, typer.Option(help="The table, CSV.")],
     repeats: Annotated[int, typer.Option(help="How often each is timed.")] = 3,
-    whole: Annotated[bool, typer.Option(help="Everything at scale demo, 1 and 2 cores.")] = False,
+    whole: Annotated[bool, typer.Option(help="Everything at scale demo, by cores.")] = False,
 ) -> None:
     """Time the pipeline; print a table and write it."""
     rows = []
@@ -53,23 +56,27 @@ def main(
     with tempfile.TemporaryDirectory() as name:
         folder, trivial = _copy(Path(name) / "copy"), Path(name) / "trivial"
         trivial.mkdir()
-        (trivial / "Snakefile").write_text(TRIVIAL)
         for module in MODULES:
             command = [sys.executable, "-c", f"import {module}"]
             rows.append(_row(f"import {module}", folder, command, repeats))
-        many = folder / "many.yaml"
-        many.write_text(f"runs: {{architecture: {{seeds: {[*range(RUNS // POINTS)]}}}}}\n")
-        command = [snakemake, "-n", "figures", "--configfile", "many.yaml"]
-        rows.append(_row(f"snakemake -n, {RUNS:,} runs, first", folder, command, 1))
-        rows.append(_row(f"snakemake -n, {RUNS:,} runs", folder, command, repeats))
-        rows.append(
-            _row(f"snakemake -n, {RUNS:,} trivial jobs", trivial, [snakemake, "-n"], repeats)
-        )
+        dry = [snakemake, "-n", "figures", "--configfile", "many.yaml"]
+        for runs in RUNS:
+            seeds = [*range(runs // POINTS)]
+            (folder / "many.yaml").write_text(f"runs: {{architecture: {{seeds: {seeds}}}}}\n")
+            _timed(folder, dry)  # lays out the settings
+            what = f"snakemake -n, {runs:,} runs"
+            rows.append(_row(what, folder, dry, repeats) | {"against": "runs", "value": runs})
+            (trivial / "Snakefile").write_text(TRIVIAL.format(jobs=runs))
+            what = f"snakemake -n, {runs:,} trivial jobs"
+            rows.append(
+                _row(what, trivial, dry[:2], repeats) | {"against": "trivial jobs", "value": runs}
+            )
         if whole:
-            for cores in ("1", "2"):
+            for cores in range(1, (os.cpu_count() or 1) + 1):
                 made = _copy(Path(name) / f"whole-{cores}")
-                command = [snakemake, "--cores", cores]
-                rows.append(_row(f"everything at scale demo, {cores} cores", made, command, 1))
+                command = [snakemake, "--cores", str(cores)]
+                what = f"everything at scale demo, {cores} cores"
+                rows.append(_row(what, made, command, 1) | {"against": "cores", "value": cores})
         else:
             made = folder
             tiny = ["--configfile", "tests/workflow_tiny.yaml"]
@@ -77,12 +84,12 @@ def main(
         again = [snakemake, "figures", *([] if whole else tiny)]
         rows.append(_row("figures again, nothing to be done", made, again, repeats))
     with output.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
+        writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    table = Table(*rows[0])
+    table = Table(*COLUMNS)
     for row in rows:
-        table.add_row(*map(str, row.values()))
+        table.add_row(*(str(row.get(column, "")) for column in COLUMNS))
     Console().print(table)
 
 

@@ -1,11 +1,12 @@
 """How times grow with the size of the work, measured and drawn.
 
-    python benchmarks/scaling.py --output results/scaling
+    python benchmarks/pipeline.py --output results/pipeline.csv --whole
+    python benchmarks/scaling.py --output results/scaling --pipeline results/pipeline.csv
 
-writes results/scaling.csv, .pdf and .png; with --draw-only the figure from a CSV that is there.
+writes results/scaling.csv, .pdf and .png; with --draw-only the figure from tables that are there.
 Panels: a training step against width, depth and number of samples, with the same step by automatic
 differentiation and with its products alone; RPD and gradient against samples and neurons; a basin
-against the error asked for.
+against the error asked for; a dry run against the number of runs, scale demo against cores.
 """
 
 from collections.abc import Iterable, Iterator
@@ -47,14 +48,19 @@ PANELS = [
     ("rank", ["P"], "RPD and gradient by samples"),
     ("rank", ["N"], "RPD and gradient by neurons"),
     ("basin", ["sample", "weight"], "basin by its error"),
+    ("pipeline", ["runs", "trivial jobs"], "dry run by runs"),
+    ("pipeline", ["cores"], "all of scale demo by cores"),
 ]
 NAMES = {"width": "width", "depth": "depth", "samples": "samples n", "P": "samples P"}
-NAMES |= {"N": "neurons N", "sample": "error asked for (% of the size)"}
+NAMES |= {"N": "neurons N", "sample": "error asked for (% of the size)", "runs": "runs or jobs"}
+NAMES |= {"cores": "cores"}
 UNITS = {"step": "time of a step (s)", "rank": "time (s)", "basin": "forward passes"}
+UNITS |= {"pipeline": "time (s)"}
 LABELS = {
     "step": {"netdyn": "netdyn", "peer": "automatic diff.", "limit": "products alone"},
     "rank": {"netdyn": "netdyn", "limit": "one numpy sort"},
     "basin": {"sample": "sample space", "weight": "weight space"},
+    "pipeline": {"runs": "netdyn's runs", "trivial jobs": "trivial jobs", "cores": "scale demo"},
 }
 LOOK = {
     "netdyn": {"color": COLOURS["blue"], "marker": "o"},
@@ -62,6 +68,7 @@ LOOK = {
     "limit": {"color": COLOURS["grey"], "marker": "^", "linestyle": "--"},
     **SPACES,
 }
+LOOK |= {"runs": LOOK["netdyn"], "trivial jobs": LOOK["limit"], "cores": LOOK["netdyn"]}
 
 
 def step_times(threads: int) -> Iterator[dict]:
@@ -126,21 +133,23 @@ def ticks(axes: Axes, values: Iterable[float], label: str) -> None:
 
 
 def draw(found: pd.DataFrame) -> Figure:
-    with new_figure({}, height=4.6) as figure:
-        panels = figure.subplots(2, 3).flat
-        for letter, axes, (part, against, title) in zip("abcdef", panels, PANELS, strict=True):
+    with new_figure({}, height=8.4) as figure:
+        panels = figure.subplots(4, 2).flat
+        for letter, axes, (part, against, title) in zip("abcdefgh", panels, PANELS, strict=True):
             panel(axes, letter, title)
             chosen = found[(found.panel == part) & (found.against.isin(against))]
             by = "who"
+            if part in ("basin", "pipeline"):
+                by = "against"
             if part == "basin":
-                by, chosen = "against", chosen.assign(value=100 * chosen.value)  # percent
+                chosen = chosen.assign(value=100 * chosen.value)  # percent
             for name, rows in chosen.groupby(by, sort=False):
                 label = LABELS[part][name]
                 axes.loglog(rows.value, rows.seconds, label=label, **LOOK[name])
             ticks(axes, chosen.value.unique(), NAMES[against[0]])
             axes.set_ylabel(UNITS[part])
             plain_log_axis(axes)
-            if letter in "adf":
+            if letter in "adfg":
                 axes.legend(loc="best")
         return figure
 
@@ -150,12 +159,18 @@ def main(
     output: Annotated[Path, typer.Option(help="CSV, PDF and PNG, without suffix.")] = Path(
         "results/scaling"
     ),
-    draw_only: Annotated[bool, typer.Option(help="Draw from the CSV; measure nothing.")] = False,
+    pipeline: Annotated[Path, typer.Option(help="What benchmarks/pipeline.py wrote.")] = Path(
+        "results/pipeline.csv"
+    ),
+    draw_only: Annotated[bool, typer.Option(help="Draw from the tables; measure nothing.")] = False,
 ) -> None:
     """Measure and draw."""
+    if not pipeline.is_file():
+        raise SystemExit(f"error: {pipeline} is missing: run benchmarks/pipeline.py --whole first")
     if not draw_only:
         measure(threads, output.with_suffix(".csv"))
-    figure = draw(pd.read_csv(output.with_suffix(".csv")))
+    jobs = pd.read_csv(pipeline).dropna(subset="value").assign(panel="pipeline")
+    figure = draw(pd.concat([pd.read_csv(output.with_suffix(".csv")), jobs]))
     for suffix in (".pdf", ".png"):
         figure.savefig(output.with_suffix(suffix), dpi=200)
 
