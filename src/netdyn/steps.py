@@ -19,7 +19,11 @@ __all__ = ["Batches", "Steps", "as_trained", "below"]
 
 
 class Steps:
-    """Takes one optimizer step after the other."""
+    """Takes one optimizer step after the other.
+
+    The network given is brought up to date by `network` alone: between steps its first layer may
+    be as it was.
+    """
 
     def __init__(
         self, model: nn.Module, images: Tensor, labels: Tensor, settings: Mapping, classes: int
@@ -43,7 +47,7 @@ class Steps:
         return loss
 
     def network(self) -> nn.Module:
-        """Return the network as the steps so far have left it; it is not kept up between calls."""
+        """Return the network as the steps so far have left it."""
         self._inputs.write()
         return self._model
 

@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 
 # Seconds between two checkpoints: what a killed job loses at most.
 CHECKPOINT_SECONDS = 30.0
-# Up to this many values the training images are kept as float32 on the device (2 GB).
+# Up to this many values the training images are kept as float32 on the device (2 GB; almost twice
+# that where training leaves inputs out, which takes a copy).
 RESIDENT_VALUES = 500_000_000
 
 

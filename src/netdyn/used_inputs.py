@@ -1,7 +1,8 @@
 """Training without the inputs that are 0 in every sample, such as the border of centred digits.
 
 Such an input adds nothing to a local field, and its weights have the gradient 0: the products of
-the first layer need not carry it. A thousand samples of MNIST leave 175 of 784 inputs so.
+the first layer need not carry it. The first thousand samples of MNIST leave 175 of its 784 inputs
+unused, all 60,000 leave 67, too few for a copy of the samples to pay.
 """
 
 import torch
@@ -24,7 +25,7 @@ class UsedInputs:
     """
 
     def __init__(self, model: nn.Sequential, images: Tensor):
-        """Args: a network, its training samples (P, N_0)."""
+        """Args: a network without nesting, as `MLP` is; its training samples (P, N_0)."""
         self._weight = layers(model)[0].linear.weight  # (N_1, N_0)
         used = (images.amax(0) != 0) | (images.amin(0) != 0)  # (N_0,)
         self.network: nn.Sequential = model
