@@ -19,7 +19,8 @@ from timing import machine
 
 from netdyn.files import written_whole
 
-COLUMNS = ("what", "netdyn_s", "peer_s", "limit_s", "peer_ratio", "limit_ratio", "bar", "met")
+COLUMNS = ("what", "netdyn_s", "peer_s", "limit_s", "peer_ratio", "peer_ratios", "limit_ratio")
+COLUMNS += ("bar", "met")
 
 
 def row(
@@ -32,6 +33,7 @@ def row(
     """Return a row; the bars are the least peer/netdyn and the largest netdyn/limit."""
     peer_ratio = times.get("peer", math.nan) / times["netdyn"]
     limit_ratio = times["netdyn"] / times.get("limit", math.nan)
+    each = getattr(times, "faster", None)  # of every repeat
     bars, met = [], []
     if faster is not None:
         bars.append(f"≥ {faster:g} × peer")
@@ -46,6 +48,7 @@ def row(
         "limit_s": times.get("limit", math.nan),
         "peer_ratio": peer_ratio,
         "limit_ratio": limit_ratio,
+        "peer_ratios": f"{each[0]:.3g} – {each[-1]:.3g}" if each else "",
         "bar": ", ".join(bars),
         "met": ("yes" if all(met) else "no") if met else "",
         "note": note,
@@ -55,11 +58,15 @@ def row(
 def shallow_steps(threads: int) -> Iterator[dict]:
     import training
 
+    random, real = training.samples(1000), training.mnist(1000)
     for precision, bar in (("float32", 8), ("float64", 4)):
-        times = training.shallow(precision, threads, repeats=9)
-        what = f"step 784–200–200–10, batch 200, {precision}"
-        note = f"{times['inputs']} of 784 inputs used; with all used {times['all']:.3g} s"
-        yield row(what, times, faster=bar, note="; ".join(filter(None, (note, _onednn(times)))))
+        for name, given in (("MNIST", real), ("random images", random)):
+            if given is None:
+                continue
+            times = training.shallow(precision, threads, repeats=9, given=given)
+            used = training.inputs_used(given[0])
+            what = f"step 784–200–200–10, batch 200, {precision}, {name} ({used} inputs used)"
+            yield row(what, times, faster=bar, note=_onednn(times))
 
 
 def _onednn(times: dict[str, float]) -> str:

@@ -49,7 +49,7 @@ PANELS = [
     ("rank", ["N"], "RPD and gradient by neurons"),
     ("basin", ["sample", "weight"], "basin by its error"),
     ("pipeline", ["runs", "trivial jobs"], "dry run by runs"),
-    ("pipeline", ["cores"], "all of scale demo by cores"),
+    ("pipeline", ["cores", "halved"], "all of scale demo by cores"),
 ]
 NAMES = {"width": "width", "depth": "depth", "samples": "samples n", "P": "samples P"}
 NAMES |= {"N": "neurons N", "sample": "error asked for (% of the size)", "runs": "runs or jobs"}
@@ -57,10 +57,15 @@ NAMES |= {"cores": "cores"}
 UNITS = {"step": "time of a step (s)", "rank": "time (s)", "basin": "forward passes"}
 UNITS |= {"pipeline": "time (s)"}
 LABELS = {
-    "step": {"netdyn": "netdyn", "peer": "automatic diff.", "limit": "products alone"},
-    "rank": {"netdyn": "netdyn", "limit": "one numpy sort"},
+    "step": {"netdyn": "netdyn", "peer": "automatic diff.", "limit": "products alone (MKL)"},
+    "rank": {"netdyn": "netdyn", "limit": "one numpy sort, one thread"},
     "basin": {"sample": "sample space", "weight": "weight space"},
-    "pipeline": {"runs": "netdyn's runs", "trivial jobs": "trivial jobs", "cores": "scale demo"},
+    "pipeline": {
+        "runs": "netdyn's runs",
+        "trivial jobs": "trivial jobs",
+        "cores": "scale demo",
+        "halved": "one core's, divided",
+    },
 }
 LOOK = {
     "netdyn": {"color": COLOURS["blue"], "marker": "o"},
@@ -69,6 +74,7 @@ LOOK = {
     **SPACES,
 }
 LOOK |= {"runs": LOOK["netdyn"], "trivial jobs": LOOK["limit"], "cores": LOOK["netdyn"]}
+LOOK |= {"halved": LOOK["limit"]}
 
 
 def step_times(threads: int) -> Iterator[dict]:
@@ -125,6 +131,20 @@ def basin_times() -> Iterator[dict]:
             }
 
 
+def pipeline_times(path: Path) -> pd.DataFrame:
+    """Read what benchmarks/pipeline.py has timed by number of runs and of cores."""
+    if not path.is_file():
+        raise SystemExit(f"error: {path} is missing: run benchmarks/pipeline.py --whole first")
+    found = pd.read_csv(path)
+    if "against" not in found or "cores" not in set(found.against):
+        raise SystemExit(f"error: {path} has no times by cores: benchmarks/pipeline.py --whole")
+    whole = found[(found.against == "cores") & found.what.str.startswith("snakemake all")]
+    one = whole.seconds[whole.value == 1].item()
+    halved = whole.assign(against="halved", seconds=one / whole.value)
+    by_runs = found[found.against.isin(["runs", "trivial jobs"])]
+    return pd.concat([by_runs, whole, halved]).assign(panel="pipeline")
+
+
 def ticks(axes: Axes, values: Iterable[float], label: str) -> None:
     values = list(values)
     axes.set_xticks(values, [f"{value:,g}" for value in values])
@@ -149,7 +169,7 @@ def draw(found: pd.DataFrame) -> Figure:
             ticks(axes, chosen.value.unique(), NAMES[against[0]])
             axes.set_ylabel(UNITS[part])
             plain_log_axis(axes)
-            if letter in "adfg":
+            if letter in "adfgh":
                 axes.legend(loc="best")
         return figure
 
@@ -165,12 +185,13 @@ def main(
     draw_only: Annotated[bool, typer.Option(help="Draw from the tables; measure nothing.")] = False,
 ) -> None:
     """Measure and draw."""
-    if not pipeline.is_file():
-        raise SystemExit(f"error: {pipeline} is missing: run benchmarks/pipeline.py --whole first")
+    table = output.with_suffix(".csv")
+    jobs = pipeline_times(pipeline)
     if not draw_only:
-        measure(threads, output.with_suffix(".csv"))
-    jobs = pd.read_csv(pipeline).dropna(subset="value").assign(panel="pipeline")
-    figure = draw(pd.concat([pd.read_csv(output.with_suffix(".csv")), jobs]))
+        measure(threads, table)
+    elif not table.is_file():
+        raise SystemExit(f"error: {table} is missing: leave --draw-only away to measure")
+    figure = draw(pd.concat([pd.read_csv(table), jobs]))
     for suffix in (".pdf", ".png"):
         figure.savefig(output.with_suffix(suffix), dpi=200)
 

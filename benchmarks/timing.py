@@ -1,9 +1,10 @@
 """How times are taken: in one process, contenders in turn, the median of the repeats."""
 
+import operator
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +14,13 @@ from netdyn.products import capabilities
 Work = Callable[[], object]
 
 
-def in_turn(contenders: Mapping[str, Work], repeats: int, each: int = 1) -> dict[str, float]:
+class Medians(dict[str, float]):
+    """Median seconds of a call by contender; `faster`: peer/netdyn of every repeat, sorted."""
+
+    faster: Sequence[float] = ()
+
+
+def in_turn(contenders: Mapping[str, Work], repeats: int, each: int = 1) -> Medians:
     """Return the median seconds of one call of each contender.
 
     Every contender is called once before. In each repeat every contender in turn is called `each`
@@ -28,7 +35,10 @@ def in_turn(contenders: Mapping[str, Work], repeats: int, each: int = 1) -> dict
             for _ in range(each):
                 work()
             times[name].append((time.perf_counter() - since) / each)
-    return {name: statistics.median(taken) for name, taken in times.items()}
+    medians = Medians({name: statistics.median(taken) for name, taken in times.items()})
+    if "peer" in times:
+        medians.faster = sorted(map(operator.truediv, times["peer"], times["netdyn"]))
+    return medians
 
 
 def machine() -> dict[str, str]:

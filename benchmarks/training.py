@@ -1,5 +1,6 @@
 """Training steps: netdyn's, those of a plain loop, and the products in them alone."""
 
+import os
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from peers import FullBatch, Products, ShallowGrokking
-from timing import in_turn
+from timing import Medians, in_turn
 
 from netdyn import data, datasets, runs
-from netdyn.errors import NetdynError
 from netdyn.mlp import initialise
 from netdyn.precision import multiplies_bfloat16
 from netdyn.products import product, takes_onednn
 from netdyn.steps import Steps
 
+ROOT = Path(__file__).parent.parent
 SHALLOW = {
     **{"width": [200, 200], "activation": "relu", "batch_norm": False, "momentum": 0.1},
     **{"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.01, "loss": "mse"},
@@ -52,37 +53,41 @@ def samples(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mnist(count: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """The first samples of MNIST where its files lie in data/, no download."""
+    """The first samples of MNIST, where its files lie in the data root; no download."""
+    root = Path(os.environ.get("NETDYN_DATA_ROOT", ROOT / "data"))
+    if not [*root.rglob("train-images-idx3-ubyte*")]:
+        return None
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "mnist.safetensors"
-        try:
-            datasets.prepare("mnist", "data", prepared, download=False)
-        except NetdynError:
-            return None
+        datasets.prepare("mnist", root, prepared, download=False)
         loaded = data.load(prepared)
         images = loaded.train_images[:count].reshape(-1, 28, 28)
         return images.numpy().copy(), loaded.train_labels[:count].numpy().copy()
 
 
-def shallow(precision: str, threads: int, repeats: int) -> dict[str, float]:
-    """784–200–200–10, batch 200, 1,000 samples: seconds a step, and the number of inputs used.
+def shallow(
+    precision: str, threads: int, repeats: int, given: tuple[np.ndarray, np.ndarray]
+) -> dict[str, float]:
+    """784–200–200–10, batch 200: seconds a step, on images that use some or all inputs.
 
-    "all": with random images, which use all inputs.
+    The limit multiplies what netdyn's step does: the inputs that are used. The peer takes all.
     """
     torch.set_num_threads(threads)
     dtype = {"float32": torch.float32, "float64": torch.float64}[precision]
     settings = {**SHALLOW, "precision": precision, "threads": threads}
-    given = mnist(1000) or samples(1000)
+    widths = [inputs_used(given[0]), 200, 200, 10]
     contenders = {
         "netdyn": Ours(settings, *given).step,
         "peer": ShallowGrokking(*given, dtype).step,
-        "limit": Products(200, [784, 200, 200, 10], dtype).step,
-        "all": Ours(settings, *samples(1000)).step,
+        "limit": Products(200, widths, dtype).step,
     }
     if dtype == torch.float32 and takes_onednn():
-        contenders["onednn"] = _by_onednn(200, [784, 200, 200, 10])
-    used = np.count_nonzero(given[0].max(axis=0))
-    return {**in_turn(contenders, repeats, each=50), "inputs": used}
+        contenders["onednn"] = _by_onednn(200, widths)
+    return in_turn(contenders, repeats, each=50)
+
+
+def inputs_used(images: np.ndarray) -> int:
+    return int(np.count_nonzero(images.max(axis=0)))
 
 
 def deep(threads: int, repeats: int, count: int = 60_000) -> dict[str, float]:
@@ -154,4 +159,6 @@ def seeds(
             take(one)
 
     times = in_turn({"netdyn": side_by_side, "peer": one_after_another}, repeats)
-    return {name: seconds / steps for name, seconds in times.items()}
+    a_step = Medians({name: seconds / steps for name, seconds in times.items()})
+    a_step.faster = times.faster
+    return a_step
