@@ -1,9 +1,11 @@
 """Training without the inputs that no sample uses, against training with all of them."""
 
+import numpy as np
 import pytest
 import torch
+from comparing import bits
 
-from netdyn import used_inputs
+from netdyn import runs, training, used_inputs
 from netdyn.layers import layers
 from netdyn.mlp import MLP, initialise
 from netdyn.optimizers import OPTIMIZERS
@@ -99,3 +101,44 @@ def test_bytes_are_read_as_they_are():
     assert torch.equal(
         UsedInputs(network(), x).of(x), x[:, [i for i in range(20) if i not in DARK]]
     )
+
+
+# Whole runs ---------------------------------------------------------------------------------------
+
+
+def train(dark_toy_data, settings, folder, **more):
+    folders = folder / "run", folder / "checkpoints"
+    training.train(settings, dark_toy_data, *folders, "cpu", **more)
+    return folder / "run"
+
+
+@pytest.mark.parametrize("changed", [{"optimizer": "adamw"}, {"batch_norm": False}])
+def test_evaluations_and_snapshots_are_those_of_training_with_all_inputs(
+    tmp_path, dark_toy_data, run_settings, monkeypatch, changed
+):
+    settings = run_settings(precision="float64", weight_decay=0.1, **changed)
+    fewer = train(dark_toy_data, settings, tmp_path / "fewer")
+    monkeypatch.setattr(used_inputs, "WORTH_A_COPY", 1.0)
+    whole = train(dark_toy_data, settings, tmp_path / "whole")
+    kept = runs.select_steps(whole, "all")
+    assert runs.select_steps(fewer, "all") == kept
+    for step in kept:
+        mine, other = (values(runs.load_model(run, step)) for run in (fewer, whole))
+        torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-10)
+    histories = (runs.load_history(run) for run in (fewer, whole))
+    mine, other = (history.select_dtypes("number").to_numpy() for history in histories)
+    np.testing.assert_allclose(mine, other, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [20, "full"])
+def test_a_run_cut_at_any_steps_is_the_run_in_one_go(
+    tmp_path, dark_toy_data, run_settings, optimizer, batch_size
+):
+    settings = run_settings(optimizer=optimizer, batch_size=batch_size, weight_decay=0.01)
+    whole = bits(train(dark_toy_data, settings, tmp_path / "whole"))
+    for steps in (0, 1, 3, 5, 100):
+        asked = iter([False] * steps)
+        train(dark_toy_data, settings, tmp_path, stopping=lambda: next(asked, True))  # noqa: B023
+    cut = train(dark_toy_data, settings, tmp_path)
+    assert bits(cut) == whole
