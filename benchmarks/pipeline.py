@@ -78,9 +78,8 @@ def main(
                 for target in ("figures", "all"):  # the second makes what is left
                     command = [snakemake, target, "--cores", str(cores)]
                     what = f"snakemake {target}, scale demo, {cores} cores"
-                    rows.append(_row(what, made, command, 1) | {"value": cores})
+                    rows.append(_row(what, made, command, 1) | {"against": "cores", "value": cores})
                 figures, rest = rows[-2:]
-                figures["against"] = rest["against"] = "cores"
                 for taken in ("seconds", "processor_seconds"):
                     rest[taken] = round(figures[taken] + rest[taken], 2)
         else:
