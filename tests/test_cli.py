@@ -24,6 +24,7 @@ COMMANDS = (
     "device",
     "train",
     "measure",
+    "run",
     "tabulate",
     "keep",
     "draw",
@@ -177,7 +178,8 @@ def test_unwritable_outputs_are_one_line(
 @pytest.mark.parametrize("quantity", ["entropy", "subject", "..settings", "rpd_gradient.x", ""])
 def test_an_unknown_quantity_is_one_line(mistake, tmp_path, settings_file, quantity):
     said = mistake("measure", quantity, settings_file(TOY), "--output", tmp_path / "a.csv")
-    assert f"no quantity {quantity!r}" in said
+    assert f"no quantity {quantity!r}: choose one of adversarial, basin_size, cone, " in said
+    assert "subject," not in said
 
 
 def test_a_quantity_without_its_run_or_data_is_one_line(mistake, tmp_path, settings_file):

@@ -4,22 +4,16 @@ It parses, shows progress and turns mistakes into one line; what is computed sta
 this file is no input of any rule.
 """
 
-import importlib
-import inspect
 import json
 import logging
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from netdyn.errors import NetdynError
 from netdyn.files import read_json, write_json
 from netdyn.terminal import progress, say, stop_signals
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 app = typer.Typer(
     add_completion=False,
@@ -75,13 +69,7 @@ def resolve(
     """Write the resolved settings of every run and measurement, for work without Snakemake."""
     from netdyn import settings
 
-    try:
-        given = json.loads(override)
-    except ValueError as error:
-        raise NetdynError(f"--set {override!r} is not JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise NetdynError(f'--set {override!r}: give keys and values, such as {{"threads": 2}}')
-    config = settings.load(workflow, {"scale": scale, **given})
+    config = settings.load(workflow, {"scale": scale, **_overrides(override, [])})
     for declared in settings.runs(config).values():
         for run in declared:
             write_json(output / "runs" / f"{run.id}.json", run.settings)
@@ -109,30 +97,20 @@ def train(
 ) -> None:
     """Train one run, or go on where it was cut; SIGINT and SIGTERM leave a checkpoint."""
     _claim_gpu(gpus, device)
-    from netdyn import finished, locks, training
+    from netdyn.jobs.training import train_run
 
     resolved = _read_settings(settings, "format", "steps", "threads")
-    if output.exists() and not output.is_dir():
-        raise NetdynError(f"{output} is a file: delete it, or name another --output")
-    made = finished.place(checkpoints, resolved, data, device)
-    with locks.alone(checkpoints):
-        if finished.is_whole(made):
-            say(f"{output.name}: was trained before, taken from {made}")
-        else:
-            with stop_signals() as stopping, progress(output.name, resolved["steps"]) as told:
-                whole = training.train(
-                    resolved, data, made, checkpoints, device, told, lambda: bool(stopping)
-                )
-            if not whole:
-                there = f"its checkpoint is in {checkpoints}, run again to go on"
-                say(f"{output.name}: stopped; {there}")
-                raise SystemExit(128 + stopping[0])
-        finished.bring(made, output)
+    with stop_signals() as signals, progress(output.name, resolved["steps"]) as report:
+        stopping = lambda: bool(signals)  # noqa: E731
+        complete = train_run(resolved, data, output, checkpoints, device, report, stopping)
+    if not complete:
+        there = f"its checkpoint is in {checkpoints}, run again to go on"
+        say(f"{output.name}: stopped; {there}")
+        raise SystemExit(128 + signals[0])
 
 
 @app.command()
 def measure(
-    context: typer.Context,
     quantity: Annotated[str, typer.Argument(help="Module of netdyn.measurements.")],
     settings: Settings,
     output: Output,
@@ -145,61 +123,93 @@ def measure(
 ) -> None:
     """Measure one quantity on one run, or on the runs that the settings name; write its table."""
     _claim_gpu(gpus, device)
-    import torch
+    from netdyn.jobs.measuring import measure_block
 
-    from netdyn import locks
-    from netdyn.measured import measured_record
-    from netdyn.provenance import Making
-    from netdyn.tables import write_table
-
-    try:
-        measured = importlib.import_module(f"netdyn.measurements.{quantity}").measure
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise NetdynError(f"no quantity {quantity!r}: see netdyn/measurements") from error
-    making = Making(measured.__module__)
-    found = _read_settings(settings)
+    given = _read_settings(settings)
     # As the workflow writes them, with the runs of a job, or as `netdyn resolve` does, without.
-    block = found if found.keys() == {"settings", "runs"} else {"settings": found, "runs": []}
+    block = given if given.keys() == {"settings", "runs"} else {"settings": given, "runs": []}
     if "threads" not in block["settings"]:
         raise NetdynError(f"{settings} holds no settings of a measurement (it needs threads)")
-    torch.set_num_threads(block["settings"]["threads"])
-    context.with_resource(locks.alone(output))
-    if "subject" not in inspect.signature(measured).parameters:
-        if run is not None:
-            raise NetdynError(f"--run: {quantity} is measured on no run, leave it out")
-        table = measured(block["settings"])
-    elif block["runs"]:
-        table = _measure_block(measured, block, device)
-    else:
-        from netdyn.measurements.subject import Subject
-
-        if run is None:
-            raise NetdynError(f"--run is missing: give the run that {quantity} is measured on")
+    runs = block["runs"]
+    if run is not None:
         if data is None:
             raise NetdynError("--data is missing: give the data set that the run was trained on")
-        table = measured(Subject.open(run, data, device), block["settings"])
-    alone = [{"folder": str(run), "data": str(data)}] if run is not None else []
-    of = quantity, block["settings"], block["runs"] or alone
-    write_table(output, table, measured_record(*of, device, making))
+        runs = [{"folder": str(run), "data": str(data)}]
+    measure_block(quantity, block["settings"], runs, output, device)
 
 
-def _measure_block(measured: Callable, block: Mapping, device: str) -> "pd.DataFrame":
-    import pandas as pd
+@app.command()
+def run(
+    scale: Annotated[str, typer.Option(help="demo, cpu or paper.")] = "demo",
+    override: Annotated[str, typer.Option("--set", help="JSON laid over the settings.")] = "{}",
+    configfile: Annotated[
+        list[Path] | None, typer.Option(help="YAML laid over the settings; may be given again.")
+    ] = None,
+    tables: Annotated[
+        str, typer.Option(help="Tables or figures, by commas; default: all, by what they decide.")
+    ] = "",
+    until: Annotated[
+        float | None, typer.Option(help="Seconds after which to stop; call again to go on.")
+    ] = None,
+    drop_snapshots: Annotated[
+        bool, typer.Option("--drop-snapshots", help="Delete runs once their tables are kept.")
+    ] = False,
+    pack: Annotated[
+        Path | None, typer.Option(help="Write the committed results into this .tar.gz at the end.")
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(envvar="NETDYN_DATA_ROOT", help="Folder of the IDX files.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(envvar="NETDYN_DEVICE", help="auto, cpu, cuda or mps.")
+    ] = None,
+    workflow: Annotated[Path, typer.Option(help="Folder of config.yaml.")] = Path(),
+) -> None:
+    """Train and measure a whole scale in this process, and keep what is finished."""
+    import time
 
-    from netdyn.measurements.subject import Subject
-    from netdyn.tables import identified
+    started = time.monotonic()
+    from netdyn.jobs import packing
+    from netdyn.jobs.scale import ScaleRun
+    from netdyn.jobs.schedule import chosen_tables
+    from netdyn.plan import Plan
 
-    tables = []
-    for number, run in enumerate(block["runs"], 1):
-        if len(block["runs"]) > 1:
-            say(f"run {number} of {len(block['runs'])}")
-        data = Path(run["data"])
-        if "folder" in run:
-            subject = Subject.open(Path(run["folder"]), data, device)
-        else:
-            subject = Subject.of_data(read_json(Path(run["settings"])), data, device)
-        tables.append(identified(measured(subject, block["settings"]), run["identity"]))
-    return pd.concat(tables, ignore_index=True)
+    plan = Plan(workflow, {**_overrides(override, configfile or []), "reuse": True}, scale)
+    groups = chosen_tables(plan, [name for name in tables.split(",") if name])
+    with stop_signals() as signals:
+
+        def stopping() -> bool:
+            return bool(signals) or (until is not None and time.monotonic() - started > until)
+
+        work = ScaleRun(
+            plan,
+            groups,
+            data_root or Path(plan.config["data_root"]),
+            device or plan.config["device"],
+            drop_snapshots,
+            stopping,
+        )
+        done = work.run()
+    kept = f"the tables are in {work.reference}"
+    say(f"scale {scale}: done, {kept}" if done else f"stopped: {kept}, run again to go on")
+    if pack is not None:
+        say(f"{pack}: {packing.pack(work.reference, pack)} files of {work.reference}")
+    if signals:
+        raise SystemExit(128 + signals[0])
+
+
+def _overrides(text: str, files: list[Path]) -> dict:
+    """Return the settings of --configfile, one laid over the other, and --set over them."""
+    from netdyn.files import read_yaml
+    from netdyn.settings import overlay
+
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise NetdynError(f"--set {text!r} is not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise NetdynError(f'--set {text!r}: give keys and values, such as {{"threads": 2}}')
+    return overlay({}, *map(read_yaml, files), given)
 
 
 @app.command()

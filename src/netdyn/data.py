@@ -5,6 +5,7 @@ A prepared file is a safetensors file with `train_images` (P, N_0), `train_label
 `netdyn.datasets` makes one; here it is written, loaded, cut into subsets and translated.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -57,7 +58,17 @@ def load(path: Path | str) -> Dataset:
     Raises:
         NetdynError: the file is missing, no prepared file, or damaged.
     """
-    described, arrays = open_arrays(Path(path))
+    path = Path(path)
+    if not path.is_file():
+        metadata(path)  # names what is wrong
+    stamp = path.stat()
+    return _loaded(path.absolute(), stamp.st_mtime_ns, stamp.st_size)
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(path: Path, _changed: int, _size: int) -> Dataset:
+    # Once per process and state of the file: a process that trains many runs checks it once.
+    described, arrays = open_arrays(path)
     train_images, train_labels, test_images, test_labels = arrays
     return Dataset(
         train_images,

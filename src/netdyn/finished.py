@@ -23,7 +23,7 @@ from netdyn.errors import NetdynError
 from netdyn.files import RUN_FILES, digest
 from netdyn.records import read_record
 
-__all__ = ["bring", "is_whole", "place"]
+__all__ = ["bring", "folder_of", "is_whole", "place"]
 
 
 def place(checkpoints: Path, settings: Mapping, data_file: Path, device: str) -> Path:
@@ -42,7 +42,12 @@ def place(checkpoints: Path, settings: Mapping, data_file: Path, device: str) ->
         "code": provenance.code_digest("netdyn.training"),
         "torch": torch.__version__,
     }
-    return checkpoints.with_name(f"{checkpoints.name}.whole") / digest(identity)[:10]
+    return folder_of(checkpoints) / digest(identity)[:10]
+
+
+def folder_of(checkpoints: Path) -> Path:
+    """Return the folder of the whole runs that were trained with these checkpoints."""
+    return checkpoints.with_name(f"{checkpoints.name}.whole")
 
 
 def is_whole(run_folder: Path) -> bool:

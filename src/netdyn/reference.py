@@ -20,7 +20,7 @@ from netdyn.errors import NetdynError
 from netdyn.files import digest, digest_file, read_json, write_json, written_whole
 from netdyn.records import read_record
 
-__all__ = ["LARGEST", "keep", "kept", "run_record", "too_large"]
+__all__ = ["LARGEST", "is_kept", "keep", "keep_parts", "kept", "run_record", "too_large"]
 
 LARGEST = 1_000_000  # bytes of a committed file
 # What many parts have in common: told once in a table's record.
@@ -38,15 +38,29 @@ def kept(reference: Path, wanted: Mapping) -> set[str]:
         NetdynError: the table is not the one that its record was written for, or one of the two is
             missing.
     """
+    record = _matching(reference, wanted)
+    return set() if record is None else {run["id"] for run in record["runs"]}
+
+
+def is_kept(reference: Path, wanted: Mapping) -> bool:
+    """Return whether the table of a quantity that is measured on no run is committed.
+
+    Args and errors are those of `kept`.
+    """
+    return _matching(reference, wanted) is not None
+
+
+def _matching(reference: Path, wanted: Mapping) -> dict[str, Any] | None:
+    """Return the record of the committed table, None where it is missing or of other settings."""
     path, table = _record_path(reference, wanted["name"]), _table_path(reference, wanted["name"])
     if not path.is_file():
         if table.is_file():
             raise NetdynError(f"{table} has no record {path}: restore it from the repository")
-        return set()
+        return None
     _put_in_place(reference, wanted["name"])
     record = _record(path)
     if any(record[key] != wanted[key] for key in ("quantity", "settings")):
-        return set()
+        return None
     if not table.is_file():
         raise NetdynError(f"{table} is missing, {path} is there: restore it from the repository")
     if digest_file(table) != record["sha256"]:
@@ -54,15 +68,22 @@ def kept(reference: Path, wanted: Mapping) -> set[str]:
             f"{table} is damaged (its SHA-256 is not the one on record, {path}): "
             "restore both from the repository"
         )
-    return {run["id"] for run in record["runs"]}
+    return record
 
 
 def keep(part: Path, run_folders: Sequence[Path], wanted: Mapping, reference: Path) -> dict:
-    """Put a finished part into the committed table, in the place of older rows of its runs.
+    """Put a finished part into the committed table (see `keep_parts`)."""
+    return keep_parts([(part, run_folders)], wanted, reference)
+
+
+def keep_parts(
+    parts: Sequence[tuple[Path, Sequence[Path]]], wanted: Mapping, reference: Path
+) -> dict:
+    """Put finished parts into the committed table, in the place of older rows of their runs.
 
     Args:
-        part: table of one or more runs: a measured block, or a run's history.
-        run_folders: the folders of these runs, named by their ids; none for toy neurons.
+        parts: of each its table, a measured block or a run's history, and the folders of the runs
+            in it, named by their ids; none for toy neurons.
         wanted: the measurement: `name`, `quantity`, `settings` and `runs`, a list of `id` and
             `identity` in the order in which their rows are to stand.
         reference: the folder of committed results.
@@ -76,28 +97,31 @@ def keep(part: Path, run_folders: Sequence[Path], wanted: Mapping, reference: Pa
     from netdyn.tables import tabulate, write_csv
 
     identities = {run["id"]: run["identity"] for run in wanted["runs"]}
-    new = [folder.name for folder in run_folders]
+    new = [[folder.name for folder in folders] for _, folders in parts]
+    replaced = {run for runs in new for run in runs}
     table = _table_path(reference, wanted["name"])
     with _locked(reference):
-        old = [run for run in identities if run in kept(reference, wanted) and run not in new]
-        parts: list[dict] = [{"file": part}]
+        committed = kept(reference, wanted) - replaced
+        old = [run for run in identities if run in committed]
+        sources: list[dict] = [{"file": part} for part, _ in parts]
         if wanted["quantity"] == "history":
-            parts[0]["identity"] = identities[new[0]]
+            for source, (run,) in zip(sources, new, strict=True):
+                source["identity"] = identities[run]
         if old:
-            parts.append({"file": table, "rows": [identities[run] for run in old]})
-        present = [run for run in identities if run in (*old, *new)]
-        put, sources = tabulate(parts, [identities[run] for run in present])
+            sources.append({"file": table, "rows": [identities[run] for run in old]})
+        present = [run for run in identities if run in committed | replaced]
+        content, records = tabulate(sources, [identities[run] for run in present])
         with written_whole(_next_path(table)) as temporary:
-            write_csv(temporary, put)
+            write_csv(temporary, content)
             if (size := temporary.stat().st_size) > LARGEST:
                 raise too_large(table, size)
         record = {
             **wanted,
             "runs": [{"id": run, "identity": identities[run]} for run in present],
             "sha256": digest_file(_next_path(table)),
-            **_measured(sources, new, old),
+            **_measured(records, new, old),
         }
-        _keep_provenance(reference, run_folders, record)
+        _keep_provenance(reference, [folder for _, folders in parts for folder in folders], record)
         write_json(_record_path(reference, wanted["name"]), record)
         _put_in_place(reference, wanted["name"])
     return record
@@ -124,23 +148,27 @@ def _record(path: Path) -> dict[str, Any]:
     return record
 
 
-def _measured(sources: Sequence[Mapping], new: Sequence[str], old: Sequence[str]) -> dict:
-    """Return when, where and by which code the new part and the older rows were measured."""
-    part, *committed = sources
+def _measured(sources: Sequence[Mapping], new: Sequence[Sequence[str]], old: Sequence[str]) -> dict:
+    """Return when, where and by which code the new parts and the older rows were measured.
+
+    Args: records of the new parts, then of the committed table, if any; the runs in each new part;
+        those in the older rows.
+    """
     entries: list[dict] = []
     environments: dict[str, Mapping] = {}
-    for record in committed:
+    for record in sources[len(new) :]:
         environments |= record.get("environments", {})
         for entry in record.get("measured", ()):
             if runs := [run for run in entry["runs"] if run in old]:
                 entries.append({**entry, "runs": runs})
-    if made := part.get("made"):
-        environment = {key: made[key] for key in ENVIRONMENT}
-        name = digest(environment)[:10]
-        environments[name] = environment
-        own = {k: v for k, v in made.items() if k not in (*ENVIRONMENT, "command")}
-        said = {"runs": list(new), "part_sha256": part["sha256"], "environment": name, **own}
-        entries.append(said)
+    for part, runs in zip(sources, new, strict=False):
+        if made := part.get("made"):
+            environment = {key: made[key] for key in ENVIRONMENT}
+            name = digest(environment)[:10]
+            environments[name] = environment
+            own = {k: v for k, v in made.items() if k not in (*ENVIRONMENT, "command")}
+            said = {"runs": list(runs), "part_sha256": part["sha256"], "environment": name, **own}
+            entries.append(said)
     if not entries:
         return {}
     entries.sort(key=lambda entry: entry["runs"])

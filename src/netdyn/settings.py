@@ -7,6 +7,7 @@ block it uses, as a JSON file, never the whole configuration.
 import difflib
 import itertools
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +15,19 @@ from typing import Any, NamedTuple
 
 from netdyn.errors import NetdynError
 from netdyn.files import digest, read_yaml
-from netdyn.schema import validate
+
+try:
+    from netdyn.schema import validate
+except ModuleNotFoundError as error:
+    if error.name != "jsonschema":
+        raise
+
+    def validate(config: Mapping, schema: Mapping) -> None:
+        """Leave the settings unchecked: a machine that only computes may lack jsonschema."""
+        logging.getLogger(__name__).warning(
+            "jsonschema is not installed: settings are not checked for mistyped keys and values"
+        )
+
 
 __all__ = [
     "TRAINING_SAMPLES",

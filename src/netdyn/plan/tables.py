@@ -8,7 +8,7 @@ from netdyn import settings
 from netdyn.errors import NetdynError
 from netdyn.files import RUN_FILES, digest, write_json
 from netdyn.plan.written import RESULTS, code, once, written
-from netdyn.reference import kept
+from netdyn.reference import is_kept, kept
 
 __all__ = ["OF_DATA", "TablePlan"]
 
@@ -83,6 +83,13 @@ class TablePlan:
         return {run.id: run for run in self.measurement(name).runs if run.id in known}
 
     @once
+    def is_kept_as_a_whole(self, name: str) -> bool:
+        """Return whether the committed table of a quantity that needs no run is taken."""
+        if not self.config["reuse"] or self.measurement(name).runs:
+            return False
+        return is_kept(self.folder / "reference", self.keep_record(name))
+
+    @once
     def blocks(self, name: str) -> dict[str, list[settings.Run]]:
         """Return the runs that each job of a measurement measures, by the block's name.
 
@@ -92,7 +99,7 @@ class TablePlan:
         if measurement.quantity == "history":
             return {}
         if not measurement.runs:
-            return {NO_RUN: []}
+            return {} if self.is_kept_as_a_whole(name) else {NO_RUN: []}
         kept = self.kept(name)
         chosen = [run for run in measurement.runs if run.id not in kept]
         size = self.config["runs_per_job"]
@@ -169,7 +176,8 @@ class TablePlan:
 
     def table_inputs(self, name: str) -> list[str]:
         """Return a table's parts, and the committed table where rows are taken from it."""
-        return self.parts(name) + ([self._reference(name)] if self.kept(name) else [])
+        taken = self.kept(name) or self.is_kept_as_a_whole(name)
+        return self.parts(name) + ([self._reference(name)] if taken else [])
 
     @once
     def table_settings(self, name: str) -> str:
@@ -183,6 +191,8 @@ class TablePlan:
         if kept:
             rows = [run.told() for run in kept.values()]
             parts.append({"file": self._reference(name), "rows": rows})
+        if self.is_kept_as_a_whole(name):
+            parts.append({"file": self._reference(name)})
         order = [run.told() for run in measurement.runs]
         return written(self._settings("tables"), name, {"parts": parts, "order": order})
 

@@ -21,6 +21,17 @@ __all__ = ["Plan"]
 TOLD = ("activation", "batch_size", "depth", "learning_rate", "optimizer", "samples", "width")
 
 
+# Figures and claims in the order in which their tables are made where time may not last for all.
+PRIORITIES = (
+    tuple(f"C{number:02d}" for number in range(8, 24)),  # phases, gradients, depth and width
+    ("fig2",),
+    ("fig7",),
+    ("fig1", "fig3", "fig5", "fig6"),
+    ("fig4",),  # sweeps
+    ("supplement",),
+)
+
+
 class Plan(TablePlan):
     """The files of one scale."""
 
@@ -105,6 +116,19 @@ class Plan(TablePlan):
         """Return the tables of all figures and of the scorecard, each once."""
         named = [table for figure in self.figures() for table in self.figure_tables(figure)]
         return list(dict.fromkeys([*named, *self.claim_tables()]))
+
+    @once
+    def tables_by_priority(self) -> list[list[str]]:
+        """Return all tables in groups, those first that most is decided by (`PRIORITIES`)."""
+        tables = {claim.id: claim.tables for claim in load_claims(self.claims)}
+        tables |= {figure: self.figure_tables(figure) for figure in self.figures()}
+        groups: list[list[str]] = []
+        seen: set[str] = set()
+        for names in (*PRIORITIES, tuple(tables)):
+            wanted = dict.fromkeys(table for name in names for table in tables.get(name, ()))
+            groups.append([table for table in wanted if table not in seen])
+            seen.update(wanted)
+        return [group for group in groups if group]
 
     def claim_tables(self) -> list[str]:
         """Return the tables that the scorecard reads, each once."""

@@ -1,0 +1,99 @@
+"""One quantity, measured on one run or on a block of runs."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from netdyn import locks, measurements
+from netdyn.errors import NetdynError
+from netdyn.files import read_json
+from netdyn.measured import measured_record
+from netdyn.measurements.subject import Subject
+from netdyn.provenance import Making
+from netdyn.tables import identified, write_table
+from netdyn.terminal import say
+
+__all__ = ["measure_block", "quantities", "quantity"]
+
+
+def quantities() -> list[str]:
+    """Return the names of all quantities."""
+    names = [module.name for module in pkgutil.iter_modules(measurements.__path__)]
+    return [name for name in names if _measure(name) is not None]
+
+
+def _measure(name: str) -> Callable[..., pd.DataFrame] | None:
+    try:
+        module = importlib.import_module(f"netdyn.measurements.{name}")
+    except ModuleNotFoundError as error:
+        if error.name == f"netdyn.measurements.{name}":
+            return None
+        raise
+    return getattr(module, "measure", None)
+
+
+def quantity(name: str) -> Callable[..., pd.DataFrame]:
+    """Return the function that measures a quantity.
+
+    Raises:
+        NetdynError: there is no such quantity; the message lists those that there are.
+    """
+    measure = _measure(name) if name.isidentifier() else None
+    if measure is None:
+        raise NetdynError(f"no quantity {name!r}: choose one of {', '.join(quantities())}")
+    return measure
+
+
+def measure_block(
+    name: str,
+    settings: Mapping,
+    runs: Sequence[Mapping],
+    output: Path,
+    device: str,
+    open_subject: Callable[[Mapping, str], Subject] | None = None,
+) -> None:
+    """Measure a quantity on a block of runs and write its table, with its record beside it.
+
+    Args:
+        name: the quantity.
+        settings: the measurement's resolved settings.
+        runs: of each run its `data` (the prepared data set), its `folder` (or `settings`, a file,
+            where it need not be trained) and, where rows are to carry it, its `identity`. Empty
+            for a quantity that is measured on no run.
+        output: the table.
+        device: "auto", "cpu", "cuda" or "mps".
+        open_subject: opens a run; `subject_of` unless something else is given.
+
+    Raises:
+        NetdynError: for an unknown quantity, or runs where there should be none or the other way
+            round.
+    """
+    measure = quantity(name)
+    making = Making(measure.__module__)
+    torch.set_num_threads(settings["threads"])
+    on_run = "subject" in inspect.signature(measure).parameters
+    if on_run and not runs:
+        raise NetdynError(f"--run is missing: give the run that {name} is measured on")
+    if runs and not on_run:
+        raise NetdynError(f"--run: {name} is measured on no run, leave it out")
+    with locks.alone(output):
+        tables = []
+        for number, run in enumerate(runs, 1):
+            if len(runs) > 1:
+                say(f"run {number} of {len(runs)}")
+            table = measure((open_subject or subject_of)(run, device), settings)
+            tables.append(identified(table, run["identity"]) if "identity" in run else table)
+        table = pd.concat(tables, ignore_index=True) if runs else measure(settings)
+        write_table(output, table, measured_record(name, settings, runs, device, making))
+
+
+def subject_of(run: Mapping, device: str) -> Subject:
+    """Open a run, or the samples of one that need not be trained (see `measure_block`)."""
+    if "folder" in run:
+        return Subject.open(Path(run["folder"]), Path(run["data"]), device)
+    return Subject.of_data(read_json(Path(run["settings"])), Path(run["data"]), device)

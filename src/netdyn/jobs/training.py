@@ -1,0 +1,47 @@
+"""One training, to its end or to a checkpoint."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from netdyn import finished, locks, training
+from netdyn.errors import NetdynError
+from netdyn.terminal import say
+
+__all__ = ["train_run"]
+
+
+def train_run(
+    settings: Mapping,
+    data: Path,
+    output: Path,
+    checkpoints: Path,
+    device: str,
+    report: Callable[[int, int, str], None],
+    stopping: Callable[[], bool],
+) -> bool:
+    """Train one run, or go on where it was cut, and give it its place in `output`.
+
+    Args:
+        settings: the run's resolved settings.
+        data: the prepared data set.
+        output: the run's folder.
+        checkpoints: where the run is kept while it is not complete.
+        device: "auto", "cpu", "cuda" or "mps".
+        report, stopping: as `netdyn.training.train` takes them.
+
+    Returns:
+        True when the run is complete, False when `stopping` ended it before.
+
+    Raises:
+        NetdynError: `output` is a file, or as `netdyn.training.train` does.
+    """
+    if output.exists() and not output.is_dir():
+        raise NetdynError(f"{output} is a file: delete it, or name another --output")
+    complete = finished.place(checkpoints, settings, data, device)
+    with locks.alone(checkpoints):
+        if finished.is_whole(complete):
+            say(f"{output.name}: was trained before, taken from {complete}")
+        elif not training.train(settings, data, complete, checkpoints, device, report, stopping):
+            return False
+        finished.bring(complete, output)
+    return True
