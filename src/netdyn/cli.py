@@ -194,6 +194,8 @@ def run(
     say(f"scale {scale}: done, {kept}" if done else f"stopped: {kept}, run again to go on")
     if pack is not None:
         say(f"{pack}: {packing.pack(work.reference, pack)} files of {work.reference}")
+    if work.failed:
+        raise NetdynError(f"{len(work.failed)} jobs failed, see above: {', '.join(work.failed)}")
     if signals:
         raise SystemExit(128 + signals[0])
 

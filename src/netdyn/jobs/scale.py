@@ -9,6 +9,7 @@ later call takes them as they are, and so does Snakemake with reuse=True.
 import contextlib
 import shutil
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -73,6 +74,7 @@ class ScaleRun:
         self.drop_snapshots, self.stopping = drop_snapshots, stopping
         self.jobs = run_jobs(plan, groups)
         self.reference = plan.folder / "reference"
+        self.failed: list[str] = []  # runs, or tables without runs, of jobs that failed
         self._complete: set[str] = set()
         self._parts: dict[str, list[tuple[Path, list[Path]]]] = {}
         self._kept_at = time.monotonic()
@@ -80,9 +82,10 @@ class ScaleRun:
         self._left = TimeLeft()
 
     def run(self) -> bool:
-        """Work through the jobs; return whether all are done.
+        """Work through the jobs; return whether all were come to.
 
-        What is finished is in the committed tables when this returns, or ends by an error.
+        What is finished is in the committed tables when this returns. A job that fails is shown
+        with its traceback and counted in `failed`; the others go on.
         """
         trainings = len({j.run.id for j in self.jobs if j.run and needs_training(self.plan, j)})
         measuring = sum(len(self._measured(job)) for job in self.jobs)
@@ -90,7 +93,7 @@ class ScaleRun:
         done = True
         try:
             for number, job in enumerate(self.jobs):
-                if self.stopping() or not self._make(number, job):
+                if self.stopping() or not self._make_or_report(number, job):
                     done = False
                     break
                 self._keep_now_and_then(number)
@@ -100,6 +103,17 @@ class ScaleRun:
 
     def _measured(self, job: RunJob) -> list[str]:
         return [n for n in job.tables if self.plan.measurement(n).quantity != "history"]
+
+    def _make_or_report(self, number: int, job: RunJob) -> bool:
+        # Hours of work must not end with the one job in hundreds that cannot be done.
+        try:
+            return self._make(number, job)
+        except Exception as error:
+            subject = job.run.id if job.run else ", ".join(job.tables)
+            said = str(error) if isinstance(error, NetdynError) else traceback.format_exc()
+            say(f"error: {subject}: {said}")
+            self.failed.append(subject)
+            return True
 
     def _make(self, number: int, job: RunJob) -> bool:
         """Train a run unless that is done, measure it; return False where it had to stop."""
@@ -240,7 +254,7 @@ class ScaleRun:
         self._parts.clear()
         self._kept_at = time.monotonic()
         if self.drop_snapshots and done:
-            needed = {job.run.id for job in self.jobs[done:] if job.run}
+            needed = {job.run.id for job in self.jobs[done:] if job.run} | set(self.failed)
             for run_id in sorted(self._complete - needed):
                 shutil.rmtree(self._folder(run_id), ignore_errors=True)
                 shutil.rmtree(finished.folder_of(self._checkpoints(run_id)), ignore_errors=True)
