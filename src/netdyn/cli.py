@@ -155,6 +155,8 @@ def measure(
     try:
         measured = importlib.import_module(f"netdyn.measurements.{quantity}").measure
     except (ModuleNotFoundError, AttributeError) as error:
+    from netdyn.arithmetic import fixed_arithmetic
+    from netdyn.devices import measuring_device
         raise NetdynError(f"no quantity {quantity!r}: see netdyn/measurements") from error
     making = Making(measured.__module__)
     found = _read_settings(settings)
@@ -171,6 +173,8 @@ def measure(
     elif block["runs"]:
         table = _measure_block(measured, block, device)
     else:
+    if block["runs"] or run is not None:
+        context.with_resource(fixed_arithmetic("float32", measuring_device(device)))
         from netdyn.measurements.subject import Subject
 
         if run is None:
