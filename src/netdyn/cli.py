@@ -106,6 +106,12 @@ def train(
     checkpoints: Annotated[Path, typer.Option(help="Where a run is kept while it is made.")],
     device: Device = "auto",
     gpus: Gpus = "",
+    checkpoint_seconds: Annotated[
+        float,
+        typer.Option(
+            envvar="NETDYN_CHECKPOINT_SECONDS", help="Between checkpoints; 0 is each step."
+        ),
+    ] = 30.0,
 ) -> None:
     """Train one run, or go on where it was cut; SIGINT and SIGTERM leave a checkpoint."""
     _claim_gpu(gpus, device)
@@ -121,7 +127,8 @@ def train(
         else:
             with stop_signals() as stopping, progress(output.name, resolved["steps"]) as told:
                 whole = training.train(
-                    resolved, data, made, checkpoints, device, told, lambda: bool(stopping)
+                    *(resolved, data, made, checkpoints, device, told),
+                    *(lambda: bool(stopping), checkpoint_seconds),
                 )
             if not whole:
                 there = f"its checkpoint is in {checkpoints}, run again to go on"
@@ -148,6 +155,8 @@ def measure(
     import torch
 
     from netdyn import locks
+    from netdyn.arithmetic import fixed_arithmetic
+    from netdyn.devices import measuring_device
     from netdyn.measured import measured_record
     from netdyn.provenance import Making
     from netdyn.tables import write_table
@@ -155,8 +164,6 @@ def measure(
     try:
         measured = importlib.import_module(f"netdyn.measurements.{quantity}").measure
     except (ModuleNotFoundError, AttributeError) as error:
-    from netdyn.arithmetic import fixed_arithmetic
-    from netdyn.devices import measuring_device
         raise NetdynError(f"no quantity {quantity!r}: see netdyn/measurements") from error
     making = Making(measured.__module__)
     found = _read_settings(settings)
@@ -166,6 +173,8 @@ def measure(
         raise NetdynError(f"{settings} holds no settings of a measurement (it needs threads)")
     torch.set_num_threads(block["settings"]["threads"])
     context.with_resource(locks.alone(output))
+    if block["runs"] or run is not None:
+        context.with_resource(fixed_arithmetic("float32", measuring_device(device)))
     if "subject" not in inspect.signature(measured).parameters:
         if run is not None:
             raise NetdynError(f"--run: {quantity} is measured on no run, leave it out")
@@ -173,8 +182,6 @@ def measure(
     elif block["runs"]:
         table = _measure_block(measured, block, device)
     else:
-    if block["runs"] or run is not None:
-        context.with_resource(fixed_arithmetic("float32", measuring_device(device)))
         from netdyn.measurements.subject import Subject
 
         if run is None:

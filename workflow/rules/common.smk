@@ -229,10 +229,10 @@ except OSError as error:
 
 # How jobs run, not what they compute: handed on by the environment, so that moving the data or
 # changing the device makes nothing out of date. The command line wins over the environment.
-for key in ("data_root", "device"):
-    variable = f"NETDYN_{key.upper()}"
+HANDED_ON = {f"NETDYN_{key.upper()}": key for key in ("data_root", "device", "checkpoint_seconds")}
+for variable, key in HANDED_ON.items():
     if key in config or variable not in os.environ:
-        os.environ[variable] = plan(SCALE).config[key]
+        os.environ[variable] = str(plan(SCALE).config[key])
 ON_DEVICE = ("train_run", "measure_run")
 GPUS = int(os.environ["NETDYN_DEVICE"] == "cuda")
 
@@ -254,7 +254,7 @@ onsuccess:
 envvars:
     *(
         variable
-        for variable in ("NETDYN_DATA_ROOT", "NETDYN_DEVICE")
+        for variable in HANDED_ON
         if declarable(os.environ[variable])
     ),
 
