@@ -132,8 +132,9 @@ def run_settings():
 def train_run(toy_data):
     """Train a run of these settings, whole, below `folder`; return the run's folder."""
 
-    def train(folder, settings):
-        assert training.train(settings, toy_data, folder / "run", folder / "checkpoints", "cpu")
+    def train(folder, settings, **more):
+        folders = folder / "run", folder / "checkpoints"
+        assert training.train(settings, toy_data, *folders, "cpu", **more)
         return folder / "run"
 
     return train

@@ -108,7 +108,9 @@ CHANGES: dict[str, Callable] = {
     "a touch of every file": touched,
     "another number of cores": asked("--cores", "1"),
     "another profile": profile,
-    "`device`, `data_root`": settings("{device: cpu, data_root: elsewhere}"),
+    "`device`, `data_root`, `checkpoint_seconds`": settings(
+        "{device: cpu, data_root: elsewhere, checkpoint_seconds: 5}"
+    ),
     "the command line, `cli.py`": code("cli"),
     "the style of figures, `figures/style.py`": code("figures/style"),
     "resolution, `PNG_DPI` in `drawing.py`": edited("src/netdyn/drawing.py", "= 200", "= 100"),

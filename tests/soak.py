@@ -32,8 +32,9 @@ KINDS = {
 }
 CORES = 2
 TABLES = tuple(f"results/demo/tables/grokking_{name}.csv" for name in ("history", "gradient"))
-SETTINGS = "{{runs: {{grokking: {{steps: 2000, seeds: {}}}}}, runs_per_job: 1}}"
-OFTEN = ("CHECKPOINT_SECONDS = 30.0", "CHECKPOINT_SECONDS = 0.1")
+SETTINGS = (
+    "{{runs: {{grokking: {{steps: 2000, seeds: {}}}}}, runs_per_job: 1, checkpoint_seconds: 0.1}}"
+)
 RUN_FILES = ("manifest.json", "history.csv", "snapshots.safetensors")
 CONFIGURED = (*TINY, "soak.yaml")
 ARGUMENTS = ("--cores", str(CORES), *TABLES, *CONFIGURED)
@@ -42,9 +43,6 @@ ARGUMENTS = ("--cores", str(CORES), *TABLES, *CONFIGURED)
 def prepared(folder: Path, runs: int = 4) -> Path:
     """Return a copy of the repository with a workflow of so many runs, ten checkpoints a second."""
     copy_repository(folder)
-    path = folder / "src/netdyn/training.py"
-    assert path.read_text().count(OFTEN[0]) == 1
-    path.write_text(path.read_text().replace(*OFTEN))
     (folder / "soak.yaml").write_text(SETTINGS.format(list(range(runs))))
     return folder
 

@@ -1,5 +1,6 @@
-"""Asking for a GPU: one error where there is none; profiles/gpu gives it to one job at a time."""
+"""Asking for a GPU: one error where there is none; otherwise one job has it at a time."""
 
+import os
 import re
 
 import pytest
@@ -30,13 +31,32 @@ def test_a_missing_gpu_is_one_error_before_anything_runs(folder):
     assert said.returncode == 0, said.stdout
 
 
-def test_with_the_profile_of_a_gpu_one_training_has_it_at_a_time(folder):
-    profile = ("--profile", "profiles/gpu", "--cores", "2", *TINY)
-    planned = re.findall(r": train (\S+) ", snakemake(folder, "-n", "fig2", *profile).stdout)
+def trained(folder, *options):
+    """Train two runs; return when each began and ended."""
+    options = ("--cores", "2", "--forcerun", "train_run", *TINY, *options)
+    planned = re.findall(r": train (\S+) ", snakemake(folder, "-n", "fig2", *options).stdout)
     runs = [f"results/demo/runs/{run}/manifest.json" for run in sorted(planned)[:2]]
-    said = snakemake(folder, *runs, *profile)
+    said = snakemake(folder, *runs, *options)
     assert said.returncode == 0, said.stdout
     trainings = re.findall(r"^Job (\d+): train ", said.stdout, re.MULTILINE)
     events = re.findall(r"^(Job|Finished jobid:) (\d+)", said.stdout, re.MULTILINE)
-    order = [event for event, number in events if number in trainings]
-    assert order == ["Job", "Finished jobid:"] * 2
+    return [event for event, number in events if number in trainings]
+
+
+ALONE, TOGETHER = ["Job", "Finished jobid:"] * 2, ["Job", "Job"]
+
+
+def test_with_the_profile_of_a_gpu_one_training_has_it_at_a_time(folder):
+    assert trained(folder, "--profile", "profiles/gpu") == ALONE
+
+
+def test_where_a_gpu_is_visible_one_training_has_it_at_a_time(folder, tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100 (UUID: GPU-8932f937)'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert trained(folder) == ALONE
+    assert trained(folder, "--resources", "gpu=2")[:2] == TOGETHER
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert trained(folder)[:2] == TOGETHER

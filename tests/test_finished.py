@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import torch
 from comparing import bits
 
 from netdyn import files, finished, steps, training
@@ -64,6 +65,19 @@ def test_a_run_of_other_code_is_not_taken(netdyn_train, monkeypatch):
     netdyn_train()
     monkeypatch.setattr(finished.provenance, "code_digest", lambda module: "other")
     assert netdyn_train() == 1
+
+
+def test_a_run_of_another_gpu_is_not_taken(tmp_path, toy_data, run_settings, monkeypatch):
+    def place(device, gpu="H100", cuda="13.0"):
+        monkeypatch.setattr(finished, "choose_device", lambda _: torch.device(device))
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: gpu)
+        monkeypatch.setattr(torch.version, "cuda", cuda)
+        return finished.place(tmp_path / "run", run_settings(), toy_data, "auto")
+
+    assert place("cuda") == place("cuda")
+    assert place("cpu") == place("cpu", gpu="H200", cuda="12.8")
+    gpus = [place("cpu"), place("cuda"), place("cuda", gpu="H200"), place("cuda", cuda="12.8")]
+    assert len(set(gpus)) == 4
 
 
 def test_a_training_that_fails_leaves_the_run_of_the_code_before(

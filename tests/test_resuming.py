@@ -14,6 +14,7 @@ from comparing import after, bits
 from oracles import write_prepared
 
 from netdyn import data, files, runs, training
+from netdyn.checkpoints import Checkpoint
 from netdyn.errors import NetdynError
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -78,13 +79,12 @@ def test_a_kill_at_any_writing_loses_nothing(
 ):
     settings = run_settings(steps=5, snapshots={"every_step_until": 3, "per_decade": 0})
     whole = bits(train_run(tmp_path / "whole", settings))
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     for call in itertools.count(1):
         folder = tmp_path / str(call)
         with monkeypatch.context() as patched:
             killing_at(patched, call)
             try:
-                train_run(folder, settings)
+                train_run(folder, settings, checkpoint_seconds=0)
             except Killed:
                 with pytest.raises(NetdynError, match="is not whole"):
                     runs.load_manifest(folder / "run")
@@ -175,6 +175,32 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_once_there_is_room(
     assert bits(tmp_path / "run") == whole
 
 
+def test_a_checkpoint_of_another_gpu_is_begun_anew(run_settings, sitting, monkeypatch, caplog):
+    monkeypatch.setattr(training, "gpu_identity", lambda device: {"gpu": "H100"})
+    assert sitting(run_settings(), 3) is False
+    assert sitting(run_settings(), 3) is False
+    assert "training starts again" not in caplog.text
+    monkeypatch.setattr(training, "gpu_identity", lambda device: {"gpu": "H200"})
+    assert sitting(run_settings(), 3) is False
+    assert "training starts again" in caplog.text
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0, 5), (1e9, 0)])
+def test_checkpoints_are_so_many_seconds_apart(
+    tmp_path, run_settings, train_run, monkeypatch, seconds, expected
+):
+    written = []
+    monkeypatch.setattr(Checkpoint, "write", lambda self, step: written.append(step))
+    train_run(tmp_path, run_settings(steps=5), checkpoint_seconds=seconds)
+    assert len(written) == expected
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_seconds_between_checkpoints_are_not_negative(tmp_path, run_settings, train_run, seconds):
+    with pytest.raises(NetdynError, match=r"checkpoint_seconds .* give 0 or more"):
+        train_run(tmp_path, run_settings(), checkpoint_seconds=seconds)
+
+
 # A process that is killed -------------------------------------------------------------------------
 
 
@@ -182,10 +208,6 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_once_there_is_room(
 def process(tmp_path, toy_data):
     """Start `netdyn train` in a process of its own, a checkpoint at every step."""
     started = []
-    program = (
-        "import netdyn.training; netdyn.training.CHECKPOINT_SECONDS = 0.0;"
-        "import netdyn.cli; netdyn.cli.main()"
-    )
 
     def start(settings):
         files.write_json(tmp_path / "settings.json", settings)
@@ -194,10 +216,11 @@ def process(tmp_path, toy_data):
             "--output": tmp_path / "run",
             "--checkpoints": tmp_path / "checkpoints",
             "--device": "cpu",
+            "--checkpoint-seconds": "0",
         }
         words = [str(word) for pair in arguments.items() for word in pair]
         begun = subprocess.Popen(
-            [sys.executable, "-c", program, "train", str(tmp_path / "settings.json"), *words],
+            [sys.executable, "-m", "netdyn", "train", str(tmp_path / "settings.json"), *words],
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -244,7 +244,7 @@ def test_the_order_of_keys_and_the_name_are_no_part_of_the_hash():
     [
         {"figures": {"fig2": {"small_samples": 200, "tables": ["wide_gradient"]}}},
         {"figures": {"fig3": {"tables": ["wide_gradient"]}}},
-        {"device": "cuda", "data_root": "/elsewhere"},
+        {"device": "cuda", "data_root": "/elsewhere", "checkpoint_seconds": 0},
     ],
 )
 def test_what_is_drawn_and_where_it_runs_change_no_run_and_no_measurement(workflow, change):

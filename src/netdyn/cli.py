@@ -33,6 +33,11 @@ Gpus = Annotated[
     str, typer.Option(envvar="NETDYN_GPUS", help="Take one of these that no other job has: 0,1,2.")
 ]
 
+CheckpointSeconds = Annotated[
+    float,
+    typer.Option(envvar="NETDYN_CHECKPOINT_SECONDS", help="Between checkpoints; 0 is each step."),
+]
+
 
 @app.command()
 def prepare(
@@ -94,6 +99,7 @@ def train(
     checkpoints: Annotated[Path, typer.Option(help="Where a run is kept while it is made.")],
     device: Device = "auto",
     gpus: Gpus = "",
+    checkpoint_seconds: CheckpointSeconds = 30.0,
 ) -> None:
     """Train one run, or go on where it was cut; SIGINT and SIGTERM leave a checkpoint."""
     _claim_gpu(gpus, device)
@@ -102,7 +108,9 @@ def train(
     resolved = _read_settings(settings, "format", "steps", "threads")
     with stop_signals() as signals, progress(output.name, resolved["steps"]) as report:
         stopping = lambda: bool(signals)  # noqa: E731
-        complete = train_run(resolved, data, output, checkpoints, device, report, stopping)
+        complete = train_run(
+            *(resolved, data, output, checkpoints, device, report, stopping, checkpoint_seconds)
+        )
     if not complete:
         there = f"its checkpoint is in {checkpoints}, run again to go on"
         say(f"{output.name}: stopped; {there}")
@@ -163,6 +171,7 @@ def run(
     device: Annotated[
         str | None, typer.Option(envvar="NETDYN_DEVICE", help="auto, cpu, cuda or mps.")
     ] = None,
+    checkpoint_seconds: CheckpointSeconds = 30.0,
     workflow: Annotated[Path, typer.Option(help="Folder of config.yaml.")] = Path(),
 ) -> None:
     """Train and measure a whole scale in this process, and keep what is finished."""
@@ -188,6 +197,7 @@ def run(
             device or plan.config["device"],
             drop_snapshots,
             stopping,
+            checkpoint_seconds,
         )
         done = work.run()
     kept = f"the tables are in {work.reference}"

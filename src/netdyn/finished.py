@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 
 from netdyn import data, provenance, runs
+from netdyn.arithmetic import gpu_identity
 from netdyn.devices import choose_device
 from netdyn.errors import NetdynError
 from netdyn.files import RUN_FILES, digest
@@ -29,18 +30,21 @@ __all__ = ["bring", "folder_of", "is_whole", "place"]
 def place(checkpoints: Path, settings: Mapping, data_file: Path, device: str) -> Path:
     """Return the folder that a run is written to: named by all that its bits depend on.
 
-    These are settings, data, code, PyTorch's version and the kind of device.
+    These are settings, data, code, PyTorch's version and the kind of device, or
+    which GPU it is.
 
     Raises:
         NetdynError: the data are missing or damaged, or the device is not there.
     """
     data.load(data_file)  # that the file is what it says of itself
+    chosen = choose_device(device)
     identity = {
         "settings": settings,
         "data": data.metadata(data_file)["sha256"],
-        "device": choose_device(device).type,
+        "device": chosen.type,
         "code": provenance.code_digest("netdyn.training"),
         "torch": torch.__version__,
+        **gpu_identity(chosen),
     }
     return folder_of(checkpoints) / digest(identity)[:10]
 

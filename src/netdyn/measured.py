@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from netdyn import data
+from netdyn.arithmetic import device_name, gpu_record
 from netdyn.devices import measuring_device
 from netdyn.files import digest_file
 from netdyn.provenance import Making
@@ -28,7 +29,10 @@ def measured_record(
         device: the device asked for.
         making: what was begun before it.
     """
-    where = {"device": measuring_device(device).type} if runs else {}
+    where = {}
+    if runs:
+        chosen = measuring_device(device)
+        where = {"device": chosen.type, "device_name": device_name(chosen), **gpu_record(chosen)}
     return {
         "kind": "part",
         "quantity": quantity,

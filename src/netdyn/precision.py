@@ -1,4 +1,6 @@
-"""The arithmetic of a training step's products: float32, float64, or bfloat16 as autocast does it.
+"""A training step's products: float32, tf32, float64, or bfloat16 as autocast does it.
+
+What float32, tf32 and sums of bfloat16 are on a device is set in `netdyn.arithmetic`.
 
 Processors without bfloat16 instructions multiply bfloat16 matrices some eighty times slower than
 float32 ones. There the products are made of the same rounded factors in float32, which is what the

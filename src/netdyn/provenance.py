@@ -16,6 +16,7 @@ from netdyn.import_graph import code_digests
 __all__ = ["Making", "code_digest", "now"]
 
 _PACKAGES = ("torch", "numpy", "pandas", "safetensors", "scikit-learn", "scipy", "matplotlib")
+_PACKAGES += ("nvidia-cublas", "nvidia-cublas-cu12")  # products on a GPU, by its version of CUDA
 
 
 def now() -> str:

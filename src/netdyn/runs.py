@@ -36,13 +36,14 @@ __all__ = [
 
 _MANIFEST = {"settings", "inputs", "classes", "steps", "best_step", "last_step", "diverged_step"}
 _MANIFEST |= {"sha256"}
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
+_DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.float32}
+_DTYPES |= {"float64": torch.float64}
 
 
 def build_model(settings: Mapping, inputs: int, classes: int) -> MLP:
     """Return the untrained network of a run's resolved settings, for `inputs` and `classes`.
 
-    bfloat16 is autocast, so its weights are float32 too.
+    bfloat16 and tf32 are of the products alone: their weights are float32 too.
     """
     # PyTorch's layers draw their first weights from the global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]):

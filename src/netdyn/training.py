@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from netdyn import checkpoints, data, provenance, runs
+from netdyn.arithmetic import device_name, fixed_arithmetic, gpu_identity, gpu_record
 from netdyn.devices import choose_device
+from netdyn.errors import NetdynError
 from netdyn.evaluation import Evaluator
 from netdyn.mlp import initialise
 from netdyn.precision import products
@@ -40,6 +42,7 @@ def train(
     device: str = "auto",
     progress: Callable[[int, int, str], None] = lambda step, steps, said: None,
     stopping: Callable[[], bool] = lambda: False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> bool:
     """Train the run of `settings` and write it whole into `output`, or go on where it was cut.
 
@@ -51,6 +54,7 @@ def train(
         device: "auto", "cpu", "cuda" or "mps".
         progress: told the step, the number of steps and the latest accuracies.
         stopping: asked at every step; once true, a checkpoint is written and training ends.
+        checkpoint_seconds: between two checkpoints, from 0, which writes one after each step.
 
     Returns:
         True when the run is whole, False when `stopping` ended it before.
@@ -59,10 +63,30 @@ def train(
     its manifest names the step; what it kept before is whole.
 
     Raises:
-        NetdynError: the data do not fit the settings, or the device is missing.
+        NetdynError: the data do not fit the settings, the device is missing or lacks the precision,
+            or checkpoint_seconds is negative.
     """
-    making = provenance.Making(__name__)
+    if not checkpoint_seconds >= 0:
+        raise NetdynError(f"checkpoint_seconds {checkpoint_seconds}: give 0 or more")
     chosen = choose_device(device)
+    with fixed_arithmetic(settings["precision"], chosen):
+        return _train(
+            *(settings, data_file, output, checkpoint_folder, chosen),
+            *(progress, stopping, checkpoint_seconds),
+        )
+
+
+def _train(
+    settings: Mapping,
+    data_file: Path,
+    output: Path,
+    checkpoint_folder: Path,
+    chosen: torch.device,
+    progress: Callable[[int, int, str], None],
+    stopping: Callable[[], bool],
+    checkpoint_seconds: float,
+) -> bool:
+    making = provenance.Making(__name__)
     torch.set_num_threads(settings["threads"])
     loaded = data.load(data_file)
     data.check_name(loaded, settings, data_file)
@@ -74,7 +98,12 @@ def train(
     state = checkpoints.Checkpoint(
         checkpoint_folder,
         taking,
-        {**settings, "device": chosen.type, "data_sha256": data_sha256},
+        {
+            **settings,
+            "device": chosen.type,
+            "data_sha256": data_sha256,
+            **gpu_identity(chosen),
+        },
     )
     state.resume()
     if state.step:
@@ -89,7 +118,8 @@ def train(
     step, diverged = state.step, False
     while True:
         if (step in evaluated or diverged) and not state.has_row(step):
-            row = evaluator.row(taking.network(), step)
+            with fixed_arithmetic("float32", chosen):  # measuring, also of a run in tf32
+                row = evaluator.row(taking.network(), step)
             diverged = diverged or not math.isfinite(row["train_loss"])
             if diverged:
                 row["train_loss"] = math.nan  # also where only the last batch's was not finite
@@ -106,7 +136,7 @@ def train(
             break
         if step == settings["steps"]:
             break
-        due = time.monotonic() - last_checkpoint > CHECKPOINT_SECONDS
+        due = time.monotonic() - last_checkpoint > checkpoint_seconds
         if stopping() or due:
             state.write(step)
             last_checkpoint = time.monotonic()
@@ -131,7 +161,8 @@ def train(
             started=state.started,
             seconds=round(state.seconds(), 1),
             device=chosen.type,
-            device_name=torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "cpu",
+            device_name=device_name(chosen),
+            **gpu_record(chosen),
             threads=settings["threads"],
             products=products(settings["precision"], chosen),
             sittings=state.sittings,

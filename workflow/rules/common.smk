@@ -16,6 +16,7 @@ from netdyn.clocks import date_back
 from netdyn.errors import NetdynError
 from netdyn.plan import Plan, code
 from netdyn.shell_words import declarable, repeated
+from netdyn.visible_gpus import a_gpu_is_visible
 
 # A DAG of thousands of jobs is millions of objects, none of them garbage: looking for some among
 # them again and again takes a sixth of a dry run, and as much once more when Snakemake ends.
@@ -229,18 +230,19 @@ except OSError as error:
 
 # How jobs run, not what they compute: handed on by the environment, so that moving the data or
 # changing the device makes nothing out of date. The command line wins over the environment.
-for key in ("data_root", "device"):
-    variable = f"NETDYN_{key.upper()}"
+HANDED_ON = {f"NETDYN_{key.upper()}": key for key in ("data_root", "device", "checkpoint_seconds")}
+for variable, key in HANDED_ON.items():
     if key in config or variable not in os.environ:
-        os.environ[variable] = plan(SCALE).config[key]
+        os.environ[variable] = str(plan(SCALE).config[key])
 ON_DEVICE = ("train_run", "measure_run")
-GPUS = int(os.environ["NETDYN_DEVICE"] == "cuda")
+DEVICE = os.environ["NETDYN_DEVICE"]
+GPUS = int(DEVICE == "cuda" or (DEVICE == "auto" and a_gpu_is_visible()))
 
 
 onstart:
     # One error before anything runs, instead of one from each job. On a cluster this machine may
     # lack the GPU that the jobs will have, so there each job finds out for itself.
-    if workflow.local_exec and os.environ["NETDYN_DEVICE"] not in ("auto", "cpu"):
+    if workflow.local_exec and DEVICE not in ("auto", "cpu"):
         if any(job.rule.name in ON_DEVICE for job in workflow.dag.needrun_jobs()):
             check_device()
 
@@ -254,7 +256,7 @@ onsuccess:
 envvars:
     *(
         variable
-        for variable in ("NETDYN_DATA_ROOT", "NETDYN_DEVICE")
+        for variable in HANDED_ON
         if declarable(os.environ[variable])
     ),
 

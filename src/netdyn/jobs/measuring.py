@@ -4,12 +4,15 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from netdyn import locks, measurements
+from netdyn.arithmetic import fixed_arithmetic
+from netdyn.devices import measuring_device
 from netdyn.errors import NetdynError
 from netdyn.files import read_json
 from netdyn.measured import measured_record
@@ -81,7 +84,8 @@ def measure_block(
         raise NetdynError(f"--run is missing: give the run that {name} is measured on")
     if runs and not on_run:
         raise NetdynError(f"--run: {name} is measured on no run, leave it out")
-    with locks.alone(output):
+    arithmetic = fixed_arithmetic("float32", measuring_device(device)) if runs else nullcontext()
+    with locks.alone(output), arithmetic:
         tables = []
         for number, run in enumerate(runs, 1):
             if len(runs) > 1:

@@ -60,6 +60,7 @@ class ScaleRun:
         device: str = "auto",
         drop_snapshots: bool = False,
         stopping: Callable[[], bool] = lambda: False,
+        checkpoint_seconds: float = 30.0,
     ):
         """
         Args:
@@ -69,9 +70,11 @@ class ScaleRun:
             device: "auto", "cpu", "cuda" or "mps".
             drop_snapshots: whether the folder of a run goes once all its tables are kept.
             stopping: asked between steps, networks and jobs; once true, the work ends.
+            checkpoint_seconds: between two checkpoints of a training.
         """
         self.plan, self.data_root, self.device = plan, Path(data_root), device
         self.drop_snapshots, self.stopping = drop_snapshots, stopping
+        self.checkpoint_seconds = checkpoint_seconds
         self.jobs = run_jobs(plan, groups)
         self.reference = plan.folder / "reference"
         self.failed: list[str] = []  # runs, or tables without runs, of jobs that failed
@@ -165,6 +168,7 @@ class ScaleRun:
                 self.device,
                 report,
                 self.stopping,
+                self.checkpoint_seconds,
             )
         if not complete:
             return False

@@ -18,6 +18,7 @@ def train_run(
     device: str,
     report: Callable[[int, int, str], None],
     stopping: Callable[[], bool],
+    checkpoint_seconds: float,
 ) -> bool:
     """Train one run, or go on where it was cut, and give it its place in `output`.
 
@@ -27,7 +28,7 @@ def train_run(
         output: the run's folder.
         checkpoints: where the run is kept while it is not complete.
         device: "auto", "cpu", "cuda" or "mps".
-        report, stopping: as `netdyn.training.train` takes them.
+        report, stopping, checkpoint_seconds: as `netdyn.training.train` takes them.
 
     Returns:
         True when the run is complete, False when `stopping` ended it before.
@@ -41,7 +42,9 @@ def train_run(
     with locks.alone(checkpoints):
         if finished.is_whole(complete):
             say(f"{output.name}: was trained before, taken from {complete}")
-        elif not training.train(settings, data, complete, checkpoints, device, report, stopping):
+        elif not training.train(
+            *(settings, data, complete, checkpoints, device, report, stopping, checkpoint_seconds)
+        ):
             return False
         finished.bring(complete, output)
     return True

@@ -1,0 +1,50 @@
+"""Whether a process that starts here would see a GPU of NVIDIA's, found out without PyTorch.
+
+The workflow asks it before it plans a job: importing PyTorch would take it seconds, and starting
+CUDA would take a part of the GPU.
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["a_gpu_is_visible"]
+
+# One folder for each GPU that the driver runs.
+DRIVERS_GPUS = Path("/proc/driver/nvidia/gpus")
+
+
+def a_gpu_is_visible(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the driver runs a GPU that CUDA_VISIBLE_DEVICES does not hide.
+
+    A GPU that PyTorch then cannot use, for want of its GPU build, is not told apart.
+
+    Args:
+        environment: what a job inherits. CUDA sees the GPUs that CUDA_VISIBLE_DEVICES names up to
+            the first name that is none, so that "", "-1" and "NoDevFiles" hide them all.
+    """
+    shown = environment.get("CUDA_VISIBLE_DEVICES")
+    if shown is not None:
+        first = shown.split(",")[0].strip()
+        if not first.isdecimal() and not first.startswith(("GPU-", "MIG-")):
+            return False
+    return _listed_by_driver() or _listed_by_tool()
+
+
+def _listed_by_driver() -> bool:
+    try:
+        return any(DRIVERS_GPUS.iterdir())
+    except OSError:
+        return False
+
+
+def _listed_by_tool() -> bool:
+    # Containers may have the tool alone.
+    try:
+        said = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return said.stdout.startswith("GPU ")
