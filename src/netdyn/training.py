@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from netdyn import checkpoints, data, provenance, runs
+from netdyn.batches import as_trained
 from netdyn.devices import choose_device
 from netdyn.evaluation import Evaluator
 from netdyn.mlp import initialise
+from netdyn.pacing import Pace
 from netdyn.precision import products
-from netdyn.schedules import scheduled_steps
-from netdyn.steps import Steps, as_trained
+from netdyn.schedules import scheduled_steps, upcoming
+from netdyn.steps import Steps
 
 __all__ = ["train"]
 
@@ -50,7 +52,8 @@ def train(
         checkpoint_folder: where the run is kept while it is not whole; removed at the end.
         device: "auto", "cpu", "cuda" or "mps".
         progress: told the step, the number of steps and the latest accuracies.
-        stopping: asked at every step; once true, a checkpoint is written and training ends.
+        stopping: asked at every step, on a GPU every half second; once true, a checkpoint is
+            written and training ends.
 
     Returns:
         True when the run is whole, False when `stopping` ended it before.
@@ -84,7 +87,9 @@ def train(
     evaluated = set(scheduled_steps(settings["evaluate"], settings["steps"]))
     kept = set(scheduled_steps(settings["snapshots"], settings["steps"]))
     evaluated |= kept  # so that every kept step has its accuracies on record
+    next_evaluated = upcoming(evaluated)
     last_checkpoint = time.monotonic()
+    pace = Pace(taking.many)
 
     step, diverged = state.step, False
     while True:
@@ -113,11 +118,11 @@ def train(
             progress(step, settings["steps"], _said(state.rows[-1]))
             if stopping():
                 return False
-        loss = taking.take(step)
-        step += 1
-        # Reading the loss waits for a GPU, so there it is looked at only now and then.
-        if chosen.type == "cpu" or step % 100 == 0:
-            diverged = not math.isfinite(loss.item())
+        pace.start()
+        losses = taking.take_many(step, min(next_evaluated(step) - step, pace.steps))
+        pace.stop(len(losses))
+        step += len(losses)
+        diverged = not math.isfinite(losses[-1].item())
 
     runs.write_run(
         output,
@@ -132,6 +137,7 @@ def train(
             seconds=round(state.seconds(), 1),
             device=chosen.type,
             device_name=torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "cpu",
+            engine=taking.engine,
             threads=settings["threads"],
             products=products(settings["precision"], chosen),
             sittings=state.sittings,
