@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from netdyn import data, runs, training
+from netdyn.batches import Batches
 from netdyn.errors import NetdynError
 from netdyn.layers import layers
 from netdyn.measurements import first_batch_statistics
 from netdyn.measurements.subject import Subject
 from netdyn.propagation import logits
 from netdyn.running_statistics import started_from_first_batch
-from netdyn.steps import Batches
 
 WIDTHS = (6, 8, 5, 4)
 STEPS = 7

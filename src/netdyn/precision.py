@@ -55,7 +55,8 @@ def logits_in_precision(model: nn.Sequential, x: Tensor, precision: str) -> Tens
         return model(x)
     if _emulated(x.device):
         return _rounded(model, x).float()
-    with torch.autocast(x.device.type, dtype=torch.bfloat16):
+    # Its cache of rounded weights must not outlive a recording; each weight is used once anyway.
+    with torch.autocast(x.device.type, dtype=torch.bfloat16, cache_enabled=False):
         return model(x).float()
 
 

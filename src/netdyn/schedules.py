@@ -1,9 +1,10 @@
 """At which steps something is recorded: a fixed set, known before training starts."""
 
 import math
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["scheduled_steps"]
+__all__ = ["scheduled_steps", "upcoming"]
 
 
 def scheduled_steps(schedule: Mapping[str, int], steps: int) -> list[int]:
@@ -24,3 +25,13 @@ def scheduled_steps(schedule: Mapping[str, int], steps: int) -> list[int]:
         logarithmic = {round(10 ** (i / per_decade)) for i in range(last + 1)}
         found |= {step for step in logarithmic if dense < step <= steps}
     return sorted(found)
+
+
+def upcoming(steps: Iterable[int]) -> Callable[[int], int]:
+    """Return what finds the first of some steps after a given one, which is below their last.
+
+    >>> upcoming({0, 3, 10})(3)
+    10
+    """
+    ascending = sorted(steps)
+    return lambda step: ascending[bisect_right(ascending, step)]

@@ -1,21 +1,21 @@
-"""The optimizer steps of a run: which samples each takes, its gradients and its update.
-
-Batches follow from the seed and the epoch alone.
-"""
+"""The optimizer steps of a run: each one's gradients and its update, one by one or many at once."""
 
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from netdyn import data
+from netdyn import cuda_graphs
+from netdyn.batches import Batches
+from netdyn.copies import Copies
 from netdyn.gradients import BlockGradients
+from netdyn.layers import layers
 from netdyn.optimizers import Optimizer
 from netdyn.precision import logits_in_precision, multiplies_bfloat16
-from netdyn.random_streams import generator
+from netdyn.recorded_steps import RecordedSteps
 from netdyn.used_inputs import UsedInputs
 
-__all__ = ["Batches", "Steps", "as_trained", "below"]
+__all__ = ["Steps", "below"]
 
 
 class Steps:
@@ -37,14 +37,64 @@ class Steps:
             settings["learning_rate"],
             settings["weight_decay"],
         )
-        self._batches = Batches(self._inputs.of(images), labels, settings)
+        self._batches = Batches(_kept(self._inputs.of(images), settings), labels, settings)
         self._gradients = _gradients(self._inputs.network, settings, classes, images.device)
+        changed = [
+            *self._inputs.parameters(),
+            *self._inputs.network.buffers(),
+            *self._optimizer.state().values(),
+        ]
+        self._before = Copies(changed)
+        self._recorded = self._recorder_of(changed, images.device)
+        # Whether many steps at once cost less than one by one.
+        self.many = images.device.type != "cpu" or self._recorded is not None
+
+    @property
+    def engine(self) -> str:
+        """How steps are taken, for the run's record: "graphs" or "plain"."""
+        return "plain" if self._recorded is None else "graphs"
 
     def take(self, step: int) -> Tensor:
         """Take the step after `step` others; return the loss () of its batch before it."""
-        loss = self._gradients(*self._batches.at(step))
+        return self._taken(step, 1)[0]
+
+    def take_many(self, step: int, count: int) -> Tensor:
+        """Take up to `count` steps after `step` others; return their losses (taken,), none empty.
+
+        The last step taken is the first whose loss is not finite, if there is one. That is looked
+        at on the device, and waited for once.
+        """
+        if count == 1:
+            return self._taken(step, 1)
+        self._before.keep()
+        losses = self._taken(step, count)
+        if losses.isfinite().all():
+            return losses
+        self._before.restore()
+        losses = []
+        while len(losses) < count and (not losses or losses[-1].isfinite()):
+            losses.append(self.take(step + len(losses)))
+        return torch.stack(losses)
+
+    def _taken(self, step: int, count: int) -> Tensor:
+        if self._recorded is not None:
+            if self._recorded.ready(step, count):
+                return self._recorded.take(step, count)
+            self._recorded = None
+        return torch.stack([self._update(*self._batches.at(step + i)) for i in range(count)])
+
+    def _update(self, x: Tensor, labels: Tensor) -> Tensor:
+        loss = self._gradients(x, labels)
         self._optimizer.step()
         return loss
+
+    def _recorder_of(self, changed: list[Tensor], device: torch.device) -> RecordedSteps | None:
+        widest = max(layer.linear.out_features for layer in layers(self._inputs.network))
+        several = cuda_graphs.steps_of_a_graph(self._batches.size * widest)
+        recorder = cuda_graphs.recorder(device)
+        if recorder is None or not several:
+            return None
+        return RecordedSteps(self._update, self._batches, changed, recorder, several)
 
     def network(self) -> nn.Module:
         """Return the network as the steps so far have left it."""
@@ -70,39 +120,10 @@ def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def as_trained(images: Tensor, settings: Mapping) -> Tensor:
-    """Return images (P, N_0) as the network takes them: in [0, 1], in the run's precision."""
-    x = data.to_unit(images) if images.dtype == torch.uint8 else images
-    return x.double() if settings["precision"] == "float64" else x
-
-
-class Batches:
-    """The batch of each step: one permutation an epoch, an incomplete last batch left out."""
-
-    def __init__(self, images: Tensor, labels: Tensor, settings: Mapping):
-        self.images, self.labels, self.settings = images, labels, settings
-        full = settings["batch_size"] == "full"
-        self.size = len(labels) if full else settings["batch_size"]
-        self.per_epoch = len(labels) // self.size
-        self.full = full
-        self.epoch = -1
-        self.taken: Tensor | None = None
-
-    def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return inputs (batch, N_0), good until the next call, and labels (batch,)."""
-        if self.full:
-            return as_trained(self.images, self.settings), self.labels
-        epoch, index = divmod(step, self.per_epoch)
-        if epoch != self.epoch:
-            stream = generator(self.settings["seed"], "batch order", epoch)
-            order = torch.randperm(len(self.labels), generator=stream)
-            self.order, self.epoch = order.to(self.labels.device), epoch
-        chosen = self.order[index * self.size : (index + 1) * self.size]  # (batch,)
-        if self.taken is None:
-            self.taken = self.images[chosen]
-        # In one place: fetching new pages of memory takes longer than filling them.
-        torch.index_select(self.images, 0, chosen, out=self.taken)
-        return as_trained(self.taken, self.settings), self.labels.index_select(0, chosen)
+def _kept(images: Tensor, settings: Mapping) -> Tensor:
+    """Return a run's images as they are best kept: rounded where each product would round them."""
+    rounded = settings["precision"] == "bfloat16" and images.device.type == "cuda"
+    return images.bfloat16() if rounded and images.is_floating_point() else images
 
 
 def _gradients(
@@ -119,25 +140,33 @@ def _gradients(
     if device.type == "cpu" and (not rounded or (normalised and multiplies_bfloat16(device))):
         factors = torch.bfloat16 if rounded else None
         return BlockGradients(model, settings["loss"], settings["threads"], factors)
-    loss_function = _loss_function(settings, classes)
+    loss = _loss_function(settings, classes, device)
+    return _differentiated(model, settings["precision"], loss)
 
-    def differentiated(x: Tensor, labels: Tensor) -> Tensor:
+
+def _differentiated(
+    model: nn.Module, precision: str, loss_function: Callable[[Tensor, Tensor], Tensor]
+) -> Callable[[Tensor, Tensor], Tensor]:
+    def gradients(x: Tensor, labels: Tensor) -> Tensor:
         model.train()
         model.zero_grad(set_to_none=True)
-        logits = logits_in_precision(model, x, settings["precision"])  # (batch, K)
+        logits = logits_in_precision(model, x, precision)  # (batch, K)
         loss = loss_function(logits, labels)
         loss.backward()
         return loss.detach()
 
-    return differentiated
+    return gradients
 
 
-def _loss_function(settings: Mapping, classes: int) -> Callable[[Tensor, Tensor], Tensor]:
+def _loss_function(
+    settings: Mapping, classes: int, device: torch.device
+) -> Callable[[Tensor, Tensor], Tensor]:
     if settings["loss"] == "cross_entropy":
         return nn.functional.cross_entropy
+    dtype = torch.float64 if settings["precision"] == "float64" else torch.float32
+    one_hot = torch.eye(classes, dtype=dtype, device=device)
 
     def mean_squared_error(logits: Tensor, labels: Tensor) -> Tensor:
-        one_hot = nn.functional.one_hot(labels, classes).to(logits.dtype)
-        return nn.functional.mse_loss(logits, one_hot)
+        return nn.functional.mse_loss(logits, one_hot.index_select(0, labels))
 
     return mean_squared_error

@@ -15,13 +15,15 @@ from torch import Tensor
 
 from netdyn import checkpoints, data, provenance, runs
 from netdyn.arithmetic import device_name, fixed_arithmetic, gpu_identity, gpu_record
+from netdyn.batches import as_trained
 from netdyn.devices import choose_device
 from netdyn.errors import NetdynError
 from netdyn.evaluation import Evaluator
 from netdyn.mlp import initialise
+from netdyn.pacing import Pace
 from netdyn.precision import products
-from netdyn.schedules import scheduled_steps
-from netdyn.steps import Steps, as_trained
+from netdyn.schedules import scheduled_steps, upcoming
+from netdyn.steps import Steps
 
 __all__ = ["train"]
 
@@ -53,8 +55,10 @@ def train(
         checkpoint_folder: where the run is kept while it is not whole; removed at the end.
         device: "auto", "cpu", "cuda" or "mps".
         progress: told the step, the number of steps and the latest accuracies.
-        stopping: asked at every step; once true, a checkpoint is written and training ends.
-        checkpoint_seconds: between two checkpoints, from 0, which writes one after each step.
+        stopping: asked at every step, on a GPU every half second; once true, a checkpoint is
+            written and training ends.
+        checkpoint_seconds: between two checkpoints, from 0, which writes one each time that
+            `stopping` is asked.
 
     Returns:
         True when the run is whole, False when `stopping` ended it before.
@@ -113,7 +117,9 @@ def _train(
     evaluated = set(scheduled_steps(settings["evaluate"], settings["steps"]))
     kept = set(scheduled_steps(settings["snapshots"], settings["steps"]))
     evaluated |= kept  # so that every kept step has its accuracies on record
+    next_evaluated = upcoming(evaluated)
     last_checkpoint = time.monotonic()
+    pace = Pace(taking.many)
 
     step, diverged = state.step, False
     while True:
@@ -143,11 +149,11 @@ def _train(
             progress(step, settings["steps"], _said(state.rows[-1]))
             if stopping():
                 return False
-        loss = taking.take(step)
-        step += 1
-        # Reading the loss waits for a GPU, so there it is looked at only now and then.
-        if chosen.type == "cpu" or step % 100 == 0:
-            diverged = not math.isfinite(loss.item())
+        pace.start()
+        losses = taking.take_many(step, min(next_evaluated(step) - step, pace.steps))
+        pace.stop(len(losses))
+        step += len(losses)
+        diverged = not math.isfinite(losses[-1].item())
 
     runs.write_run(
         output,
@@ -163,6 +169,7 @@ def _train(
             device=chosen.type,
             device_name=device_name(chosen),
             **gpu_record(chosen),
+            engine=taking.engine,
             threads=settings["threads"],
             products=products(settings["precision"], chosen),
             sittings=state.sittings,
