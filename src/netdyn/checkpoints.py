@@ -3,7 +3,8 @@
     <checkpoints>/state.safetensors          weights, optimizer, best weights, history; one rename
     <checkpoints>/snapshot-<step>.safetensors  weights at a kept step
 
-A snapshot newer than the state is written again, with the same bits, when the run goes on.
+A snapshot newer than the state would be made again when the run goes on, so it stays in memory
+until a state is written: a run that is trained within seconds writes none of either.
 """
 
 import hashlib
@@ -28,6 +29,9 @@ __all__ = ["Checkpoint"]
 
 log = logging.getLogger(__name__)
 
+# Kept weights that may wait in memory for the next state.
+UNWRITTEN_BYTES = 1_000_000_000
+
 
 class Checkpoint:
     """What a run has come to: its step, history and kept weights, and their place on disk."""
@@ -50,6 +54,7 @@ class Checkpoint:
         self.best_step, self.best_accuracy = 0, -1.0
         self.best: dict[str, Tensor] = {}
         self.kept: dict[str, str] = {}  # snapshot file → SHA-256
+        self._unwritten: dict[int, dict[str, Tensor]] = {}
         self.started, self.sittings = provenance.now(), 1
         self._seconds_before, self._since = 0.0, time.monotonic()
 
@@ -72,10 +77,20 @@ class Checkpoint:
 
     def keep(self, step: int) -> None:
         """Keep the weights as they are now, as those of `step`."""
-        path = self._snapshot(step)
-        with written_whole(path) as temporary:
-            safetensors.torch.save_file(_on_cpu(self._weights()), temporary)
-        self.kept[path.name] = digest_file(path)
+        # A copy: on the processor the weights go on being trained in their place.
+        weights = {name: tensor.clone() for name, tensor in _on_cpu(self._weights()).items()}
+        self._unwritten[step] = weights
+        size = sum(t.nbytes for each in self._unwritten.values() for t in each.values())
+        if size > UNWRITTEN_BYTES:
+            self._write_snapshots()
+
+    def _write_snapshots(self) -> None:
+        for step, weights in self._unwritten.items():
+            path = self._snapshot(step)
+            with written_whole(path) as temporary:
+                safetensors.torch.save_file(weights, temporary)
+            self.kept[path.name] = digest_file(path)
+        self._unwritten.clear()
 
     def snapshots(self) -> dict[int, dict[str, Tensor]]:
         """Return the weights of every kept step and of the best one."""
@@ -83,12 +98,14 @@ class Checkpoint:
             int(path.stem.split("-")[1]): safetensors.torch.load_file(path)
             for path in (self.folder / name for name in sorted(self.kept))
         }
+        found |= self._unwritten
         if self.best:
             found[self.best_step] = _on_cpu(self.best)
         return found
 
     def write(self, step: int) -> None:
         """Write the state after `step` optimizer steps."""
+        self._write_snapshots()
         tensors = self.taking.state() | {f"best/{k}": v for k, v in self.best.items()}
         said = {
             "identity": self.identity,
