@@ -80,16 +80,16 @@ def schedule(every_step_until, per_decade):
 
 
 @pytest.mark.parametrize(
-    ("evaluate", "snapshots", "kept"),
+    ("evaluated", "kept", "steps"),
     [
         (schedule(0, 1), schedule(0, 0), [0, 10, 20]),  # evaluated: 0, 1, 10, 20
         (schedule(0, 1), schedule(2, 1), [0, 1, 2, 10, 20]),  # every evaluated step is kept anyway
         (schedule(0, 0), schedule(0, 0), [0, 20]),
     ],
 )
-def test_an_unknown_best_step_is_one_more_where_there_is_another(evaluate, snapshots, kept):
-    run = {"evaluate": evaluate, "snapshots": snapshots, "steps": 20}
-    assert snapshots.kept_steps(run) == kept
+def test_an_unknown_best_step_is_one_more_where_there_is_another(evaluated, kept, steps):
+    run = {"evaluate": evaluated, "snapshots": kept, "steps": 20}
+    assert snapshots.kept_steps(run) == steps
 
 
 def test_best_and_last_are_two_steps_unless_they_are_known_to_be_one():
