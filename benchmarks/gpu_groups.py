@@ -1,0 +1,36 @@
+"""The groups of runs that the tables of a GPU's times have a row for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from netdyn import settings
+from netdyn.settings import Run
+
+__all__ = ["groups", "load"]
+
+ROOT = Path(__file__).parent.parent
+SUPPLEMENT = ("initial_scales", "fixed_range", "translations")
+
+
+def load(scale: str) -> dict:
+    """Return the settings of a scale, as the workflow reads them."""
+    return settings.read(ROOT, {"scale": scale})
+
+
+def groups(trained: Mapping[str, list[Run]]) -> dict[str, list[Run]]:
+    """Return the trainings by group: deep10_* together, the supplement's together, the rest alone.
+
+    Args:
+        trained: the trainings of every declared run, as `settings.runs` returns them.
+    """
+    found: dict[str, list[Run]] = {}
+    for name, runs in trained.items():
+        found.setdefault(_group(name), []).extend(runs)
+    supplement = found.pop("supplement", [])
+    return found | ({"supplement": supplement} if supplement else {})
+
+
+def _group(name: str) -> str:
+    if name.startswith("deep10_"):
+        return "deep10"
+    return "supplement" if name in SUPPLEMENT else name

@@ -1,0 +1,98 @@
+"""What training at a scale costs on one GPU, from the settings alone: no torch, no GPU.
+
+A step's kernels (`gpu_kernels`) run one after the other, each at the rate of its products or of the
+memory, whichever is slower, and none faster than a launch. Launched one by one, a step also takes
+no less than the host needs for its launches; a CUDA graph takes these off the host. The roofline
+is what no order of kernels can beat: all products at the rate that a large one attains, or the
+least bytes through the memory (`least_bytes`), whichever takes longer.
+
+Not in it: evaluation (`gpu_measuring`), loading, checkpoints, inputs that training leaves out.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+from gpu_kernels import Kernel, least_bytes, seconds_of, step_flop, step_kernels
+from gpu_rates import DEVICE_LAUNCH, GRAPH_LAUNCH, HOST_LAUNCH, HOST_STEP, Gpu
+
+from netdyn.settings import Run
+
+__all__ = ["COLUMNS", "launched_seconds", "rounded_precision", "step_seconds", "training_costs"]
+
+# The columns of seconds: precision of networks with batch norm, and how kernels are launched.
+COLUMNS = {
+    "float32_s": ("float32", "launches"),
+    "bfloat16_s": ("bfloat16", "launches"),
+    "bfloat16_graphs_s": ("bfloat16", "graphs"),
+    "roofline_s": ("bfloat16", "roofline"),
+}
+
+
+def rounded_precision(settings: Mapping, precision: str) -> str:
+    """Return `precision` where the network has batch norm; the others are float32 throughout."""
+    return precision if settings["batch_norm"] else "float32"
+
+
+def launched_seconds(kernels: Iterable[Kernel], gpu: Gpu, precision: str, graphs: bool) -> float:
+    """Return the seconds of a training step's kernels, one after the other."""
+    kernels = list(kernels)
+    shortest = GRAPH_LAUNCH if graphs else DEVICE_LAUNCH
+    device = sum(max(seconds_of(kernel, gpu, precision), shortest) for kernel in kernels)
+    return device if graphs else max(device, HOST_STEP + HOST_LAUNCH * len(kernels))
+
+
+def step_seconds(settings: Mapping, gpu: Gpu, precision: str, how: str) -> float:
+    """Return the seconds of one training step; how: launches, graphs or roofline."""
+    if how == "roofline":
+        products = step_flop(settings) / gpu.attained[precision]
+        return max(products, least_bytes(settings, precision) / gpu.copy)
+    kernels = step_kernels(settings, precision)
+    return launched_seconds(kernels, gpu, precision, graphs=how == "graphs")
+
+
+def training_costs(grouped: Mapping[str, list[Run]], gpu: Gpu) -> pd.DataFrame:
+    """Return a row per group and their sum, `training`.
+
+    Returns:
+        group; trainings; steps, of all trainings; pflop of their products; bytes_per_step and
+        launches_per_step, means over these steps in bfloat16 with batch norm, float32 without; and
+        seconds as `COLUMNS` names them. Numbers are rounded to three digits.
+    """
+    rows = [_total(name, runs, gpu) for name, runs in grouped.items()]
+    rows.append(_total("training", [run for runs in grouped.values() for run in runs], gpu))
+    return pd.DataFrame(rows)
+
+
+def _total(name: str, runs: list[Run], gpu: Gpu) -> dict[str, object]:
+    each = [_run(run.settings, gpu) for run in runs]
+    total = {key: sum(row[key] for row in each) for key in each[0]}
+    steps = total["steps"]
+    return {
+        "group": name,
+        "trainings": len(runs),
+        "steps": steps,
+        "pflop": _rounded(total["flop"] / 1e15),
+        "bytes_per_step": _rounded(total["bytes"] / steps),
+        "launches_per_step": _rounded(total["launches"] / steps),
+        **{column: _rounded(total[column]) for column in COLUMNS},
+    }
+
+
+def _run(settings: Mapping, gpu: Gpu) -> dict[str, float]:
+    steps = settings["steps"]
+    kernels = step_kernels(settings, rounded_precision(settings, "bfloat16"))
+    seconds = {
+        column: steps * step_seconds(settings, gpu, rounded_precision(settings, precision), how)
+        for column, (precision, how) in COLUMNS.items()
+    }
+    return {
+        "steps": steps,
+        "flop": steps * step_flop(settings),
+        "bytes": steps * sum(kernel.bytes for kernel in kernels),
+        "launches": steps * len(kernels),
+        **seconds,
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")

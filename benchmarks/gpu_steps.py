@@ -1,0 +1,195 @@
+"""Steps of every group of runs on a device: their error, their bits, their time, in a budget."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from gpu_cases import (
+    Case,
+    Samples,
+    Training,
+    as_bytes,
+    compared_steps,
+    engines,
+    reference_errors,
+)
+from gpu_ceilings import seconds_of_calls
+from gpu_kernels import batch_of, step_flop, step_kernels
+from gpu_launches import launches_per_step
+from gpu_model import step_seconds
+from gpu_rates import Gpu
+
+__all__ = ["measure"]
+
+REPEATS = 5
+# Steps of a repeat take about so many seconds, and are so many at most.
+REPEAT_SECONDS = 0.06
+MOST_STEPS = 2000
+# The engine's name in the model of times.
+LAUNCHED = {"plain": "launches", "auto": "graphs"}
+
+Row = dict[str, object]
+
+
+def measure(
+    timed: Iterable[Case],
+    device: torch.device,
+    ceilings: dict[str, float],
+    gpu: Gpu | None,
+    seconds: float,
+    prepared: Path | None = None,
+    written: Callable[[list[Row]], None] = lambda rows: None,
+) -> list[Row]:
+    """Return a row per case and engine; a case that fails has the reason in its row's `failed`.
+
+    Args:
+        ceilings: FLOP/s by precision (see `gpu_ceilings.ceilings`).
+        gpu: whose modelled times stand beside the measured ones.
+        seconds: after which nothing new is begun.
+        prepared: a prepared data set; random bytes without one.
+        written: called with all rows so far after every case.
+    """
+    timed, rows = list(timed), []
+    bench = _Bench(device, ceilings, gpu, Samples(prepared), time.perf_counter() + seconds)
+    for place, case in enumerate(timed):
+        left = bench.deadline - time.perf_counter()
+        share = time.perf_counter() + left / (len(timed) - place)
+        rows += bench.guarded(case, share)
+        _release(device)
+        written(rows)
+    # Last, since a profiler slows what runs after it.
+    for row in rows:
+        case = next(case for case in timed if case.run.id == row["run"])
+        if row["failed"] == "" and time.perf_counter() < bench.deadline:
+            row["launches_per_step"] = bench.launches(case, str(row["engine"]))
+            _release(device)
+    written(rows)
+    return rows
+
+
+def _described(case: Case) -> Row:
+    settings = case.settings
+    return {
+        "group": case.group,
+        "run": case.run.id,
+        "depth": settings["depth"],
+        "width": max(settings["width"], default=0),
+        "samples": settings["samples"],
+        "batch": batch_of(settings),
+        "precision": settings["precision"],
+        "engine": "",
+        "failed": "",
+    }
+
+
+class _Bench(NamedTuple):
+    """Where cases are measured, against what, and until when (by `time.perf_counter`)."""
+
+    device: torch.device
+    ceilings: dict[str, float]
+    gpu: Gpu | None
+    samples: Samples
+    deadline: float
+
+    def guarded(self, case: Case, until: float) -> list[Row]:
+        """Return the rows of a case; what fails ends them with a row that gives the reason."""
+        described, rows = _described(case), []
+        try:
+            for row in self._rows(case, until):
+                rows.append(described | row)
+        except Exception as error:  # one case must not lose the rows of the others
+            reason = str(error).partition("\n")[0]
+            rows.append(described | {"failed": f"{type(error).__name__}: {reason}"})
+        return rows
+
+    def _check_time(self) -> None:
+        if time.perf_counter() >= self.deadline:
+            raise TimeoutError("not measured, the budget of seconds is spent")
+
+    def _rows(self, case: Case, until: float) -> Iterator[Row]:
+        self._check_time()
+        settings, tried = case.settings, engines()
+        *given, source = self.samples.of(settings)
+        count, errors = reference_errors(settings, tuple(given), self.device, tried)
+        plain = None
+        for place, engine in enumerate(tried):
+            self._check_time()
+            left = until - time.perf_counter()
+            own = time.perf_counter() + left / (len(tried) - place)
+            ends, again, times, each = self._timed(settings, given, engine, own)
+            plain = ends if plain is None else plain
+            after_one, after_all = errors[engine]
+            yield {
+                "engine": engine,
+                "data": source,
+                "reference_samples": count,
+                "error_after_one": after_one,
+                "rounding_after_one": errors["rounding"][0],
+                "error": after_all,
+                "rounding": errors["rounding"][1],
+                "compared_steps": compared_steps(settings),
+                "equal_bits": _equal(ends, again),
+                "equals_plain": _equal(ends, plain),
+                "ms_per_step": 1000 * statistics.median(times),
+                "fastest_ms": 1000 * min(times),
+                "slowest_ms": 1000 * max(times),
+                "repeats": len(times),
+                "steps_each": each,
+                **self._compared(settings, engine, statistics.median(times)),
+                "launches_per_step": None,
+                "modelled_launches": len(step_kernels(settings, settings["precision"])),
+            }
+
+    def _timed(
+        self, settings: dict, given: list[torch.Tensor], engine: str, until: float
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[float], int]:
+        """Return the bits after the compared steps, those of a second run, and seconds a step.
+
+        The seconds are of each repeat; the last of the four is how many steps each has.
+        """
+        ends, compared = [], compared_steps(settings)
+        for _ in range(2):
+            run = Training(settings, tuple(given), self.device, engine)
+            since = time.perf_counter()
+            losses = run.take(compared)
+            ends.append([*run.bits(), as_bytes(losses)])
+            taken = (time.perf_counter() - since) / compared
+        each = max(1, min(MOST_STEPS, round(REPEAT_SECONDS / taken)))
+        times = seconds_of_calls(lambda: run.take(each), self.device, REPEATS, until)
+        return *ends, [seconds / each for seconds in times], each
+
+    def _compared(self, settings: dict, engine: str, seconds: float) -> Row:
+        """Return what the model says of a step, FLOP/s, and their share of the ceiling."""
+        precision = settings["precision"]
+        rate, ceiling = step_flop(settings) / seconds, self.ceilings.get(precision)
+        modelled = None
+        if self.gpu is not None:
+            modelled = 1000 * step_seconds(settings, self.gpu, precision, LAUNCHED[engine])
+        return {
+            "model_ms": modelled,
+            "tflop_per_second": rate / 1e12,
+            "share_of_ceiling": None if ceiling is None else rate / ceiling,
+        }
+
+    def launches(self, case: Case, engine: str) -> float | None:
+        """Return the launches of a step; None where there is no profiler."""
+        *given, _ = self.samples.of(case.settings)
+        try:
+            run = Training(case.settings, tuple(given), self.device, engine)
+            return launches_per_step(run.take, self.device, compared_steps(case.settings))
+        except RuntimeError:
+            return None
+
+
+def _equal(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _release(device: torch.device) -> None:
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
