@@ -113,13 +113,8 @@ def _step(network: nn.Module, x: Tensor, prediction: Tensor, longest: float) -> 
 
     Zero where all gradients are, or are not finite: there is no direction to go.
     """
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        outputs = network(x)  # (P, K)
-        gradients = torch.stack(
-            [torch.autograd.grad(f.sum(), x, retain_graph=True)[0] for f in outputs.unbind(1)], 1
-        )  # (P, K, N_0)
-    rows, outputs = torch.arange(len(x), device=x.device), outputs.detach()
+    outputs, gradients = _linearised(network, x)  # (P, K), (P, K, N_0)
+    rows = torch.arange(len(x), device=x.device)
     normals = gradients - gradients[rows, prediction].unsqueeze(1)  # (P, K, N_0)
     gaps = (outputs - outputs[rows, prediction].unsqueeze(1)).abs()  # (P, K)
     lengths = normals.norm(dim=2)  # (P, K)
@@ -128,3 +123,23 @@ def _step(network: nn.Module, x: Tensor, prediction: Tensor, longest: float) -> 
     nearest = distances.argmin(dim=1)  # (P,)
     scale = (distances.clamp(max=longest) / lengths)[rows, nearest].unsqueeze(1)  # (P, 1)
     return torch.where(scale.isfinite(), scale * normals[rows, nearest], 0.0)
+
+
+@torch.enable_grad()
+def _linearised(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logits (P, K) at x and their gradients (P, K, N_0)."""
+    if x.device.type == "cpu":
+        x = x.detach().requires_grad_()
+        outputs = network(x)  # (P, K)
+        gradients = torch.stack(
+            [torch.autograd.grad(f.sum(), x, retain_graph=True)[0] for f in outputs.unbind(1)], 1
+        )
+        return outputs.detach(), gradients
+    # A copy of each sample for each logit: on a GPU one pass of all costs less than K passes.
+    classes = layers(network)[-1].linear.out_features
+    copies = x.detach().repeat_interleave(classes, 0, output_size=len(x) * classes)
+    copies.requires_grad_()
+    outputs = network(copies).unflatten(0, (len(x), classes))  # (P, K, K)
+    own = outputs.diagonal(dim1=1, dim2=2).sum()
+    (gradients,) = torch.autograd.grad(own, copies)
+    return outputs[:, 0].detach(), gradients.unflatten(0, (len(x), classes))

@@ -5,12 +5,14 @@ that keep its prediction lie in its attraction basin (Sec. II.D), and the part o
 the data's region is its *effective* basin (Sec. IV.B).
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from netdyn.drawn_noise import drawn_noise
 from netdyn.errors import NetdynError
 from netdyn.layers import layers
 from netdyn.noise import noisy_samples
@@ -75,10 +77,15 @@ def perturbed_samples(
         raise NetdynError(f"amplitudes {scales.tolist()}: give finite numbers from 0 upwards")
     if trials < 1:
         raise NetdynError(f"trials {trials}: give at least one")
-    for place, sample in enumerate(as_input(x).flatten(1)):
+
+    def draw(place: int, inputs: int) -> Tensor:
         stream = generator(seed, "cone noise", place)
         # Trial by trial: one draw of all would depend on their number.
-        drawn = torch.stack([torch.randn(len(sample), generator=stream) for _ in range(trials)])
+        return torch.stack([torch.randn(inputs, generator=stream) for _ in range(trials)])
+
+    for place, sample in enumerate(as_input(x).flatten(1)):
+        key = "cone noise", seed, place, trials, len(sample)
+        drawn = drawn_noise(key, sample.device, functools.partial(draw, place, len(sample)))
         noise = scales[:, None, None].to(sample) * drawn.to(sample)  # (A, T, N_0)
         clean = sample.expand(len(scales) * trials, -1)
         noisy = noisy_samples(clean, noise.flatten(0, 1), value_range, noise_return)

@@ -61,21 +61,27 @@ class Evaluator:
         own_logits = (
             batch_statistics(model, self.test_images)[0] if self.batch_norm else test_logits
         )
+        judged = [self._judged(outputs, self.test_labels) for outputs in (test_logits, own_logits)]
+        (test_loss, correct), (_, own_correct) = torch.stack(judged).tolist()
         row = {
             "step": step,
             "epoch": step / self.steps_per_epoch,
             "train_loss": train_loss,
-            "test_loss": self._mean_loss(test_logits, self.test_labels),
+            "test_loss": test_loss,
             "train_accuracy": train_accuracy,
-            "test_accuracy": _correct(test_logits, self.test_labels) / len(self.test_labels),
-            "test_accuracy_batch_statistics": _correct(own_logits, self.test_labels)
-            / len(self.test_labels),
+            "test_accuracy": correct / len(self.test_labels),
+            "test_accuracy_batch_statistics": own_correct / len(self.test_labels),
         }
-        for l, layer in enumerate(layers(model), 1):
-            row[f"weight_norm_{l}"] = layer.linear.weight.detach().norm().item()
-        for l, (layer, statistics) in enumerate(zip(layers(model), met, strict=True), 1):
+        read = layers(model)
+        numbers = {
+            f"weight_norm_{l}": layer.linear.weight.detach().norm()
+            for l, layer in enumerate(read, 1)
+        }
+        for l, (layer, statistics) in enumerate(zip(read, met, strict=True), 1):
             if statistics is not None:
-                row[f"statistics_distance_{l}"] = statistics_distance(layer.norm, *statistics)
+                numbers[f"statistics_distance_{l}"] = statistics_distance(layer.norm, *statistics)
+        # All at once: a GPU is waited for whenever a number is read.
+        row |= zip(numbers, torch.stack([*numbers.values()]).tolist(), strict=True)
         return row
 
     def _training_samples(
@@ -84,33 +90,39 @@ class Evaluator:
         """Return loss, accuracy and the first batch's statistics, all in training mode."""
         size = self.batch if self.batch_norm else min(CHUNK, len(self.labels))
         first: list[tuple[Tensor, Tensor] | None] | None = None
-        loss = correct = count = 0.0
+        judged: list[Tensor] = []
+        counts: list[int] = []
         for x, y in zip(self.images.split(size), self.labels.split(size), strict=True):
             if self.batch_norm and len(y) < size:
                 break
             outputs, met = batch_statistics(model, self._input(x))
             first = met if first is None else first
-            loss += self._mean_loss(outputs, y) * len(y)
-            correct += _correct(outputs, y)
-            count += len(y)
-        return loss / count, correct / count, first
+            judged.append(self._judged(outputs, y))
+            counts.append(len(y))
+        loss = correct = 0.0
+        for (mean, right), count in zip(torch.stack(judged).tolist(), counts, strict=True):
+            loss += mean * count
+            correct += right
+        return loss / sum(counts), correct / sum(counts), first
 
-    def _mean_loss(self, outputs: Tensor, labels: Tensor) -> float:
+    def _judged(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss, and how many samples are classified as their label, (2,).
+
+        Their number, exact in float32 too, is NaN where outputs are not finite.
+        """
+        loss = self._mean_loss(outputs, labels)
+        correct = (outputs.argmax(1) == labels).sum().to(loss.dtype)
+        return torch.stack([loss, torch.where(outputs.isfinite().all(), correct, math.nan)])
+
+    def _mean_loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         if self.loss == "cross_entropy":
-            return nn.functional.cross_entropy(outputs, labels).item()
+            return nn.functional.cross_entropy(outputs, labels)
         one_hot = nn.functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
-        return nn.functional.mse_loss(outputs, one_hot).item()
+        return nn.functional.mse_loss(outputs, one_hot)
 
 
-def _correct(outputs: Tensor, labels: Tensor) -> float:
-    """Return how many samples are classified as their label, NaN where outputs are not finite."""
-    if not outputs.isfinite().all():
-        return math.nan
-    return (outputs.argmax(1) == labels).sum().item()
-
-
-def statistics_distance(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor) -> float:
-    """Return the normalised distance between running and current statistics of a batch norm.
+def statistics_distance(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor) -> Tensor:
+    """Return the normalised distance, (), between running and current statistics of a batch norm.
 
         sqrt( mean_i [ ((μ̂_i − μ_i) / σ_i)² + (σ̂_i / σ_i − 1)² ] )
 
@@ -121,4 +133,4 @@ def statistics_distance(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor) ->
     deviation = (variance + norm.eps).sqrt()
     running = (norm.running_var + norm.eps).sqrt()
     shift = (norm.running_mean - mean) / deviation
-    return (shift.square() + (running / deviation - 1).square()).mean().sqrt().item()
+    return (shift.square() + (running / deviation - 1).square()).mean().sqrt()

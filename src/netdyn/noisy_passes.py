@@ -4,12 +4,15 @@ What `netdyn.basins` evaluates on a grid of amplitudes and `netdyn.bracketing` n
 both see the same noise, which depends on the seed, the trial and the sample's place (or the layer).
 """
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from netdyn.drawn_noise import drawn_noise
 from netdyn.errors import NetdynError
 from netdyn.layers import Layer, layers
 from netdyn.noise import checked_return, noisy_samples
@@ -22,8 +25,10 @@ __all__ = ["SampleNoise", "WeightNoise"]
 # Noise is drawn for this many samples at a time, each block from a stream of its own, so that a
 # sample's noise depends on its place alone. Part of the definition: another value is other noise.
 SAMPLES_PER_STREAM = 1000
-# Samples that pass at a time: their activations stay in the cache.
+# Samples that pass at a time, in whole blocks: on CPUs their activations stay in the cache, on GPUs
+# they are many enough for a kernel's launch not to matter.
 SAMPLES_PER_PASS = 1000
+SAMPLES_PER_PASS_ON_GPU = 10_000
 
 
 class _Folded(NamedTuple):
@@ -64,6 +69,10 @@ def _check_samples(read: Sequence[Layer], x: Tensor, y: Tensor) -> None:
         raise NetdynError(
             f"labels run from {y.min()} to {y.max()}: the network has the classes 0 … {classes - 1}"
         )
+
+
+def _samples_per_pass(device: torch.device) -> int:
+    return SAMPLES_PER_PASS if device.type == "cpu" else SAMPLES_PER_PASS_ON_GPU
 
 
 def _is_correct(folded: Sequence[_Folded], h: Tensor, y: Tensor) -> Tensor:
@@ -118,20 +127,15 @@ class SampleNoise:
         amplitudes = amplitudes.to(self._x.device).expand(-1, count)
         found = torch.zeros(amplitudes.shape, dtype=torch.bool, device=self._x.device)
         first = self._folded[0]
-        for block, start in enumerate(range(0, len(self._x), SAMPLES_PER_STREAM)):
-            if samples is None:
-                part = slice(start, min(start + SAMPLES_PER_STREAM, count))
-                places = part
-            else:
-                ends = torch.tensor([start, start + SAMPLES_PER_STREAM], device=samples.device)
-                part = slice(*torch.searchsorted(samples, ends).tolist())
-                places = samples[part]
+        starts = range(0, len(self._x), _samples_per_pass(self._x.device))
+        for start, part in zip(starts, self._parts(starts, samples), strict=True):
+            places = part if samples is None else samples[part]
             y = self._y[places]
             if len(y) == 0:
                 continue
             clean = network_input(self._read, self._x[places])  # (S_b, N_0)
-            noise = self._noise(trial, block, clean.shape[1])
-            inside = slice(0, len(y)) if samples is None else (places - start).cpu()
+            noise = self._noise(trial, start, clean.shape[1])
+            inside = slice(0, len(y)) if samples is None else places - start
             noise = noise[inside].to(clean)
             if self._return == "affine":
                 # W(x + aε) = Wx + a·Wε: the widest product serves all amplitudes.
@@ -148,9 +152,29 @@ class SampleNoise:
                 row[part] = _is_correct(self._folded, h, y)
         return found
 
-    def _noise(self, trial: int, block: int, inputs: int) -> Tensor:
-        stream = generator(self._seed, "sample noise", trial, block)
-        return torch.randn(SAMPLES_PER_STREAM, inputs, generator=stream)
+    def _parts(self, starts: range, samples: Tensor | None) -> list[slice]:
+        """Return where, among the samples, those of the passes from `starts` on lie."""
+        if samples is None:
+            ends = [min(start, len(self._x)) for start in [*starts, len(self._x)]]
+        else:
+            edges = torch.tensor([*starts, len(self._x)], device=samples.device)
+            ends = torch.searchsorted(samples, edges).tolist()
+        return [slice(*both) for both in itertools.pairwise(ends)]
+
+    def _noise(self, trial: int, start: int, inputs: int) -> Tensor:
+        """Return the noise of the samples of one pass, (a block at least, N_0)."""
+        stop = min(start + _samples_per_pass(self._x.device), len(self._x))
+        blocks = range(start // SAMPLES_PER_STREAM, math.ceil(stop / SAMPLES_PER_STREAM))
+        noise = [self._block(trial, block, inputs) for block in blocks]
+        return noise[0] if len(noise) == 1 else torch.cat(noise)
+
+    def _block(self, trial: int, block: int, inputs: int) -> Tensor:
+        def draw() -> Tensor:
+            stream = generator(self._seed, "sample noise", trial, block)
+            return torch.randn(SAMPLES_PER_STREAM, inputs, generator=stream)
+
+        key = "sample noise", self._seed, trial, block, inputs
+        return drawn_noise(key, self._x.device, draw)
 
 
 class WeightNoise:
@@ -189,14 +213,17 @@ class WeightNoise:
         inputs = self._inputs if samples is None else self._inputs[places]
         dz = linear(inputs, noise[0])  # (S, N_1)
         everyone = torch.arange(len(places), device=self._y.device)
-        for row, own in zip(found, amplitudes.to(self._y.device), strict=True):
+        # Read from the CPU: a GPU would be waited for at every amplitude.
+        for row, own in zip(found, amplitudes.cpu(), strict=True):
             for amplitude in own[~own.isnan()].unique().tolist():
                 for noisy, clean, layer_noise in zip(
                     self._noisy[1:], self._folded[1:], noise[1:], strict=True
                 ):
                     torch.add(clean.weight, layer_noise, alpha=amplitude, out=noisy.weight)
-                alike = everyone if len(own) == 1 else (own == amplitude).nonzero().squeeze(1)
-                for part in alike.split(SAMPLES_PER_PASS):
+                alike = everyone
+                if len(own) > 1:
+                    alike = (own == amplitude).nonzero().squeeze(1).to(everyone.device)
+                for part in alike.split(_samples_per_pass(everyone.device)):
                     h = torch.add(self._z[places[part]], dz[part], alpha=amplitude)
                     row[part] = _is_correct(self._noisy, h, self._y[places[part]])
         return found
@@ -205,8 +232,15 @@ class WeightNoise:
         """Return std(W)·ε of each layer, scaled as batch norm scales W itself."""
         noise = []
         for l, (layer, deviation) in enumerate(zip(self._folded, self._deviations, strict=True), 1):
-            stream = generator(self._seed, "weight noise", trial, l)
-            drawn = torch.randn(layer.weight.shape, generator=stream).to(layer.weight)
+            drawn = self._layer(trial, l, layer.weight).to(layer.weight)
             scale = deviation if layer.scale is None else deviation * layer.scale.unsqueeze(1)
             noise.append(drawn * scale)
         return noise
+
+    def _layer(self, trial: int, l: int, weight: Tensor) -> Tensor:
+        def draw() -> Tensor:
+            stream = generator(self._seed, "weight noise", trial, l)
+            return torch.randn(weight.shape, generator=stream)
+
+        key = "weight noise", self._seed, trial, l, tuple(weight.shape)
+        return drawn_noise(key, weight.device, draw)

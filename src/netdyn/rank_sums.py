@@ -19,6 +19,8 @@ __all__ = ["RankSums", "sums_by_numpy", "sums_by_torch"]
 # Local fields, transposed, that a thread holds at a time; neurons are read from the rows of the
 # input in whole cache lines, samples in runs short enough for these lines to stay cached.
 FIELDS_AT_A_TIME = 2**22
+# On a GPU, where a field takes up to some hundred bytes: 4 GB at a time.
+FIELDS_AT_A_TIME_ON_GPU = 2**25
 NEURONS_AT_A_TIME = 64
 SAMPLES_AT_A_TIME = 512
 PADDING = 1
@@ -164,7 +166,8 @@ def sums_by_torch(
 
 def _neuron_chunks(fields: Tensor) -> Iterator[tuple[Tensor, slice]]:
     samples, neurons = fields.shape
-    width = max(1, FIELDS_AT_A_TIME // samples)
+    most = FIELDS_AT_A_TIME_ON_GPU if fields.device.type == "cuda" else FIELDS_AT_A_TIME
+    width = max(1, most // samples)
     for first in range(0, neurons, width):
         chosen = slice(first, first + width)
         part = fields[:, chosen].T  # (C, P)

@@ -160,7 +160,10 @@ def load_model(run_folder: Path | str, step: int | str) -> MLP:
     if len(steps) != 1:
         raise NetdynError(f"step {step!r} means {len(steps)} steps of {run_folder}: name one")
     chosen = steps[0]
-    model = build_model(manifest["settings"], manifest["inputs"], manifest["classes"])
+    # On "meta" no initial weights are drawn, all of which are overwritten.
+    with torch.device("meta"):
+        model = build_model(manifest["settings"], manifest["inputs"], manifest["classes"])
+    model = model.to_empty(device="cpu")
     path = Path(run_folder) / "snapshots.safetensors"
     try:
         with safe_open(path, framework="pt") as file:

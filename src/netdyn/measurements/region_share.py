@@ -28,15 +28,17 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """
     training, training_labels = subject.samples("train", settings["samples"])
     samples = {"train": (training, training_labels), "test": subject.samples("test")}
+    own = {"train": training_labels.cpu(), "test": samples["test"][1].cpu()}
     rows = []
     for step, model in subject.each_model(settings["steps"]):
-        reference = bottleneck(in_mode(model, training, "training"), training)  # (P, 2)
+        reference = bottleneck(in_mode(model, training, "training"), training).cpu()  # (P, 2)
         for split, mode in settings["views"]:
-            x, y = samples[split]
-            points = bottleneck(in_mode(model, x, mode), x)  # (P_split, 2)
+            x, y = samples[split][0], own[split]
+            # On the CPU: so few coordinates are not worth a GPU's launches.
+            points = bottleneck(in_mode(model, x, mode), x).cpu()  # (P_split, 2)
             for digit in settings["digits"]:
                 inside = inside_region(
-                    points[y == digit], reference[training_labels == digit], settings["percentile"]
+                    points[y == digit], reference[own["train"] == digit], settings["percentile"]
                 )
                 columns = {"step": step, "split": split, "mode": mode, "digit": digit}
                 share = inside.double().mean().item()
