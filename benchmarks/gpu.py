@@ -26,8 +26,8 @@ from netdyn import settings
 from netdyn.files import written_whole
 
 # Columns of the printed table; the file has all.
-SHOWN = ("group", "depth", "width", "batch", "precision", "engine", "error_after_one")
-SHOWN += ("rounding_after_one", "error", "rounding")
+SHOWN = ("group", "depth", "width", "batch", "precision", "engine", "taken_by")
+SHOWN += ("error_after_one", "rounding_after_one", "error", "rounding")
 SHOWN += ("equal_bits", "equals_plain", "ms_per_step", "model_ms", "launches_per_step")
 SHOWN += ("tflop_per_second", "share_of_ceiling", "failed")
 

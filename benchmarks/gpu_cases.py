@@ -18,7 +18,7 @@ from netdyn import data, runs, training
 from netdyn.data import Dataset
 from netdyn.mlp import initialise
 from netdyn.settings import Run
-from netdyn.steps import Steps, as_trained
+from netdyn.steps import Steps
 
 __all__ = ["STEPS", "Case", "Samples", "Training", "as_bytes", "cases", "compared_steps"]
 __all__ += ["engines", "reference_errors"]
@@ -106,7 +106,8 @@ class Training:
         self._engine, self.taken = engine, 0
         images, labels = (tensor.to(device) for tensor in samples)
         if images.numel() <= training.RESIDENT_VALUES:
-            images = as_trained(images, settings)
+            x = data.to_unit(images)
+            images = x.double() if settings["precision"] == "float64" else x
         self.model = _initial(settings).to(device)
         with _engine(engine):
             self._steps = Steps(self.model, images, labels, settings, CLASSES)
@@ -128,6 +129,10 @@ class Training:
         if not 1 <= len(losses) <= most:
             raise RuntimeError(f"take_many({self.taken}, {most}) took {len(losses)} steps")
         return losses.clone()  # its buffer may be written again
+
+    def taken_by(self) -> str:
+        """Return how the steps so far were taken: "plain", or another engine's own word."""
+        return getattr(self._steps, "engine", "plain")
 
     def weights(self) -> Tensor:
         """Return all that is trained, as one vector of float64 on the host."""

@@ -120,8 +120,8 @@ class _Bench(NamedTuple):
             self._check_time()
             left = until - time.perf_counter()
             own = time.perf_counter() + left / (len(tried) - place)
-            ends, again, times, each = self._timed(settings, given, engine, own)
-            plain = ends if plain is None else plain
+            run, bits, seconds = self._timed(settings, given, engine, own)
+            plain = bits if plain is None else plain
             after_one, after_all = errors[engine]
             yield {
                 "engine": engine,
@@ -131,26 +131,17 @@ class _Bench(NamedTuple):
                 "rounding_after_one": errors["rounding"][0],
                 "error": after_all,
                 "rounding": errors["rounding"][1],
-                "compared_steps": compared_steps(settings),
-                "equal_bits": _equal(ends, again),
-                "equals_plain": _equal(ends, plain),
-                "ms_per_step": 1000 * statistics.median(times),
-                "fastest_ms": 1000 * min(times),
-                "slowest_ms": 1000 * max(times),
-                "repeats": len(times),
-                "steps_each": each,
-                **self._compared(settings, engine, statistics.median(times)),
+                **run,
+                "equals_plain": _equal(bits, plain),
+                **self._compared(settings, engine, seconds),
                 "launches_per_step": None,
                 "modelled_launches": len(step_kernels(settings, settings["precision"])),
             }
 
     def _timed(
         self, settings: dict, given: list[torch.Tensor], engine: str, until: float
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[float], int]:
-        """Return the bits after the compared steps, those of a second run, and seconds a step.
-
-        The seconds are of each repeat; the last of the four is how many steps each has.
-        """
+    ) -> tuple[Row, list[torch.Tensor], float]:
+        """Return what two runs of the compared steps were, the first's bits, seconds a step."""
         ends, compared = [], compared_steps(settings)
         for _ in range(2):
             run = Training(settings, tuple(given), self.device, engine)
@@ -159,8 +150,19 @@ class _Bench(NamedTuple):
             ends.append([*run.bits(), as_bytes(losses)])
             taken = (time.perf_counter() - since) / compared
         each = max(1, min(MOST_STEPS, round(REPEAT_SECONDS / taken)))
-        times = seconds_of_calls(lambda: run.take(each), self.device, REPEATS, until)
-        return *ends, [seconds / each for seconds in times], each
+        spent = seconds_of_calls(lambda: run.take(each), self.device, REPEATS, until)
+        times = [seconds / each for seconds in spent]
+        found = {
+            "taken_by": run.taken_by(),
+            "compared_steps": compared,
+            "equal_bits": _equal(*ends),
+            "ms_per_step": 1000 * statistics.median(times),
+            "fastest_ms": 1000 * min(times),
+            "slowest_ms": 1000 * max(times),
+            "repeats": len(times),
+            "steps_each": each,
+        }
+        return found, ends[0], statistics.median(times)
 
     def _compared(self, settings: dict, engine: str, seconds: float) -> Row:
         """Return what the model says of a step, FLOP/s, and their share of the ceiling."""

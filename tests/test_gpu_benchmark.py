@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from netdyn import evaluation, noisy_passes, rank_sums, runs, settings, training
 from netdyn.mlp import initialise
 from netdyn.schedules import scheduled_steps
-from netdyn.steps import Steps, as_trained
+from netdyn.steps import Steps
 
 ROOT = Path(__file__).parents[1]
 H100, H200 = gpu_rates.GPUS["h100"], gpu_rates.GPUS["h200"]
@@ -182,7 +182,7 @@ def test_training_starts_and_goes_as_netdyn_trains(demo):
     trained = gpu_cases.Training(chosen, (images, labels), CPU)
     model = runs.build_model(chosen, gpu_rates.INPUTS, gpu_rates.CLASSES)
     initialise(model, chosen["seed"], chosen["initial_scale"])
-    steps = Steps(model, as_trained(images, chosen), labels, chosen, gpu_rates.CLASSES)
+    steps = Steps(model, images.float() / 255, labels, chosen, gpu_rates.CLASSES)
     losses = trained.take(6)  # into the second epoch
     assert losses.tolist() == [steps.take(step).item() for step in range(6)]
     exact = gpu_cases.Training({**chosen, "precision": "float64"}, (images, labels), CPU)
@@ -213,6 +213,8 @@ def test_an_engine_that_takes_several_steps_is_compared_with_the_plain_one(
     demo, quick, monkeypatch
 ):
     class Several(Steps):
+        engine = "several"
+
         def take_many(self, step, count):
             return torch.stack([self.take(step + i) for i in range(min(count, 3))])
 
@@ -220,6 +222,7 @@ def test_an_engine_that_takes_several_steps_is_compared_with_the_plain_one(
     rows = gpu_steps.measure(some_cases(demo)[:1], CPU, {}, None, 60)
     assert [row["engine"] for row in rows] == ["plain", "auto"]
     assert all(row["equal_bits"] and row["equals_plain"] for row in rows)
+    assert rows[1]["taken_by"] == "several"
 
     def one_more(self, step, count):
         return torch.stack([self.take(step + i) + (i == 0) for i in range(count)])
