@@ -3,7 +3,7 @@
 Histories are what training's evaluations cost. Of the other quantities those that take time are
 in it: rank gradients, RPDs, accuracies under noise and basins. Rows come in float32, launched one
 by one, without differentiation; numbers read back make the host wait. Noise is drawn by the host
-(its bits must not depend on the device), which the GPU waits for.
+(its bits must not depend on the device) and kept on the GPU: once for all networks of a table.
 """
 
 import itertools
@@ -22,10 +22,12 @@ from netdyn.settings import Measurement
 __all__ = ["measuring_costs"]
 
 # How netdyn takes samples: in evaluation (netdyn.evaluation.CHUNK), under noise
-# (netdyn.noisy_passes), and fields to rank (netdyn.rank_sums.FIELDS_AT_A_TIME).
+# (netdyn.noisy_passes: those that pass, those of one stream of noise), and fields to rank
+# (netdyn.rank_sums.FIELDS_AT_A_TIME_ON_GPU).
 CHUNK = 10_000
-NOISY_SAMPLES = 1000
-FIELDS_AT_A_TIME = 2**22
+SAMPLES_PER_PASS = 10_000
+SAMPLES_PER_STREAM = 1000
+FIELDS_AT_A_TIME = 2**25
 # Passes over the inputs of noise that returns to each sample's own range, or is clipped.
 RETURN_PASSES = {"affine": 0, "clip": 6, "range": 14}
 
@@ -57,7 +59,7 @@ def measuring_costs(measurements: Mapping[str, Measurement], gpu: Gpu) -> pd.Dat
     Returns:
         table; kind (evaluation, ranks, basins); networks that are measured, evaluated steps for a
         history; device_s, host_s (launches and waits), noise_s (drawing on one core of the host
-        and copying); seconds, the larger of device_s and host_s + noise_s of each run.
+        and copying); seconds, the larger of device_s and host_s + noise_s.
         Numbers are rounded to three digits. The best step, unknown before, counts as one more.
     """
     rows = [row for each in measurements.values() if (row := _row(each, gpu)) is not None]
@@ -74,20 +76,21 @@ def _row(measurement: Measurement, gpu: Gpu) -> dict[str, object] | None:
     if measurement.quantity not in KINDS:
         return None
     kind, cost_of = KINDS[measurement.quantity]
-    networks, costs = 0, []
+    networks, total = 0, NOTHING
+    noise: dict[tuple, int] = {}
     for run in measurement.runs:
         count, cost = cost_of(run.settings, measurement.settings, gpu)
-        networks += count
-        costs.append(cost)
-    total = sum(costs, NOTHING)
+        networks, total = networks + count, total + cost
+        if kind == "basins":
+            noise |= _noise(run.settings, measurement.settings)
+    total += _drawn(sum(noise.values()))
     names = {"device_s": total.device, "host_s": total.host, "noise_s": total.noise}
-    seconds = sum(cost.seconds() for cost in costs)
     return {
         "table": measurement.name,
         "kind": kind,
         "networks": networks,
         **names,
-        "seconds": seconds,
+        "seconds": total.seconds(),
     }
 
 
@@ -125,10 +128,10 @@ def _history(settings: Mapping, measured: Mapping, gpu: Gpu) -> tuple[int, Cost]
     norm = settings["batch_norm"]
     batch = batch_of(settings) if norm else min(CHUNK, samples)
     cost = _forward(samples, settings, gpu, True, batch)
-    cost += Cost(host=3 * rates.READ_BACK).times(samples // batch)  # loss, finite, correct
+    cost += Cost(host=8 * rates.HOST_LAUNCH_NO_GRAD).times(samples // batch)  # loss, correct
     for training in (False, True)[: 1 + norm]:
         cost += _forward(test, settings, gpu, training, test)
-    cost += Cost(host=rates.READ_BACK).times(6 + 2 * settings["depth"])  # norms, distances
+    cost += Cost(host=3 * rates.READ_BACK + 10 * rates.HOST_LAUNCH_NO_GRAD * settings["depth"])
     return len(steps), cost.times(len(steps))
 
 
@@ -179,6 +182,18 @@ def _noisy(settings: Mapping, measured: Mapping, gpu: Gpu) -> tuple[int, Cost]:
     return networks, trial.times(networks * measured["trials"])
 
 
+def _noise(settings: Mapping, measured: Mapping) -> dict[tuple, int]:
+    """Return how many normal deviates each piece of noise has that a run's networks need."""
+    seed, trials, widths = settings["seed"], measured["trials"], widths_of(settings)
+    if measured["space"] == "sample":
+        # A block that is not full draws all of its noise too.
+        blocks = math.ceil(_samples(measured, settings) / SAMPLES_PER_STREAM)
+        each = trials * SAMPLES_PER_STREAM * widths[0]
+        return {(seed, block): each for block in range(blocks)}
+    shapes = enumerate(itertools.pairwise(widths), 1)
+    return {(seed, l, n, m): trials * n * m for l, (n, m) in shapes}
+
+
 def _drawn(numbers: float) -> Cost:
     return Cost(noise=numbers / rates.HOST_NORMALS + 4 * numbers / rates.HOST_COPY)
 
@@ -187,7 +202,7 @@ def _sample_trial(
     samples: int, amplitudes: int, measured: Mapping, settings: Mapping, gpu: Gpu
 ) -> Cost:
     widths, returned = widths_of(settings), measured.get("noise_return", "affine")
-    blocks, size = math.ceil(samples / NOISY_SAMPLES), min(samples, NOISY_SAMPLES)
+    blocks, size = math.ceil(samples / SAMPLES_PER_PASS), min(samples, SAMPLES_PER_PASS)
     first = product("first product", size, widths[1], widths[0], 4)
     once = [Kernel("inputs", bytes=9.0 * size * widths[0])]
     each = [*_after_first(size, widths, settings)]
@@ -199,8 +214,7 @@ def _sample_trial(
         each += [Kernel("noisy samples", bytes=8.0 * size * widths[0])] * (passes // 2)
         each.append(first)
     block = _kernels(once, gpu) + _kernels(each, gpu).times(amplitudes)
-    # A block that is not full draws all of its noise too.
-    return (block + _drawn(NOISY_SAMPLES * widths[0])).times(blocks)
+    return block.times(blocks)
 
 
 def _weight_trial(
@@ -208,15 +222,15 @@ def _weight_trial(
 ) -> Cost:
     widths = widths_of(settings)
     matrices = [n * m for n, m in itertools.pairwise(widths)]
-    blocks, size = math.ceil(samples / NOISY_SAMPLES), min(samples, NOISY_SAMPLES)
+    blocks, size = math.ceil(samples / SAMPLES_PER_PASS), min(samples, SAMPLES_PER_PASS)
     once = [product("first product", samples, widths[1], widths[0], 4)]
     once += [Kernel("scaled noise", bytes=8.0 * count) for count in matrices] * 2
     weights = [Kernel("noisy weights", bytes=12.0 * count) for count in matrices[1:]]
     fields = [Kernel("noisy fields", bytes=12.0 * size * widths[1])]
     fields += [Kernel("gathered", bytes=8.0 * size * widths[1])] * 2
     block = _kernels([*fields, *_after_first(size, widths, settings)], gpu)
-    amplitude = _kernels(weights, gpu) + block.times(blocks) + Cost(host=2 * rates.READ_BACK)
-    return _kernels(once, gpu) + amplitude.times(amplitudes) + _drawn(sum(matrices))
+    amplitude = _kernels(weights, gpu) + block.times(blocks)
+    return _kernels(once, gpu) + amplitude.times(amplitudes)
 
 
 def _after_first(samples: int, widths: list[int], settings: Mapping) -> Iterator[Kernel]:

@@ -90,9 +90,9 @@ def test_half_of_the_bytes_between_products_in_bfloat16(paper):
 def test_the_model_takes_samples_as_netdyn_does():
     assert gpu_kernels.RESIDENT_VALUES == training.RESIDENT_VALUES
     assert gpu_measuring.CHUNK == evaluation.CHUNK
-    assert gpu_measuring.FIELDS_AT_A_TIME == rank_sums.FIELDS_AT_A_TIME
-    assert gpu_measuring.NOISY_SAMPLES == noisy_passes.SAMPLES_PER_STREAM
-    assert gpu_measuring.NOISY_SAMPLES == noisy_passes.SAMPLES_PER_PASS
+    assert gpu_measuring.FIELDS_AT_A_TIME == rank_sums.FIELDS_AT_A_TIME_ON_GPU
+    assert gpu_measuring.SAMPLES_PER_STREAM == noisy_passes.SAMPLES_PER_STREAM
+    assert gpu_measuring.SAMPLES_PER_PASS == noisy_passes.SAMPLES_PER_PASS_ON_GPU
 
 
 def test_costs_are_sums_over_trainings_in_order(paper):
@@ -136,7 +136,8 @@ def test_measuring_counts_networks_and_noise():
     assert table.loc["grokking_history", "networks"] == seeds * len(evaluated)
     basin = measurements["architecture_sample_basin"]
     blocks = math.ceil(basin.settings["samples"] / 1000)
-    normals = len(basin.runs) * basin.settings["trials"] * blocks * 1000 * 784
+    noises = len({each.settings["seed"] for each in basin.runs})  # shared by the networks
+    normals = noises * basin.settings["trials"] * blocks * 1000 * 784
     drawn = normals / gpu_rates.HOST_NORMALS + 4 * normals / gpu_rates.HOST_COPY
     assert table.loc["architecture_sample_basin", "noise_s"] == pytest.approx(drawn, rel=0.01)
 
