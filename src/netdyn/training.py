@@ -151,9 +151,9 @@ def _train(
                 return False
         pace.start()
         losses = taking.take_many(step, min(next_evaluated(step) - step, pace.steps))
-        pace.stop(len(losses))
         step += len(losses)
-        diverged = not math.isfinite(losses[-1].item())
+        diverged = not math.isfinite(losses[-1].item())  # waits for the device
+        pace.stop(len(losses))
 
     runs.write_run(
         output,
