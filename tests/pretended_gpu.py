@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -269,6 +270,9 @@ def pretended_gpu(monkeypatch):
         patch.setenv("NETDYN_ENGINE", "plain")  # nothing can be recorded here
         patch.setattr(torch, "autocast", Autocast)
         patch.setattr(torch.cuda, "get_device_name", lambda device=None: "a pretended GPU")
+        properties = SimpleNamespace(name="a pretended GPU", total_memory=80 * 2**30)
+        patch.setattr(torch.cuda, "get_device_properties", lambda device=None: properties)
+        patch.setattr(torch.cuda, "get_device_capability", lambda device=None: (9, 0))
         for module in ("netdyn.devices", "netdyn.training"):
             patch.setattr(f"{module}.choose_device", lambda name: CUDA)
         # A module's parameters are replaced: a CPU's cannot be made to hold another kind of tensor.
