@@ -3,10 +3,12 @@
 CUDA graphs stand behind an interface; here something that does the recorded work again does.
 """
 
+import gc
 import itertools
 import json
 import logging
 import random
+import weakref
 
 import pytest
 import torch
@@ -362,3 +364,27 @@ def test_processors_look_after_every_step():
 def test_the_next_of_some_steps_is_found():
     following = upcoming({0, 10, 3})
     assert [following(step) for step in (0, 2, 3, 9)] == [3, 3, 10, 10]
+
+
+class Link:
+    """Refers to itself, so that nothing but the collector frees it."""
+
+    def __init__(self):
+        self.itself = self
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_no_garbage_is_freed_while_a_graph_is_recorded(enabled):
+    gc.collect()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        older = weakref.ref(Link())
+        with cuda_graphs._no_collection():
+            assert older() is None
+            within = weakref.ref(Link())
+            for _ in range(10 * gc.get_threshold()[0]):
+                Link()
+            assert within() is not None
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()

@@ -10,8 +10,10 @@ recorded, in the same order, so a graph gives the same bits.
 The variable changes no bit of a run and is part of no setting.
 """
 
+import contextlib
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -65,11 +67,24 @@ class CudaGraphs:
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+            with _no_collection(), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
                 work()
         finally:
             torch.cuda.set_stream(stream)  # which a recording that fails would leave as it was
         return graph.replay
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Collect garbage now and none within: freeing an older graph is what no recording survives."""
+    collects = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def recorder(device: torch.device) -> Recorder | None:
