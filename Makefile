@@ -37,7 +37,7 @@ test-slurm: env
 	$(BIN)/python -m pytest -m slurm tests/slurm
 
 soak: env
-	$(BIN)/python tests/soak.py --kills 40 --seed 0 --output results/soak.csv
+	$(BIN)/python tests/helpers/soak.py --kills 40 --seed 0 --output results/soak.csv
 
 bench: env
 	$(BIN)/python benchmarks/bench.py --output results/bench.csv

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from netdyn.basins import basin_error, basin_size
-from netdyn.bracketing import find_basins
-from netdyn.mlp import MLP, initialise
-from netdyn.random_streams import generator
+from netdyn.measures.basins.bracketing import find_basins
+from netdyn.measures.basins.sizes import basin_error, basin_size
+from netdyn.networks.mlp import MLP, initialise
+from netdyn.runtime.random_streams import generator
 
 GRID = [0.0, *np.geomspace(0.03, 3.0, 25).tolist()]
 TRIALS = {"sample": 10, "weight": 20}

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from timing import machine
 
-from netdyn.files import written_whole
+from netdyn.records.files import written_whole
 
 COLUMNS = ("what", "netdyn_s", "peer_s", "limit_s", "peer_ratio", "peer_ratios", "limit_ratio")
 COLUMNS += ("bar", "met")
@@ -78,7 +78,7 @@ def deep_steps(threads: int) -> Iterator[dict]:
 
     times = training.deep(threads, repeats=3)
     yield row("step 23 × 128, n = 60,000, float32", times, limit=1.35, note=_onednn(times))
-    from netdyn.precision import PRODUCTS, products
+    from netdyn.training.engine.precision import PRODUCTS, products
 
     how = products("bfloat16", training.torch.device("cpu"))
     if how == PRODUCTS["native"]:

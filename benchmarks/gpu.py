@@ -22,8 +22,8 @@ from gpu_rates import GPUS
 from rich.console import Console
 from rich.table import Table
 
-from netdyn import settings
-from netdyn.files import written_whole
+from netdyn.plan import settings
+from netdyn.records.files import written_whole
 
 # Columns of the printed table; the file has all.
 SHOWN = ("group", "depth", "width", "batch", "precision", "engine", "taken_by")
@@ -73,7 +73,7 @@ def _measured(
     import gpu_ceilings
     import gpu_steps
 
-    from netdyn.devices import choose_device
+    from netdyn.runtime.devices import choose_device
 
     chosen = choose_device(device)
     here = gpu_ceilings.machine(chosen)

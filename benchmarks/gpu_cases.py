@@ -14,11 +14,13 @@ from gpu_kernels import batch_of, step_flop
 from gpu_rates import CLASSES, INPUTS
 from torch import Tensor, nn
 
-from netdyn import data, runs, training
-from netdyn.data import Dataset
-from netdyn.mlp import initialise
-from netdyn.settings import Run
-from netdyn.steps import Steps
+from netdyn.data import prepared as data
+from netdyn.data.prepared import Dataset
+from netdyn.networks.mlp import initialise
+from netdyn.plan.settings import Run
+from netdyn.results import runs
+from netdyn.training import train
+from netdyn.training.steps import Steps
 
 __all__ = ["STEPS", "Case", "Samples", "Training", "as_bytes", "cases", "compared_steps"]
 __all__ += ["engines", "reference_errors"]
@@ -105,7 +107,7 @@ class Training:
         """Args: settings; images (P, N_0), bytes, and labels (P,); engine: plain or auto."""
         self._engine, self.taken = engine, 0
         images, labels = (tensor.to(device) for tensor in samples)
-        if images.numel() <= training.RESIDENT_VALUES:
+        if images.numel() <= train.RESIDENT_VALUES:
             x = data.to_unit(images)
             images = x.double() if settings["precision"] == "float64" else x
         self.model = _initial(settings).to(device)

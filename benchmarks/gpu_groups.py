@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from netdyn import settings
-from netdyn.settings import Run
+from netdyn.plan import settings
+from netdyn.plan.settings import Run
 
 __all__ = ["groups", "load"]
 

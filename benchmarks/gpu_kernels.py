@@ -26,7 +26,7 @@ __all__ = [
     "widths_of",
 ]
 
-# Values that training keeps on the device as float32; more stay bytes (netdyn.training).
+# Values that training keeps on the device as float32; more stay bytes (netdyn.training.train).
 RESIDENT_VALUES = 500_000_000
 # Tensors that one launch of a fused optimizer takes.
 TENSORS_PER_UPDATE = 30

@@ -16,14 +16,14 @@ import pandas as pd
 from gpu_kernels import Kernel, batch_of, product, seconds_of, widths_of
 from gpu_rates import Gpu
 
-from netdyn.schedules import scheduled_steps
-from netdyn.settings import Measurement
+from netdyn.plan.settings import Measurement
+from netdyn.training.schedules import scheduled_steps
 
 __all__ = ["measuring_costs"]
 
-# How netdyn takes samples: in evaluation (netdyn.evaluation.CHUNK), under noise
-# (netdyn.noisy_passes: those that pass, those of one stream of noise), and fields to rank
-# (netdyn.rank_sums.FIELDS_AT_A_TIME_ON_GPU).
+# How netdyn takes samples: in evaluation (netdyn.training.evaluation.CHUNK), under noise
+# (netdyn.measures.basins.noisy_passes: those that pass, those of one stream of noise), and fields
+# to rank (netdyn.measures.ranks.rank_sums.FIELDS_AT_A_TIME_ON_GPU).
 CHUNK = 10_000
 SAMPLES_PER_PASS = 10_000
 SAMPLES_PER_STREAM = 1000

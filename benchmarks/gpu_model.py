@@ -15,7 +15,7 @@ import pandas as pd
 from gpu_kernels import Kernel, least_bytes, seconds_of, step_flop, step_kernels
 from gpu_rates import DEVICE_LAUNCH, GRAPH_LAUNCH, HOST_LAUNCH, HOST_STEP, Gpu
 
-from netdyn.settings import Run
+from netdyn.plan.settings import Run
 
 __all__ = ["COLUMNS", "launched_seconds", "rounded_precision", "step_seconds", "training_costs"]
 

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from netdyn._torchvision_cpu import torchvision_datasets
+from netdyn.data._torchvision_cpu import torchvision_datasets
 
 
 class Images(Dataset):

@@ -28,7 +28,12 @@ from rich.table import Table
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "config.yaml", "profiles", "src", "workflow", "tests/workflow_tiny.yaml")
-MODULES = ("netdyn.plan", "netdyn.cli", "netdyn.training", "netdyn.measurements.basin_size")
+MODULES = (
+    "netdyn.plan.targets",
+    "netdyn.cli",
+    "netdyn.training.train",
+    "netdyn.quantities.basin_size",
+)
 RUNS = (500, 1_000, 2_000)
 POINTS = 8  # of the sweep `architecture` at scale demo
 # As many trivial jobs and their target: what Snakemake itself takes, whatever the rules say.

@@ -7,7 +7,7 @@ import peers
 import torch
 from timing import in_turn
 
-from netdyn.rpd import rank_statistics
+from netdyn.measures.ranks.rpd import rank_statistics
 
 NEURONS_BY_DEFINITION = 16  # all cost the same
 

@@ -25,13 +25,13 @@ from peers import FullBatch, Products
 from timing import in_turn, machine
 from training import DEEP, Ours, samples
 
-from netdyn import runs
-from netdyn.bracketing import find_basins
 from netdyn.figures.basin_axes import SPACES
 from netdyn.figures.marks import plain_log_axis
 from netdyn.figures.style import COLOURS, new_figure, panel
-from netdyn.files import written_whole
-from netdyn.rpd import rank_statistics
+from netdyn.measures.basins.bracketing import find_basins
+from netdyn.measures.ranks.rpd import rank_statistics
+from netdyn.records.files import written_whole
+from netdyn.results import runs
 
 BASE = {"width": 128, "depth": 12, "samples": 6000}
 STEPS = {

@@ -11,11 +11,13 @@ import torch
 from peers import FullBatch, Products, ShallowGrokking
 from timing import Medians, in_turn
 
-from netdyn import data, datasets, runs
-from netdyn.mlp import initialise
-from netdyn.precision import multiplies_bfloat16
-from netdyn.products import product, takes_onednn
-from netdyn.steps import Steps
+from netdyn.data import datasets
+from netdyn.data import prepared as data
+from netdyn.networks.mlp import initialise
+from netdyn.results import runs
+from netdyn.runtime.products import product, takes_onednn
+from netdyn.training.engine.precision import multiplies_bfloat16
+from netdyn.training.steps import Steps
 
 ROOT = Path(__file__).parent.parent
 SHALLOW = {

@@ -7,10 +7,10 @@ import yaml
 from comparing import after
 from oracles import write_prepared
 
-from netdyn import training
-from netdyn.layers import layers
-from netdyn.mlp import MLP
-from netdyn.random_streams import generator
+from netdyn.networks.layers import layers
+from netdyn.networks.mlp import MLP
+from netdyn.runtime.random_streams import generator
+from netdyn.training import train as training
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from netdyn import data
-from netdyn.layers import layers
-from netdyn.random_streams import generator
+from netdyn.data import prepared
+from netdyn.networks.layers import layers
+from netdyn.runtime.random_streams import generator
 
 
 def cells(values):
@@ -144,4 +144,4 @@ def naive_translation(image, side, down, right):
 def write_prepared(path, arrays):
     """Write four uint8 arrays as the prepared file of a data set "toy" of three classes."""
     shapes = {name: array.shape for name, array in arrays.items()}
-    data.write(path, shapes, arrays.values(), {"dataset": "toy", "classes": "3"})
+    prepared.write(path, shapes, arrays.values(), {"dataset": "toy", "classes": "3"})

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from netdyn import cli, runs, terminal
-from netdyn.data import load
-from netdyn.files import read_json, write_json
-from netdyn.measurements import toy_neurons
-from netdyn.tables import read_table
+from netdyn import cli
+from netdyn.data.prepared import load
+from netdyn.quantities import toy_neurons
+from netdyn.records.files import read_json, write_json
+from netdyn.results import runs
+from netdyn.results.tables import read_table
+from netdyn.runtime import terminal
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = (
@@ -250,7 +252,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(netdyn, tmp_path, monkeypatc
     def broken(*_):
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr("netdyn.datasets.prepare", broken)
+    monkeypatch.setattr("netdyn.data.datasets.prepare", broken)
     with pytest.raises(ZeroDivisionError, match="a fault"):
         netdyn("prepare", "digits", "--output", tmp_path / "x")
 
@@ -357,7 +359,7 @@ def test_a_stopped_training_says_where_to_go_on(
         assert arguments[-1]()
         return False
 
-    monkeypatch.setattr("netdyn.training.train", stopped)
+    monkeypatch.setattr("netdyn.training.train.train", stopped)
     folders = "--output", tmp_path / "run", "--checkpoints", tmp_path / "checkpoints"
     words = "train", settings_file(run_settings()), "--data", toy_data, *folders
     status, _, err = netdyn(*words)

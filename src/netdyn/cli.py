@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from netdyn.errors import NetdynError
-from netdyn.files import read_json, write_json
-from netdyn.terminal import progress, say, stop_signals
+from netdyn.records.files import read_json, write_json
+from netdyn.runtime.terminal import progress, say, stop_signals
 
 app = typer.Typer(
     add_completion=False,
@@ -49,7 +49,7 @@ def prepare(
     download: Annotated[bool, typer.Option(help="Download what is not there.")] = True,
 ) -> None:
     """Read or download a data set, check its content and write the prepared file."""
-    from netdyn import datasets
+    from netdyn.data import datasets
 
     datasets.prepare(dataset, data_root, output, download)
 
@@ -59,7 +59,7 @@ def translate(
     source: Annotated[Path, typer.Argument(help="Prepared data set.")], output: Output
 ) -> None:
     """Write the 17 times larger translated set of a prepared data set (Sec. IV.B)."""
-    from netdyn import translation
+    from netdyn.data import translation
 
     translation.write_translated(source, output)
 
@@ -72,7 +72,7 @@ def resolve(
     override: Annotated[str, typer.Option("--set", help="JSON laid over the settings.")] = "{}",
 ) -> None:
     """Write the resolved settings of every run and measurement, for work without Snakemake."""
-    from netdyn import settings
+    from netdyn.plan import settings
 
     config = settings.load(workflow, {"scale": scale, **_overrides(override, [])})
     for declared in settings.runs(config).values():
@@ -86,7 +86,7 @@ def resolve(
 @app.command()
 def device(device: Device = "auto") -> None:
     """Say which device work would run on here, or that the one asked for is missing."""
-    from netdyn.devices import choose_device
+    from netdyn.runtime.devices import choose_device
 
     typer.echo(choose_device(device))
 
@@ -119,7 +119,7 @@ def train(
 
 @app.command()
 def measure(
-    quantity: Annotated[str, typer.Argument(help="Module of netdyn.measurements.")],
+    quantity: Annotated[str, typer.Argument(help="Module of netdyn.quantities.")],
     settings: Settings,
     output: Output,
     run: Annotated[
@@ -181,7 +181,7 @@ def run(
     from netdyn.jobs import packing
     from netdyn.jobs.scale import ScaleRun
     from netdyn.jobs.schedule import chosen_tables
-    from netdyn.plan import Plan
+    from netdyn.plan.targets import Plan
 
     plan = Plan(workflow, {**_overrides(override, configfile or []), "reuse": True}, scale)
     groups = chosen_tables(plan, [name for name in tables.split(",") if name])
@@ -212,8 +212,8 @@ def run(
 
 def _overrides(text: str, files: list[Path]) -> dict:
     """Return the settings of --configfile, one laid over the other, and --set over them."""
-    from netdyn.files import read_yaml
-    from netdyn.settings import overlay
+    from netdyn.plan.settings import overlay
+    from netdyn.records.files import read_yaml
 
     try:
         given = json.loads(text)
@@ -227,10 +227,10 @@ def _overrides(text: str, files: list[Path]) -> dict:
 @app.command()
 def tabulate(settings: Settings, output: Output) -> None:
     """Put the tables of single runs together into one, told apart by run, sweep and seed."""
-    from netdyn import tables
-    from netdyn.provenance import Making
+    from netdyn.records.provenance import Making
+    from netdyn.results import tables
 
-    making = Making("netdyn.tables")
+    making = Making("netdyn.results.tables")
     found = _read_settings(settings, "parts")
     table, parts = tables.tabulate(found["parts"], found.get("order", []))
     record = {"kind": "table", "parts": parts, "made": making.record()}
@@ -246,7 +246,7 @@ def keep(
     run: Annotated[list[Path] | None, typer.Option(help="The run folders in the part.")] = None,
 ) -> None:
     """Put a finished part into the committed table, with the provenance of its runs."""
-    from netdyn import reference as committed
+    from netdyn.results import reference as committed
 
     wanted = _read_settings(settings, "name", "quantity", "settings", "runs")
     write_json(output, committed.keep(part, run or [], wanted, reference))
@@ -260,7 +260,7 @@ def draw(
     output: Output,
 ) -> None:
     """Draw a figure from its tables as OUTPUT.pdf and OUTPUT.png."""
-    from netdyn import drawing
+    from netdyn.figures import drawing
 
     drawing.draw(figure, tables, _read_settings(settings, "tables"), output)
 
@@ -289,7 +289,7 @@ def page(
     output: Output,
 ) -> None:
     """Write a page of the report: the scorecard, or where every run came from."""
-    from netdyn import pages
+    from netdyn.claims import pages
 
     if kind == "claims" and len(files) == 1:
         pages.claims_page(files[0], output)
@@ -312,13 +312,13 @@ def provenance(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Say what a file was made from: code, settings, data, seeds, machine, when, how long."""
-    from netdyn import lineage
+    from netdyn.results import lineage
 
     found = lineage.trace(file, results)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
-        from netdyn import lineage_tree
+        from netdyn.results import lineage_tree
 
         lineage_tree.show(found)
 
@@ -330,7 +330,7 @@ def index(
     results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
 ) -> None:
     """Put the records of all figures, tables, parts and runs of a scale into one file."""
-    from netdyn import lineage
+    from netdyn.results import lineage
 
     write_json(output, lineage.known(results, scale)._asdict())
 
@@ -346,7 +346,7 @@ def publish(
     folder: Annotated[str, typer.Option(help="Where in it the files go.")] = "figures",
 ) -> None:
     """Copy a finished figure, or the scorecard, and its record to the committed results."""
-    from netdyn import publishing
+    from netdyn.results import publishing
 
     record = publishing.publish(name, file, table, reference, folder, _read_settings(settings))
     write_json(output, record)
@@ -354,7 +354,7 @@ def publish(
 
 def _claim_gpu(gpus: str, device: str) -> None:
     if gpus and device in ("auto", "cuda"):
-        from netdyn.gpus import claim_gpu
+        from netdyn.runtime.gpus import claim_gpu
 
         say(f"on GPU {claim_gpu(gpus)}")
 

@@ -20,12 +20,16 @@ import torch
 import typer
 from torch.utils.flop_counter import FlopCounterMode
 
-from netdyn import evaluation, noisy_passes, rank_sums, runs, settings, training
-from netdyn.mlp import initialise
-from netdyn.schedules import scheduled_steps
-from netdyn.steps import Steps
+from netdyn.measures.basins import noisy_passes
+from netdyn.measures.ranks import rank_sums
+from netdyn.networks.mlp import initialise
+from netdyn.plan import settings
+from netdyn.results import runs
+from netdyn.training import evaluation, train
+from netdyn.training.schedules import scheduled_steps
+from netdyn.training.steps import Steps
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 H100, H200 = gpu_rates.GPUS["h100"], gpu_rates.GPUS["h200"]
 CPU = torch.device("cpu")
 
@@ -88,7 +92,7 @@ def test_half_of_the_bytes_between_products_in_bfloat16(paper):
 
 
 def test_the_model_takes_samples_as_netdyn_does():
-    assert gpu_kernels.RESIDENT_VALUES == training.RESIDENT_VALUES
+    assert gpu_kernels.RESIDENT_VALUES == train.RESIDENT_VALUES
     assert gpu_measuring.CHUNK == evaluation.CHUNK
     assert gpu_measuring.FIELDS_AT_A_TIME == rank_sums.FIELDS_AT_A_TIME_ON_GPU
     assert gpu_measuring.SAMPLES_PER_STREAM == noisy_passes.SAMPLES_PER_STREAM

@@ -22,7 +22,7 @@ from netdyn.claims.deep_grokking import CLAIMS
 from netdyn.claims.panels import PANELS
 from netdyn.claims.regions import share_inside
 from netdyn.claims.verdicts import NOT_REPRODUCED, NOT_TESTED, PARTLY, REPRODUCED, NotTested
-from netdyn.projections import inside_region, region
+from netdyn.measures.projections import inside_region, region
 
 STEPS = [0, 1, 2, 5, 10, 20, 50, 100]
 TRAIN = [0.1, 0.2, 0.5, 0.7, 0.85, 0.95, 0.98, 0.99]

@@ -32,8 +32,8 @@ from netdyn.claims.kinds import DIVERGED, NOT_TESTED, PARTLY, REPRODUCED, VERDIC
 from netdyn.claims.scorecard import COLUMNS, evaluate, load_claims
 from netdyn.claims.tables import Tables
 from netdyn.errors import NetdynError
-from netdyn.plan import Plan
-from netdyn.tables import read_table, write_table
+from netdyn.plan.targets import Plan
+from netdyn.results.tables import read_table, write_table
 
 IDS = [f"C{i:02d}" for i in range(1, 55)]
 BOTH_MODES = {"C14", "C15", "C20"}

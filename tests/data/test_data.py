@@ -10,7 +10,7 @@ import torch
 from oracles import write_prepared
 from safetensors.numpy import save_file
 
-from netdyn import data
+from netdyn.data import prepared
 from netdyn.errors import NetdynError
 
 
@@ -25,7 +25,7 @@ def naive_shares(counts, n):
 
 def test_what_is_written_is_loaded(tmp_path, arrays):
     write_prepared(tmp_path / "new" / "toy.safetensors", arrays)
-    loaded = data.load(tmp_path / "new" / "toy.safetensors")
+    loaded = prepared.load(tmp_path / "new" / "toy.safetensors")
     for name, array in arrays.items():
         assert getattr(loaded, name).tolist() == array.tolist()
     assert loaded.train_images.dtype == loaded.test_images.dtype == torch.uint8
@@ -37,15 +37,15 @@ def test_equal_content_is_an_equal_file_however_it_is_chunked(tmp_path, arrays):
     write_prepared(tmp_path / "whole", arrays)
     rows = (row for array in arrays.values() for row in np.atleast_2d(array))
     shapes = {name: array.shape for name, array in arrays.items()}
-    data.write(tmp_path / "rows", shapes, rows, {"classes": "3", "dataset": "toy"})
+    prepared.write(tmp_path / "rows", shapes, rows, {"classes": "3", "dataset": "toy"})
     assert (tmp_path / "whole").read_bytes() == (tmp_path / "rows").read_bytes()
-    assert data.metadata(tmp_path / "whole").keys() == {"dataset", "classes", "sha256"}
+    assert prepared.metadata(tmp_path / "whole").keys() == {"dataset", "classes", "sha256"}
 
 
 def test_arrays_in_memory_are_views_that_leave_the_file_alone(tmp_path, arrays):
     write_prepared(tmp_path / "toy", arrays)
     before = (tmp_path / "toy").read_bytes()
-    data.load(tmp_path / "toy").train_images.zero_()
+    prepared.load(tmp_path / "toy").train_images.zero_()
     assert (tmp_path / "toy").read_bytes() == before
 
 
@@ -57,7 +57,7 @@ def test_one_flipped_bit_is_noticed(tmp_path, arrays, name):
     content[content.index(arrays[name].tobytes())] ^= 1
     path.write_bytes(content)
     with pytest.raises(NetdynError, match=r"toy: damaged: .* SHA-256 [0-9a-f]{12}…, expected"):
-        data.load(path)
+        prepared.load(path)
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, -1])
@@ -66,18 +66,18 @@ def test_truncated_file_is_named(tmp_path, arrays, kept):
     write_prepared(path, arrays)
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(NetdynError, match=r"toy: damaged or no prepared data .* delete it"):
-        data.load(path)
+        prepared.load(path)
 
 
 def test_missing_and_foreign_files_are_named(tmp_path, arrays):
     with pytest.raises(NetdynError, match="absent: no such prepared data"):
-        data.load(tmp_path / "absent")
+        prepared.load(tmp_path / "absent")
     save_file({"weight": np.zeros(3)}, tmp_path / "weights")
     with pytest.raises(NetdynError, match=r"weights: no prepared data .*train_images"):
-        data.load(tmp_path / "weights")
+        prepared.load(tmp_path / "weights")
     save_file(arrays, tmp_path / "undescribed")
     with pytest.raises(NetdynError, match=r"undescribed: damaged: .* expected none"):
-        data.load(tmp_path / "undescribed")
+        prepared.load(tmp_path / "undescribed")
 
 
 def test_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path, arrays):
@@ -91,9 +91,9 @@ def test_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path, arrays):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(NetdynError, match=r"toy: cannot be written \(No space left"):
-        data.write(path, shapes, full_disk(), {"dataset": "toy", "classes": "3"})
+        prepared.write(path, shapes, full_disk(), {"dataset": "toy", "classes": "3"})
     with pytest.raises(ValueError, match="the chunks hold 300 bytes"):
-        data.write(path, shapes, [arrays["train_images"]], {"dataset": "toy", "classes": "3"})
+        prepared.write(path, shapes, [arrays["train_images"]], {"dataset": "toy", "classes": "3"})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -106,7 +106,7 @@ def test_unwritable_place_is_named(tmp_path, arrays):
 
 def test_to_unit_is_bytes_over_255():
     images = torch.arange(256, dtype=torch.uint8).reshape(2, 128)
-    unit = data.to_unit(images)
+    unit = prepared.to_unit(images)
     assert unit.dtype == torch.float32
     assert (
         unit.tolist()
@@ -120,7 +120,7 @@ def test_subset_shares_are_those_of_the_largest_remainder(counts):
     order = torch.randperm(sum(counts), generator=torch.Generator().manual_seed(1))
     labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))[order]
     for n in range(len(counts), sum(counts) + 1):
-        chosen = data.subset(labels, n, seed=0)
+        chosen = prepared.subset(labels, n, seed=0)
         assert chosen.dtype == torch.int64
         assert chosen.tolist() == sorted(set(chosen.tolist()))
         drawn = torch.bincount(labels[chosen], minlength=len(counts)).tolist()
@@ -131,20 +131,20 @@ def test_subset_shares_are_those_of_the_largest_remainder(counts):
 def test_subset_is_drawn_evenly_from_its_own_stream():
     labels = torch.arange(40) % 4
     before = torch.get_rng_state()
-    draws = torch.stack([data.subset(labels, 12, seed) for seed in range(400)])
+    draws = torch.stack([prepared.subset(labels, 12, seed) for seed in range(400)])
     assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(draws[7], data.subset(labels, 12, seed=7))
+    assert torch.equal(draws[7], prepared.subset(labels, 12, seed=7))
     # Each sample is in a subset with probability 0.3: 120 ± 9.2 of 400; five deviations allowed.
     assert (torch.bincount(draws.flatten(), minlength=40) - 120).abs().max() < 46
 
 
 def test_smaller_subset_lies_in_the_larger():
     labels = torch.arange(100) % 10
-    small, large = data.subset(labels, 20, seed=3), data.subset(labels, 60, seed=3)
+    small, large = prepared.subset(labels, 20, seed=3), prepared.subset(labels, 60, seed=3)
     assert set(small.tolist()) < set(large.tolist())
 
 
 @pytest.mark.parametrize("n", [9, 31, 0, -1])
 def test_impossible_subset_is_refused(n):
     with pytest.raises(NetdynError, match=f"a subset of {n} samples: .* at least 10 .* most 30"):
-        data.subset(torch.arange(30) % 10, n, seed=0)
+        prepared.subset(torch.arange(30) % 10, n, seed=0)

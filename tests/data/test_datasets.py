@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from netdyn import data, datasets
+from netdyn.data import datasets, prepared
 from netdyn.errors import NetdynError
 
 NAMES = list(datasets.FILES)
@@ -100,7 +100,7 @@ def put(folder, files, compress=False):
 
 
 def check(output, files):
-    loaded = data.load(output)
+    loaded = prepared.load(output)
     for name, (_, array) in datasets.FILES.items():
         header = 16 if "images" in name else 8
         assert bytes(getattr(loaded, array).flatten().tolist()) == files[name][header:]
@@ -126,7 +126,7 @@ def test_same_files_give_the_same_bytes(tmp_path, files, downloads):
         datasets.prepare("mnist", tmp_path / root, tmp_path / f"out_{root}")
     assert (tmp_path / "out_a").read_bytes() == (tmp_path / "out_b").read_bytes()
     content = b"".join(files["mnist"][n][16 if "images" in n else 8 :] for n in NAMES)
-    assert data.metadata(tmp_path / "out_a")["sha256"] == hashlib.sha256(content).hexdigest()
+    assert prepared.metadata(tmp_path / "out_a")["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 def test_data_sets_live_side_by_side(tmp_path, files, downloads):
@@ -354,7 +354,7 @@ def upsampled(image) -> list[int]:
 
 
 def test_digits_are_split_stratified(digits):
-    loaded = data.load(digits)
+    loaded = prepared.load(digits)
     assert loaded.train_images.shape == (1297, 784)
     assert loaded.test_images.shape == (500, 784)
     assert (loaded.name, loaded.classes) == ("digits", 10)
@@ -365,7 +365,7 @@ def test_digits_are_split_stratified(digits):
 
 
 def test_digits_are_exactly_the_bilinear_images(digits):
-    loaded = data.load(digits)
+    loaded = prepared.load(digits)
     made = {bytes(row) for row in loaded.train_images.numpy()}
     made |= {bytes(row) for row in loaded.test_images.numpy()}
     images = load_digits().images
@@ -378,7 +378,7 @@ def test_digits_are_exactly_the_bilinear_images(digits):
 
 def test_digits_are_the_same_bytes_everywhere(digits):
     assert (
-        data.metadata(digits)["sha256"]
+        prepared.metadata(digits)["sha256"]
         == "6aff82939e913bb8e5433359bc143a7a84fa3b9704b71f516be92648e82fd79a"
     )
 
@@ -392,7 +392,7 @@ def in_new_process(code: str, folder) -> str:
 
 def test_torchvision_imports_and_its_md5_are_ours(tmp_path):
     code = (
-        "import json; from netdyn._torchvision_cpu import torchvision_datasets as t; "
+        "import json; from netdyn.data._torchvision_cpu import torchvision_datasets as t; "
         "names = ('FashionMNIST', 'KMNIST'); "
         "print(json.dumps({name: dict(getattr(t(), name).resources) for name in names}))"
     )
@@ -405,8 +405,8 @@ def test_torchvision_imports_and_its_md5_are_ours(tmp_path):
 
 def test_torchvision_checks_each_download_and_writes_below_the_data_root(tmp_path):
     code = (
-        "from pathlib import Path; from netdyn import datasets; "
-        "from netdyn._torchvision_cpu import torchvision_datasets as t\n"
+        "from pathlib import Path; from netdyn.data import datasets; "
+        "from netdyn.data._torchvision_cpu import torchvision_datasets as t\n"
         "def fake(url, download_root, filename, md5): print(Path(download_root), filename, md5)\n"
         "t().mnist.download_and_extract_archive = fake\n"
         "for name in ('mnist', 'fashion_mnist', 'kmnist'):\n"
@@ -433,7 +433,7 @@ def test_only_the_missing_operators_are_mended(tmp_path):
         "    raise RuntimeError('another fault')\n"
     )
     code = (
-        "import os; from netdyn._torchvision_cpu import torchvision_datasets as t\n"
+        "import os; from netdyn.data._torchvision_cpu import torchvision_datasets as t\n"
         "os.environ['FAULT'] = 'another'\n"
         "try: t()\n"
         "except RuntimeError as error: print(error)\n"
@@ -445,7 +445,7 @@ def test_only_the_missing_operators_are_mended(tmp_path):
 
 def test_library_imports_no_torchvision(tmp_path):
     code = (
-        "import sys; from netdyn import data, datasets; "
+        "import sys; from netdyn.data import prepared as data, datasets; "
         "print({'torchvision', 'sklearn'} & set(sys.modules))"
     )
     assert in_new_process(code, tmp_path).strip() == "set()"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from oracles import naive_translation, write_prepared
 
-from netdyn import data, translation
+from netdyn.data import prepared, translation
 
 
 def test_seventeen_translations_are_the_papers():
@@ -35,7 +35,7 @@ def test_translation_matches_its_slow_twin(dtype):
 def test_translated_set_is_shift_major_with_test_samples_unchanged(tmp_path, arrays):
     write_prepared(tmp_path / "toy", arrays)
     translation.write_translated(tmp_path / "toy", tmp_path / "toy17")
-    original, translated = data.load(tmp_path / "toy"), data.load(tmp_path / "toy17")
+    original, translated = prepared.load(tmp_path / "toy"), prepared.load(tmp_path / "toy17")
     assert translated.train_images.shape == (17 * 12, 25)
     assert translated.train_images.dtype == torch.uint8
     for t, (down, right) in enumerate(translation.TRANSLATIONS):

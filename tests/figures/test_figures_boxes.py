@@ -11,9 +11,9 @@ from figure_tables_basins import make_basin_tables
 from figure_tables_deep import make_deep_tables
 from matplotlib.figure import Figure
 
-from netdyn.plan import Plan
+from netdyn.plan.targets import Plan
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TABLES = {
     **dict.fromkeys(("fig1", "fig2", "fig6", "fig7"), make_tables),
     **dict.fromkeys(("fig3", "fig3_training", "supplement"), make_deep_tables),

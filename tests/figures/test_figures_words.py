@@ -8,9 +8,9 @@ import pytest
 from figure_tables import crossed
 
 from netdyn.figures import words
-from netdyn.plan import Plan
+from netdyn.plan.targets import Plan
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RUNS = {
     "one": {
         "optimizer": "adam", "learning_rate": 0.001, "batch_size": 20000, "activation": "identity",

@@ -11,7 +11,7 @@ from netdyn.claims.rows import load_claims
 from netdyn.claims.tables import Tables, identity_columns
 from netdyn.claims.verdicts import DIVERGED, NOT_TESTED, Diverged, NotTested
 
-ROWS = {row.id: row for row in load_claims(Path(__file__).parents[1] / "workflow" / "claims.yaml")}
+ROWS = {row.id: row for row in load_claims(Path(__file__).parents[2] / "workflow" / "claims.yaml")}
 INF, NAN = math.inf, math.nan
 SEEDS = (0, 1)
 

@@ -15,7 +15,7 @@ from netdyn.claims import concepts, rank_gradients, shallow
 from netdyn.claims.rows import load_claims
 from netdyn.claims.tables import Tables, identity_columns
 
-CLAIMS_FILE = Path(__file__).parents[1] / "workflow" / "claims.yaml"
+CLAIMS_FILE = Path(__file__).parents[2] / "workflow" / "claims.yaml"
 CLAIMS = {claim.id: claim for claim in load_claims(CLAIMS_FILE)}
 JUDGES = {**concepts.CLAIMS, **shallow.CLAIMS, **rank_gradients.CLAIMS}
 SEEDS = (0, 1, 2)

@@ -4,7 +4,8 @@ import itertools
 
 import torch
 
-from netdyn import files, runs
+from netdyn.records import files
+from netdyn.results import runs
 
 
 def bits(run):

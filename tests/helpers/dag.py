@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["FIGURES", "TINY", "copy_repository", "errors", "planned", "run", "snakemake"]
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "profiles", "src", "workflow", "tests/workflow_tiny.yaml")
 TINY = ("--configfile", "tests/workflow_tiny.yaml")
 FIGURES = ("fig1", "fig2", "fig3", "fig3_training", "fig4", "fig5", "fig6", "fig7", "supplement")

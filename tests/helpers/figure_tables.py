@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from netdyn.measurements import toy_neurons
+from netdyn.quantities import toy_neurons
 
 STEPS = [0, 1, 10, 100, 1000]
 SIZES = [100, 600, 6000]

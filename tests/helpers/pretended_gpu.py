@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 CUDA = torch.device("cuda", 0)
-SOURCE = str(Path(__file__).parents[1] / "src")
+SOURCE = str(Path(__file__).parents[2] / "src")
 aten = torch.ops.aten
 
 # Operations that take tensors of both devices, by what CUDA allows.
@@ -273,7 +273,7 @@ def pretended_gpu(monkeypatch):
         properties = SimpleNamespace(name="a pretended GPU", total_memory=80 * 2**30)
         patch.setattr(torch.cuda, "get_device_properties", lambda device=None: properties)
         patch.setattr(torch.cuda, "get_device_capability", lambda device=None: (9, 0))
-        for module in ("netdyn.devices", "netdyn.training"):
+        for module in ("netdyn.runtime.devices", "netdyn.training.train"):
             patch.setattr(f"{module}.choose_device", lambda name: CUDA)
         # A module's parameters are replaced: a CPU's cannot be made to hold another kind of tensor.
         before = torch.__future__.get_overwrite_module_params_on_conversion()

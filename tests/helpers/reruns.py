@@ -1,6 +1,6 @@
 """The changes of the table in docs/reruns.md: how each is made, and what the page says of it.
 
-python tests/reruns.py     prints the table as it should be
+python tests/helpers/reruns.py     prints the table as it should be
 """
 
 import os
@@ -103,8 +103,8 @@ def lost(pattern: str, *targets: str) -> Callable:
 
 CHANGES: dict[str, Callable] = {
     "nothing": asked(),
-    "a comment": code("training", "\n# Said again.\n"),
-    "a docstring": edited("src/netdyn/training.py", '"""Training: ', '"""Again: '),
+    "a comment": code("training/train", "\n# Said again.\n"),
+    "a docstring": edited("src/netdyn/training/train.py", '"""Training: ', '"""Again: '),
     "a touch of every file": touched,
     "another number of cores": asked("--cores", "1"),
     "another profile": profile,
@@ -113,7 +113,9 @@ CHANGES: dict[str, Callable] = {
     ),
     "the command line, `cli.py`": code("cli"),
     "the style of figures, `figures/style.py`": code("figures/style"),
-    "resolution, `PNG_DPI` in `drawing.py`": edited("src/netdyn/drawing.py", "= 200", "= 100"),
+    "resolution, `PNG_DPI` in `figures/drawing.py`": edited(
+        "src/netdyn/figures/drawing.py", "= 200", "= 100"
+    ),
     "one figure's drawing, `figures/fig7.py`": code("figures/fig7"),
     "one figure's setting, `figures.fig2.small_samples`": settings(
         "figures: {fig2: {small_samples: 100}}"
@@ -123,18 +125,18 @@ CHANGES: dict[str, Callable] = {
     "a bin count, `measurements.shallow_rpd.bins`": settings(
         "measurements: {shallow_rpd: {bins: 20}}"
     ),
-    "a measurement, `rpd.py`": code("rpd"),
-    "a measurement, `basins.py`": code("basins"),
-    "a measurement, `projections.py`": code("projections"),
-    "networks, `mlp.py`": code("mlp"),
-    "putting tables together, `tables.py`": code("tables"),
+    "a measurement, `measures/ranks/rpd.py`": code("measures/ranks/rpd"),
+    "a measurement, `measures/basins/sizes.py`": code("measures/basins/sizes"),
+    "a measurement, `measures/projections.py`": code("measures/projections"),
+    "networks, `networks/mlp.py`": code("networks/mlp"),
+    "putting tables together, `results/tables.py`": code("results/tables"),
     "one run's rate, `runs.grokking.learning_rate`": settings(
         "runs: {grokking: {learning_rate: 0.004}}"
     ),
     "a seed more, `runs.grokking.seeds`": settings("runs: {grokking: {seeds: [0, 1]}}"),
-    "training, `training.py`": code("training"),
-    "data sets, `datasets.py`": code("datasets"),
-    "translated data, `translation.py`": code("translation"),
+    "training, `training/train.py`": code("training/train"),
+    "data sets, `data/datasets.py`": code("data/datasets"),
+    "translated data, `data/translation.py`": code("data/translation"),
     "another data set, `dataset`": settings("dataset: fashion_mnist"),
     "another scale, `scale: paper`": settings(
         # Its batches of 200 are larger than the tiny sets.

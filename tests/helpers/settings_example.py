@@ -4,11 +4,11 @@ from pathlib import Path
 
 import yaml
 
-from netdyn import settings
+from netdyn.plan import settings
 
 __all__ = ["CONFIG", "DEFAULTS", "ROOT", "SCHEMA", "at", "resolved", "workflow_folder"]
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = "workflow/schemas/settings.schema.yaml"
 SCHEMA = yaml.safe_load((ROOT / SCHEMA_FILE).read_text())
 DEFAULTS = yaml.safe_load((ROOT / "config.yaml").read_text())["run_defaults"]

@@ -1,6 +1,6 @@
 """Kill the workflow at random moments, go on, and compare with an undisturbed run.
 
-    python tests/soak.py --kills 40 --seed 0 --output results/soak.csv
+    python tests/helpers/soak.py --kills 40 --seed 0 --output results/soak.csv
 
 What is killed and when follows from the seed; what it hits, also from how fast the machine is.
 """

@@ -15,9 +15,9 @@ from dag import TINY, copy_repository, planned, run
 
 from netdyn.errors import NetdynError
 from netdyn.jobs.schedule import TimeLeft, chosen_tables, run_jobs, training_work
-from netdyn.plan import Plan
+from netdyn.plan.targets import Plan
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DEMO = Path("results/demo")
 # One of each kind: no run, history, measured, of the samples alone, shared run, two runs.
 NAMES = (

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from netdyn.adversarial import deepfool
 from netdyn.errors import NetdynError
-from netdyn.layers import ACTIVATIONS
-from netdyn.lmap import linear_map
-from netdyn.propagation import logits
+from netdyn.measures.adversarial import deepfool
+from netdyn.networks.layers import ACTIVATIONS
+from netdyn.networks.lmap import linear_map
+from netdyn.networks.propagation import logits
 
 WIDTHS = (12, 9, 8, 4)
 

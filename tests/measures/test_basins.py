@@ -9,18 +9,18 @@ from scipy.stats import norm
 from torch import nn
 from torch.testing import assert_close
 
-from netdyn import noisy_passes
-from netdyn.basins import (
+from netdyn.errors import NetdynError
+from netdyn.measures.basins import noisy_passes
+from netdyn.measures.basins.noise import NOISE_RETURNS, noisy_samples
+from netdyn.measures.basins.sizes import (
     basin_error,
     basin_size,
     basin_sizes,
     sample_noise_correct,
     weight_noise_correct,
 )
-from netdyn.errors import NetdynError
-from netdyn.noise import NOISE_RETURNS, noisy_samples
-from netdyn.propagation import logits
-from netdyn.random_streams import generator
+from netdyn.networks.propagation import logits
+from netdyn.runtime.random_streams import generator
 
 AMPLITUDES = [0.0, 0.1, 0.3, 1.0]
 TRIALS = 4000

@@ -7,20 +7,20 @@ from scipy.stats import norm
 from torch import nn
 from torch.testing import assert_close
 
-from netdyn import bracketing
-from netdyn.basins import (
+from netdyn.errors import NetdynError
+from netdyn.measures.basins import bracketing
+from netdyn.measures.basins.bracketing import find_basins
+from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise
+from netdyn.measures.basins.sizes import (
     basin_error,
     basin_size,
     basin_sizes,
     sample_noise_correct,
     weight_noise_correct,
 )
-from netdyn.bracketing import find_basins
-from netdyn.errors import NetdynError
-from netdyn.mlp import MLP, initialise
-from netdyn.noisy_passes import SampleNoise, WeightNoise
-from netdyn.propagation import logits
-from netdyn.random_streams import generator
+from netdyn.networks.mlp import MLP, initialise
+from netdyn.networks.propagation import logits
+from netdyn.runtime.random_streams import generator
 
 # Octaves of sixteen steps, as the search has them.
 FINE = [0.0, *(2 ** (e / 16) for e in range(-4 * 16, 3 * 16 + 1))]

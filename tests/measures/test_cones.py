@@ -5,11 +5,11 @@ from scipy.spatial.distance import mahalanobis
 from torch import nn
 from torch.testing import assert_close
 
-from netdyn.cones import Cones, basin_overlaps, cone_shapes, cones, perturbed_samples
 from netdyn.errors import NetdynError
-from netdyn.noise import noisy_samples
-from netdyn.projections import half_sums
-from netdyn.propagation import logits
+from netdyn.measures.basins.noise import noisy_samples
+from netdyn.measures.cones import Cones, basin_overlaps, cone_shapes, cones, perturbed_samples
+from netdyn.measures.projections import half_sums
+from netdyn.networks.propagation import logits
 
 WIDTHS = (16, 9, 8, 4)
 AMPLITUDES = [0.0, 0.1, 0.4, 2.0]

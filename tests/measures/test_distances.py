@@ -8,11 +8,12 @@ import torch
 from oracles import write_prepared
 from scipy.spatial.distance import cdist
 
-from netdyn import data, distances
-from netdyn.distances import nearest_distance
+from netdyn.data import prepared as data
 from netdyn.errors import NetdynError
-from netdyn.measurements import test_distance as table_of_distances
-from netdyn.measurements.subject import Subject
+from netdyn.measures import distances
+from netdyn.measures.distances import nearest_distance
+from netdyn.quantities import test_distance as table_of_distances
+from netdyn.quantities.subject import Subject
 
 
 def slow_nearest(x, others):

@@ -5,11 +5,11 @@ import torch
 from pretended_gpu import pretended_gpu
 from torch.testing import assert_close
 
-from netdyn import drawn_noise, noisy_passes
-from netdyn.basins import sample_noise_correct, weight_noise_correct
-from netdyn.bracketing import find_basins
-from netdyn.cones import perturbed_samples
-from netdyn.drawn_noise import forget_noise
+from netdyn.measures.basins import drawn_noise, noisy_passes
+from netdyn.measures.basins.bracketing import find_basins
+from netdyn.measures.basins.drawn_noise import forget_noise
+from netdyn.measures.basins.sizes import sample_noise_correct, weight_noise_correct
+from netdyn.measures.cones import perturbed_samples
 
 AMPLITUDES = [0.0, 0.1, 0.5]
 

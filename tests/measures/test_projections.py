@@ -7,15 +7,10 @@ from torch import nn
 from torch.testing import assert_close
 
 from netdyn.errors import NetdynError
-from netdyn.layers import layers
-from netdyn.principal_components import principal_components
-from netdyn.projections import (
-    bottleneck,
-    half_sums,
-    inside_region,
-    output_plane,
-)
-from netdyn.propagation import propagate, with_batch_statistics
+from netdyn.measures.principal_components import principal_components
+from netdyn.measures.projections import bottleneck, half_sums, inside_region, output_plane
+from netdyn.networks.layers import layers
+from netdyn.networks.propagation import propagate, with_batch_statistics
 
 WIDTHS = (6, 9, 8, 4)
 

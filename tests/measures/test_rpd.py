@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from netdyn import neuron_sums, rank_sums, rpd
 from netdyn.errors import NetdynError
-from netdyn.rpd import rank_probability, rank_statistics, rpd_gradient
+from netdyn.measures.ranks import neuron_sums, rank_sums, rpd
+from netdyn.measures.ranks.rpd import rank_probability, rank_statistics, rpd_gradient
 
 EXACT = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 

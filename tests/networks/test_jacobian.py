@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from netdyn.errors import NetdynError
-from netdyn.jacobian import mean_jacobians, sign_agreement
-from netdyn.layers import Gaussian, layers
-from netdyn.lmap import linear_maps
-from netdyn.measurements import sign_agreement as sign_agreement_table
-from netdyn.measurements.subject import Subject
-from netdyn.propagation import local_fields, with_batch_statistics
+from netdyn.networks.jacobian import mean_jacobians, sign_agreement
+from netdyn.networks.layers import Gaussian, layers
+from netdyn.networks.lmap import linear_maps
+from netdyn.networks.propagation import local_fields, with_batch_statistics
+from netdyn.quantities import sign_agreement as sign_agreement_table
+from netdyn.quantities.subject import Subject
 
 WIDTHS = (6, 8, 5, 7, 3)
 DEPTH = len(WIDTHS) - 1

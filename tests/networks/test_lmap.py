@@ -9,9 +9,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from netdyn.errors import NetdynError
-from netdyn.layers import layers
-from netdyn.lmap import linear_map, linear_maps, prune, substitute
-from netdyn.propagation import logits, propagate
+from netdyn.networks.layers import layers
+from netdyn.networks.lmap import linear_map, linear_maps, prune, substitute
+from netdyn.networks.propagation import logits, propagate
 
 WIDTHS = (6, 7, 5, 8, 3)
 DEPTH = len(WIDTHS) - 1
@@ -152,8 +152,8 @@ def test_substituting_draws_nothing_and_imports_no_symbolic_algebra():
     """PyTorch's own way to leave weights undrawn would cost every job a quarter of a second."""
     code = """
 import sys, torch
-from netdyn.lmap import substitute
-from netdyn.mlp import MLP
+from netdyn.networks.lmap import substitute
+from netdyn.networks.mlp import MLP
 model, weight = MLP([5, 4, 3]), torch.ones(3, 4)
 before = torch.get_rng_state()
 last = substitute(model, 2, weight)[-1]

@@ -9,9 +9,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from netdyn.errors import NetdynError
-from netdyn.layers import ACTIVATIONS, layers
-from netdyn.mlp import MLP, initialise
-from netdyn.propagation import local_fields, logits, propagate, with_batch_statistics
+from netdyn.networks.layers import ACTIVATIONS, layers
+from netdyn.networks.mlp import MLP, initialise
+from netdyn.networks.propagation import local_fields, logits, propagate, with_batch_statistics
 
 WIDTHS = (6, 9, 8, 4)
 NETWORKS = [*itertools.product(ACTIVATIONS, [True, False])]

@@ -7,14 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn import data, runs, training
-from netdyn.batches import Batches
+from netdyn.data import prepared
 from netdyn.errors import NetdynError
-from netdyn.layers import layers
-from netdyn.measurements import first_batch_statistics
-from netdyn.measurements.subject import Subject
-from netdyn.propagation import logits
-from netdyn.running_statistics import started_from_first_batch
+from netdyn.networks.layers import layers
+from netdyn.networks.propagation import logits
+from netdyn.networks.running_statistics import started_from_first_batch
+from netdyn.quantities import first_batch_statistics
+from netdyn.quantities.subject import Subject
+from netdyn.results import runs
+from netdyn.training import train
+from netdyn.training.batches import Batches
 
 WIDTHS = (6, 8, 5, 4)
 STEPS = 7
@@ -147,14 +149,16 @@ def test_the_table_is_the_history_of_a_run_that_started_there(
     assert all(column in described for column in table)
     assert table["step"].tolist() == [*range(9)]
 
-    first, _ = Batches(*data.training_samples(data.load(toy_data), settings), settings).at(0)
-    initialise = training.initialise
+    first, _ = Batches(*prepared.training_samples(prepared.load(toy_data), settings), settings).at(
+        0
+    )
+    initialise = train.initialise
 
     def initialised_from_first_batch(model, *args):
         initialise(model, *args)
         start_from(model, first)
 
-    monkeypatch.setattr(training, "initialise", initialised_from_first_batch)
+    monkeypatch.setattr(train, "initialise", initialised_from_first_batch)
     other = runs.load_history(train_run(tmp_path / "other", settings))
     history = runs.load_history(run)
     assert table["test_accuracy"].tolist() == pytest.approx(history["test_accuracy"].tolist())

@@ -7,12 +7,15 @@ from importlib import resources
 import pytest
 from settings_example import CONFIG, DEFAULTS, ROOT, SCHEMA, resolved, workflow_folder
 
-from netdyn import datasets, files, optimizers, settings, translation
-from netdyn.data import load
+from netdyn.data import datasets, translation
+from netdyn.data.prepared import load
 from netdyn.errors import NetdynError
-from netdyn.layers import ACTIVATIONS
-from netdyn.measurements import toy_neurons
-from netdyn.noise import NOISE_RETURNS
+from netdyn.measures.basins.noise import NOISE_RETURNS
+from netdyn.networks.layers import ACTIVATIONS
+from netdyn.plan import settings
+from netdyn.quantities import toy_neurons
+from netdyn.records import files
+from netdyn.training import optimizers
 
 
 @pytest.fixture
@@ -307,7 +310,7 @@ def test_the_schemas_words_are_those_of_the_code():
     assert json.dumps([*toy_neurons.SETTINGS]) in text
     modules = {
         entry.name.removesuffix(".py")
-        for entry in resources.files("netdyn.measurements").iterdir()
+        for entry in resources.files("netdyn.quantities").iterdir()
         if entry.name.endswith(".py") and "\ndef measure(" in entry.read_text()
     }
     assert {*measurement["properties"]["quantity"]["enum"]} == modules | {"history"}

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 from settings_example import CONFIG, DEFAULTS, SCHEMA, at, workflow_folder
 
-from netdyn import settings
 from netdyn.errors import NetdynError
+from netdyn.plan import settings
 
 
 @pytest.fixture

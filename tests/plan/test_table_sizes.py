@@ -8,14 +8,13 @@ import pytest
 import torch
 from settings_example import ROOT
 
-from netdyn import settings
 from netdyn.errors import NetdynError
-from netdyn.measurements import cone
-from netdyn.plan import snapshots, table_sizes
-from netdyn.reference import LARGEST
-from netdyn.runs import build_model
-from netdyn.settings import Measurement
-from netdyn.tables import rows_of
+from netdyn.plan import settings, snapshots, table_sizes
+from netdyn.plan.settings import Measurement
+from netdyn.quantities import cone
+from netdyn.results.reference import LARGEST
+from netdyn.results.runs import build_model
+from netdyn.results.tables import rows_of
 
 TOLERANCE = 1.15  # of `table_bytes`
 # The only tables whose rows training or data decide: samples classified right, digits of a subset.

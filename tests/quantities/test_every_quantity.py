@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from netdyn import measurements
-from netdyn.measurements.subject import Subject
+from netdyn import quantities
+from netdyn.quantities.subject import Subject
 
 AMPLITUDES = {"first": 0.01, "last": 3.0, "points": 4}
 RANKS = {"steps": [0, "last"], "samples": "all", "modes": ["evaluation", "training"]}
@@ -60,7 +60,7 @@ EVERY = {
 
 
 def quantity(name):
-    return importlib.import_module(f"netdyn.measurements.{name}")
+    return importlib.import_module(f"netdyn.quantities.{name}")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def subject(tmp_path_factory, run_settings, train_run, toy_data):
 
 
 def test_no_quantity_is_left_out():
-    modules = {module.name for module in pkgutil.iter_modules(measurements.__path__)}
+    modules = {module.name for module in pkgutil.iter_modules(quantities.__path__)}
     measuring = {name for name in modules if hasattr(quantity(name), "measure")}
     assert measuring == {*EVERY, "toy_neurons"}
 
@@ -90,7 +90,7 @@ def test_columns_are_described_and_none_is_named_as_a_swept_setting(subject, nam
     table = quantity(name).measure(subject, settings)
     described = inspect.getdoc(quantity(name).measure).partition("Returns:")[2]
     assert all(column in described for column in table)
-    schema = Path(__file__).parents[1] / "workflow/schemas/settings.schema.yaml"
+    schema = Path(__file__).parents[2] / "workflow/schemas/settings.schema.yaml"
     run = yaml.safe_load(schema.read_text())["properties"]["runs"]["additionalProperties"]
     swept = run["properties"]["sweep"]["propertyNames"]["enum"]
     # The workflow puts these before a table's own columns.

@@ -8,12 +8,21 @@ import pandas as pd
 import pytest
 import torch
 
-from netdyn import data, runs
-from netdyn.basins import basin_error, basin_size, sample_noise_correct, weight_noise_correct
+from netdyn.data import prepared
 from netdyn.errors import NetdynError
-from netdyn.lmap import linear_map
-from netdyn.measurements import basin_size as basin_size_table
-from netdyn.measurements import (
+from netdyn.measures.basins.sizes import (
+    basin_error,
+    basin_size,
+    sample_noise_correct,
+    weight_noise_correct,
+)
+from netdyn.measures.projections import bottleneck, inside_region
+from netdyn.measures.ranks.rpd import rank_probability as densities
+from netdyn.measures.ranks.rpd import rpd_gradient as gradients
+from netdyn.networks.lmap import linear_map
+from netdyn.networks.propagation import local_fields, logits, with_batch_statistics
+from netdyn.quantities import basin_size as basin_size_table
+from netdyn.quantities import (
     noise_accuracy,
     perturbed,
     projection,
@@ -22,11 +31,8 @@ from netdyn.measurements import (
     region,
     rpd_gradient,
 )
-from netdyn.measurements.subject import Subject, in_mode
-from netdyn.projections import bottleneck, inside_region
-from netdyn.propagation import local_fields, logits, with_batch_statistics
-from netdyn.rpd import rank_probability as densities
-from netdyn.rpd import rpd_gradient as gradients
+from netdyn.quantities.subject import Subject, in_mode
+from netdyn.results import runs
 
 GRID = [0.0, 0.3, 1.0, 3.0]
 
@@ -57,8 +63,8 @@ def model(subject):
 @pytest.fixture(scope="module")
 def training_set(subject, toy_data):
     """The run's 60 training samples, from the prepared file."""
-    loaded = data.load(toy_data)
-    chosen = data.subset(loaded.train_labels, 60, seed=3)
+    loaded = prepared.load(toy_data)
+    chosen = prepared.subset(loaded.train_labels, 60, seed=3)
     return loaded.train_images[chosen].float() / 255, loaded.train_labels[chosen]
 
 
@@ -73,7 +79,7 @@ def test_a_subject_has_the_runs_samples_and_networks(subject, training_set, toy_
     x, y = subject.samples("train")
     assert torch.equal(x, training_set[0])
     assert torch.equal(y, training_set[1])
-    loaded = data.load(toy_data)
+    loaded = prepared.load(toy_data)
     test_x, test_y = subject.samples("test")
     assert torch.equal(test_x, loaded.test_images.float() / 255)
     assert torch.equal(test_y, loaded.test_labels)
@@ -88,7 +94,7 @@ def test_a_subject_has_the_runs_samples_and_networks(subject, training_set, toy_
 
 def test_fewer_samples_are_a_stratified_subset_and_more_are_all(subject, training_set):
     x, y = subject.samples("train", 12)
-    chosen = data.subset(training_set[1], 12, seed=3)
+    chosen = prepared.subset(training_set[1], 12, seed=3)
     assert torch.equal(x, training_set[0][chosen])
     assert y.bincount().tolist() == [4, 4, 4]
     assert len(subject.samples("train", 1000)[1]) == 60
@@ -109,7 +115,7 @@ def test_modes_are_the_running_statistics_or_the_batches_own(model, training_set
 
 def test_a_run_is_not_measured_on_another_data_set(subject, tmp_path, arrays):
     path, shapes = tmp_path / "file", {name: array.shape for name, array in arrays.items()}
-    data.write(path, shapes, arrays.values(), {"dataset": "toy_translated17", "classes": "3"})
+    prepared.write(path, shapes, arrays.values(), {"dataset": "toy_translated17", "classes": "3"})
     with pytest.raises(NetdynError, match=r"file is not the data set that .* was trained on"):
         Subject.open(subject.run_folder, path, "cpu")
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from netdyn import data, runs
+from netdyn.data import prepared
 from netdyn.errors import NetdynError
-from netdyn.measurements import region_share
-from netdyn.measurements.subject import Subject
-from netdyn.projections import output_plane
+from netdyn.measures.projections import output_plane
+from netdyn.quantities import region_share
+from netdyn.quantities.subject import Subject
+from netdyn.results import runs
 
 STEPS = {"every_step_until": 0, "per_decade": 2}
 VIEWS = [["test", "evaluation"], ["test", "training"], ["train", "evaluation"]]
@@ -65,7 +66,7 @@ def test_shares_follow_the_definition(subject, plain, toy_data, batch_norm, perc
     expected = [(step, *view, digit) for step in kept for view in VIEWS for digit in (0, 2)]
     columns = ["step", "split", "mode", "digit"]
     assert [*table[columns].itertuples(index=False, name=None)] == expected
-    loaded = data.load(toy_data)
+    loaded = prepared.load(toy_data)
     samples = {
         "train": (loaded.train_images.float() / 255, loaded.train_labels),
         "test": (loaded.test_images.float() / 255, loaded.test_labels),

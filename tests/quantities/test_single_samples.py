@@ -9,13 +9,16 @@ import pandas as pd
 import pytest
 import torch
 
-from netdyn import runs
-from netdyn.adversarial import deepfool
-from netdyn.basins import basin_size as size_of
-from netdyn.basins import sample_noise_correct
-from netdyn.cones import basin_overlaps, cones, perturbed_samples
+from netdyn.data.translation import translate
 from netdyn.errors import NetdynError
-from netdyn.measurements import (
+from netdyn.measures.adversarial import deepfool
+from netdyn.measures.basins.sizes import basin_size as size_of
+from netdyn.measures.basins.sizes import sample_noise_correct
+from netdyn.measures.cones import basin_overlaps, cones, perturbed_samples
+from netdyn.measures.principal_components import principal_components
+from netdyn.measures.projections import half_sums, inside_region
+from netdyn.networks.propagation import logits
+from netdyn.quantities import (
     adversarial,
     apexes,
     basin_size,
@@ -24,12 +27,9 @@ from netdyn.measurements import (
     cone_shape,
     fragile_sample,
 )
-from netdyn.measurements.apexes import projection_of
-from netdyn.measurements.subject import Subject
-from netdyn.principal_components import principal_components
-from netdyn.projections import half_sums, inside_region
-from netdyn.propagation import logits
-from netdyn.translation import translate
+from netdyn.quantities.apexes import projection_of
+from netdyn.quantities.subject import Subject
+from netdyn.results import runs
 
 SEED = 3
 CONE = {

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from netdyn.errors import NetdynError
-from netdyn.measurements.toy_neurons import SETTINGS, measure
+from netdyn.quantities.toy_neurons import SETTINGS, measure
 
 CHOSEN = {"seed": 0, "samples": 40, "neurons": 48, "steps": 200, "bins": 8, "points": 101}
 

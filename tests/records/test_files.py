@@ -9,8 +9,8 @@ import stat
 
 import pytest
 
-from netdyn import files
 from netdyn.errors import NetdynError
+from netdyn.records import files
 
 
 @pytest.fixture(params=["fsync", "replace"])

@@ -1,6 +1,6 @@
 import subprocess
 
-from netdyn import provenance
+from netdyn.records import provenance
 
 
 def test_a_commit_has_a_plus_where_the_code_differs_from_it(tmp_path):

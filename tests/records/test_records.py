@@ -6,10 +6,11 @@ import re
 import pandas as pd
 import pytest
 
-from netdyn import drawing, reference, tables
 from netdyn.errors import NetdynError
-from netdyn.files import write_json
-from netdyn.records import read_record, record_path, write_record
+from netdyn.figures import drawing
+from netdyn.records.files import write_json
+from netdyn.records.sealed import read_record, record_path, write_record
+from netdyn.results import reference, tables
 
 TABLE = pd.DataFrame({"step": [0, 10, 20], "accuracy": [0.125, 1 / 3, 0.9]})
 
@@ -114,7 +115,7 @@ def test_a_record_comes_back_as_it_was(tmp_path):
 
 
 def test_no_figure_is_made_of_a_damaged_table(tmp_path):
-    from netdyn.measurements import toy_neurons
+    from netdyn.quantities import toy_neurons
 
     few = {"seed": 0, "samples": 6, "neurons": 8, "steps": 2, "bins": 4, "points": 11}
     path = tmp_path / "tables" / "toy_neurons.csv"

@@ -6,8 +6,11 @@ import pytest
 import torch
 from comparing import bits
 
-from netdyn import files, finished, steps, training
 from netdyn.cli import app
+from netdyn.records import files
+from netdyn.results import finished
+from netdyn.training import steps
+from netdyn.training import train as training
 
 
 @pytest.fixture

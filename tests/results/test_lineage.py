@@ -7,10 +7,11 @@ import shutil
 import pytest
 from dag import ROOT
 
-from netdyn import cli, lineage, tables
+from netdyn import cli
 from netdyn.errors import NetdynError
-from netdyn.files import digest_file, read_json, write_json
-from netdyn.records import write_record
+from netdyn.records.files import digest_file, read_json, write_json
+from netdyn.records.sealed import write_record
+from netdyn.results import lineage, tables
 
 RESULTS = ROOT / "results"
 COMMITTED = sorted((RESULTS / "cpu/reference/figures").glob("fig*.*"))

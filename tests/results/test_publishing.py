@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from netdyn import drawing, publishing, reference, tables
 from netdyn.errors import NetdynError
-from netdyn.files import digest, digest_file, read_json
-from netdyn.import_graph import code_digests
-from netdyn.records import record_path, write_record
+from netdyn.figures import drawing
+from netdyn.records.files import digest, digest_file, read_json
+from netdyn.records.import_graph import code_digests
+from netdyn.records.sealed import record_path, write_record
+from netdyn.results import publishing, reference, tables
 
 # Tables -------------------------------------------------------------------------------------------
 
@@ -105,7 +106,7 @@ def test_a_part_that_is_missing_is_named(tmp_path):
 @pytest.fixture
 def draw(tmp_path):
     """Draw Fig. 1 from a table of toy neurons; return its files' contents."""
-    from netdyn.measurements import toy_neurons
+    from netdyn.quantities import toy_neurons
 
     few = {"seed": 0, "samples": 6, "neurons": 8, "steps": 2, "bins": 4, "points": 11}
     tables.write_table(tmp_path / "tables" / "toy_neurons.csv", toy_neurons.measure(few))

@@ -6,11 +6,11 @@ import threading
 import pandas as pd
 import pytest
 
-from netdyn import reference
 from netdyn.errors import NetdynError
-from netdyn.files import read_json, write_json
-from netdyn.settings import Run
-from netdyn.tables import read_table, tabulate, write_table
+from netdyn.plan.settings import Run
+from netdyn.records.files import read_json, write_json
+from netdyn.results import reference
+from netdyn.results.tables import read_table, tabulate, write_table
 
 RATES = (0.1, 0.25, 1 / 3)
 

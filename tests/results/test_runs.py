@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from netdyn import runs
 from netdyn.errors import NetdynError
-from netdyn.files import RUN_FILES, digest_file, read_json, write_json
-from netdyn.records import read_record, write_record
+from netdyn.records.files import RUN_FILES, digest_file, read_json, write_json
+from netdyn.records.sealed import read_record, write_record
+from netdyn.results import runs
 
 STEPS = (0, 5, 10, 20)
 HISTORY = pd.DataFrame(

@@ -10,17 +10,19 @@ import pytest
 import torch
 import torch.utils.deterministic
 
-from netdyn import arithmetic, files, training
-from netdyn.arithmetic import (
+from netdyn.errors import NetdynError
+from netdyn.records import files
+from netdyn.records.provenance import Making
+from netdyn.results.measured import measured_record
+from netdyn.runtime import arithmetic
+from netdyn.runtime.arithmetic import (
     check_precision,
     device_name,
     fixed_arithmetic,
     gpu_identity,
     gpu_record,
 )
-from netdyn.errors import NetdynError
-from netdyn.measured import measured_record
-from netdyn.provenance import Making
+from netdyn.training import train
 
 CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda"), torch.device("mps")
 PRECISIONS = ("float32", "tf32", "bfloat16", "float64")
@@ -175,7 +177,7 @@ def test_a_workspace_that_is_deterministic_stays(gpu, monkeypatch):
 @pytest.mark.parametrize("value", ["0", "1"])
 def test_pytorchs_own_variable_changes_nothing(value):
     program = (
-        "import torch; from netdyn.arithmetic import fixed_arithmetic as fixed\n"
+        "import torch; from netdyn.runtime.arithmetic import fixed_arithmetic as fixed\n"
         "matmul = torch.backends.cuda.matmul; before = matmul.allow_tf32\n"
         "with fixed('float32', torch.device('cpu')):\n"
         "    print(matmul.fp32_precision, matmul.allow_tf32, before)\n"
@@ -239,7 +241,7 @@ def test_tf32_needs_a_gpu_that_has_it(gpu, monkeypatch):
 def test_a_training_in_tf32_on_a_processor_ends_before_it_begins(tmp_path, toy_data, run_settings):
     folders = tmp_path / "run", tmp_path / "checkpoints"
     with pytest.raises(NetdynError, match="tf32: device cpu has none"):
-        training.train(run_settings(precision="tf32"), toy_data, *folders, "cpu")
+        train.train(run_settings(precision="tf32"), toy_data, *folders, "cpu")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -247,7 +249,7 @@ def test_float64_on_mps_ends_before_it_begins(tmp_path, toy_data, run_settings, 
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     folders = tmp_path / "run", tmp_path / "checkpoints"
     with pytest.raises(NetdynError, match="float64: MPS has none"):
-        training.train(run_settings(precision="float64"), toy_data, *folders, "mps")
+        train.train(run_settings(precision="float64"), toy_data, *folders, "mps")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -299,7 +301,11 @@ def test_elsewhere_nothing_is_said_of_a_gpu():
 def test_a_part_says_where_it_was_measured(tmp_path, toy_data, gpu, monkeypatch):
     files.write_json(tmp_path / "run.json", {})
     run = {"settings": str(tmp_path / "run.json"), "data": str(toy_data)}
-    record = {"quantity": "history", "settings": {"threads": 1}, "making": Making("netdyn.rpd")}
+    record = {
+        "quantity": "history",
+        "settings": {"threads": 1},
+        "making": Making("netdyn.measures.ranks.rpd"),
+    }
     made = measured_record(runs=[run], device="cpu", **record)["made"]
     assert (made["device"], made["device_name"]) == ("cpu", "cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

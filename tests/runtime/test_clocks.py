@@ -3,7 +3,7 @@
 import os
 import time
 
-from netdyn.clocks import date_back
+from netdyn.runtime.clocks import date_back
 
 
 def test_future_dates_alone_are_changed(tmp_path):

@@ -6,11 +6,11 @@ import sys
 import pytest
 
 from netdyn.errors import NetdynError
-from netdyn.gpus import claim_gpu
+from netdyn.runtime.gpus import claim_gpu
 
 # Claims a GPU, says which it sees, and holds it until its input ends.
 HOLDER = (
-    "import os, sys, netdyn.gpus; netdyn.gpus.claim_gpu(sys.argv[1]);"
+    "import os, sys, netdyn.runtime.gpus; netdyn.runtime.gpus.claim_gpu(sys.argv[1]);"
     "print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True); sys.stdin.read()"
 )
 

@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from netdyn.locks import alone
+from netdyn.runtime.locks import alone
 
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from netdyn.locks import alone
+from netdyn.runtime.locks import alone
 with alone(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()

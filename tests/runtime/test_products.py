@@ -3,7 +3,8 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from netdyn import precision, products
+from netdyn.runtime import products
+from netdyn.training.engine import precision
 
 LARGE, SMALL = (300, 130, 90), (5, 4, 3)
 

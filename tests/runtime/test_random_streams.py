@@ -3,7 +3,7 @@ import hashlib
 import torch
 from scipy.stats import kstest
 
-from netdyn.random_streams import generator, stream_seed
+from netdyn.runtime.random_streams import generator, stream_seed
 
 
 def first_draws(*streams):

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from netdyn import visible_gpus
-from netdyn.visible_gpus import a_gpu_is_visible
+from netdyn.runtime import visible_gpus
+from netdyn.runtime.visible_gpus import a_gpu_is_visible
 
 
 @pytest.fixture
@@ -60,6 +60,7 @@ def test_the_environment_hides_them(tool, shown, expected):
 
 def test_it_brings_no_pytorch():
     program = (
-        "import sys, netdyn.visible_gpus as v; v.a_gpu_is_visible(); print('torch' in sys.modules)"
+        "import sys, netdyn.runtime.visible_gpus as v; v.a_gpu_is_visible(); "
+        "print('torch' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"

@@ -17,7 +17,7 @@ import pytest
 from comparing import bits
 from dag import TINY, copy_repository, planned
 
-from netdyn.files import read_json
+from netdyn.records.files import read_json
 
 pytestmark = pytest.mark.slurm
 

@@ -15,14 +15,17 @@ import torch
 from comparing import bits
 from safetensors import safe_open
 
-from netdyn import cuda_graphs, files, pacing, runs, steps, training
-from netdyn.batches import Batches
-from netdyn.copies import same_bits
 from netdyn.errors import NetdynError
-from netdyn.mlp import MLP, initialise
-from netdyn.optimizers import OPTIMIZERS
-from netdyn.schedules import upcoming
-from netdyn.steps import Steps
+from netdyn.networks.mlp import MLP, initialise
+from netdyn.records import files
+from netdyn.results import runs
+from netdyn.training import pacing, steps, train
+from netdyn.training.batches import Batches
+from netdyn.training.engine import cuda_graphs
+from netdyn.training.engine.copies import same_bits
+from netdyn.training.optimizers import OPTIMIZERS
+from netdyn.training.schedules import upcoming
+from netdyn.training.steps import Steps
 
 NEVER = {"every_step_until": 0, "per_decade": 0}
 SETTINGS = {
@@ -249,8 +252,8 @@ def test_runs_have_the_bits_of_runs_one_by_one_cut_where_they_may(
     )
     whole = bits(train_run(tmp_path / "whole", settings))
     again = recording(4)
-    monkeypatch.setattr(training, "Pace", Uneven)
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(train, "Pace", Uneven)
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
     for looks in (0, 1, 4, 2, 7):
         assert sitting(settings, looks) is False
     assert sitting(settings) is True
@@ -270,7 +273,7 @@ def test_a_run_that_diverges_ends_at_the_same_step_with_the_same_bits(
     )
     one_by_one = train_run(tmp_path / "plain", settings)
     recording(4)
-    monkeypatch.setattr(training, "Pace", Uneven)
+    monkeypatch.setattr(train, "Pace", Uneven)
     many = train_run(tmp_path / "many", settings)
     assert bits(many) == bits(one_by_one)
     assert runs.load_manifest(many)["diverged_step"] is not None
@@ -278,7 +281,7 @@ def test_a_run_that_diverges_ends_at_the_same_step_with_the_same_bits(
 
 def test_stopping_is_asked_between_replays(tmp_path, run_settings, sitting, recording, monkeypatch):
     recording(4)
-    monkeypatch.setattr(training, "Pace", Uneven)
+    monkeypatch.setattr(train, "Pace", Uneven)
     assert sitting(run_settings(steps=1000, evaluate=NEVER, snapshots=NEVER), 3) is False
     state = tmp_path / "checkpoints" / "state.safetensors"
     with safe_open(state, framework="pt") as file:

@@ -8,17 +8,18 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn import data, evaluation
-from netdyn.evaluation import Evaluator, statistics_distance
-from netdyn.layers import layers
-from netdyn.schedules import scheduled_steps
+from netdyn.data import prepared
+from netdyn.networks.layers import layers
+from netdyn.training import evaluation
+from netdyn.training.evaluation import Evaluator, statistics_distance
+from netdyn.training.schedules import scheduled_steps
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def loaded(toy_data):
-    return data.load(toy_data)
+    return prepared.load(toy_data)
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def evaluator(loaded, run_settings):
 
     def make(as_bytes=False, **changed):
         settings = run_settings(**{"precision": "float64", **changed})
-        images, labels = data.training_samples(loaded, settings)
-        images = images if as_bytes else data.to_unit(images).double()
+        images, labels = prepared.training_samples(loaded, settings)
+        images = images if as_bytes else prepared.to_unit(images).double()
         return Evaluator(loaded, images, labels, settings, CPU)
 
     return make
@@ -62,20 +63,20 @@ def test_a_row_is_what_plain_pytorch_finds(
 ):
     model = make_network((16, 8, 6, 3), batch_norm=batch_norm).train()
     # Centred outputs, so that not every sample is put into one class.
-    centre = copy.deepcopy(model).eval()(data.to_unit(loaded.train_images).double()).mean(dim=0)
+    centre = copy.deepcopy(model).eval()(prepared.to_unit(loaded.train_images).double()).mean(dim=0)
     model[-1].bias -= centre
     measure = evaluator(loss=loss, batch_size=batch_size, batch_norm=batch_norm)
     with unchanged(model):
         row = measure.row(model, 6)
 
     training = copy.deepcopy(model).train()  # its running statistics move, nobody else's
-    x, y = data.to_unit(loaded.train_images).double(), loaded.train_labels
+    x, y = prepared.to_unit(loaded.train_images).double(), loaded.train_labels
     size = 90 if batch_size == "full" else 20
     # Without batch norm samples do not meet, and the incomplete batch counts too.
     whole = (90 // size) * size if batch_norm else 90
     chunks = [slice(i, min(i + size, whole)) for i in range(0, whole, size)]
     outputs = torch.cat([training(x[chunk]) for chunk in chunks])
-    test_x, test_y = data.to_unit(loaded.test_images).double(), loaded.test_labels
+    test_x, test_y = prepared.to_unit(loaded.test_images).double(), loaded.test_labels
     tested = copy.deepcopy(model).eval()(test_x)
     own = copy.deepcopy(model).train()(test_x)
     expected = {

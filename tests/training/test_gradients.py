@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn import gradients, products
-from netdyn.gradients import BlockGradients
-from netdyn.layers import ACTIVATIONS
-from netdyn.mlp import MLP, initialise
+from netdyn.networks.layers import ACTIVATIONS
+from netdyn.networks.mlp import MLP, initialise
+from netdyn.runtime import products
+from netdyn.training.engine import gradients
+from netdyn.training.engine.gradients import BlockGradients
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn.optimizers import OPTIMIZERS, Optimizer
+from netdyn.training.optimizers import OPTIMIZERS, Optimizer
 
 THEIRS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -58,8 +58,8 @@ def test_training_does_not_import_the_compiler():
     """It would cost every job two seconds."""
     code = """
 import sys, torch
-from netdyn.mlp import MLP
-from netdyn.steps import Steps
+from netdyn.networks.mlp import MLP
+from netdyn.training.steps import Steps
 x, y = torch.rand(30, 5), torch.randint(3, (30,))
 settings = {"optimizer": "adam", "learning_rate": 0.1, "weight_decay": 0.0, "batch_size": "full"}
 settings |= {"precision": "float32", "loss": "cross_entropy", "threads": 1, "seed": 0}

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn import precision
-from netdyn.mlp import MLP, initialise
-from netdyn.precision import PRODUCTS, products
+from netdyn.networks.mlp import MLP, initialise
+from netdyn.training.engine import precision
+from netdyn.training.engine.precision import PRODUCTS, products
 
 
 def step(network, x, y, monkeypatch, emulated):

@@ -13,9 +13,12 @@ import safetensors.torch
 from comparing import after, bits
 from oracles import write_prepared
 
-from netdyn import data, files, runs, training
-from netdyn.checkpoints import Checkpoint
+from netdyn.data import prepared
 from netdyn.errors import NetdynError
+from netdyn.records import files
+from netdyn.results import runs
+from netdyn.training import train
+from netdyn.training.checkpoints import Checkpoint
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 EVERY_STEP = {"every_step_until": 1000, "per_decade": 0}
@@ -143,7 +146,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(
 def test_a_checkpoint_of_other_data_is_not_gone_on_from(
     tmp_path, run_settings, train_run, toy_data, arrays
 ):
-    loaded = data.load(toy_data)
+    loaded = prepared.load(toy_data)
     turned = {
         "train_images": loaded.train_images.flip(1).contiguous().numpy(),
         "train_labels": loaded.train_labels.byte().numpy(),
@@ -153,8 +156,8 @@ def test_a_checkpoint_of_other_data_is_not_gone_on_from(
     write_prepared(tmp_path / "turned", turned)
     whole = bits(train_run(tmp_path / "whole", run_settings()))
     folders = tmp_path / "run", tmp_path / "checkpoints"
-    training.train(run_settings(), tmp_path / "turned", *folders, "cpu", stopping=after(7))
-    training.train(run_settings(), toy_data, *folders, "cpu")
+    train.train(run_settings(), tmp_path / "turned", *folders, "cpu", stopping=after(7))
+    train.train(run_settings(), toy_data, *folders, "cpu")
     assert bits(tmp_path / "run") == whole
 
 
@@ -177,11 +180,11 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_once_there_is_room(
 
 
 def test_a_checkpoint_of_another_gpu_is_begun_anew(run_settings, sitting, monkeypatch, caplog):
-    monkeypatch.setattr(training, "gpu_identity", lambda device: {"gpu": "H100"})
+    monkeypatch.setattr(train, "gpu_identity", lambda device: {"gpu": "H100"})
     assert sitting(run_settings(), 3) is False
     assert sitting(run_settings(), 3) is False
     assert "training starts again" not in caplog.text
-    monkeypatch.setattr(training, "gpu_identity", lambda device: {"gpu": "H200"})
+    monkeypatch.setattr(train, "gpu_identity", lambda device: {"gpu": "H200"})
     assert sitting(run_settings(), 3) is False
     assert "training starts again" in caplog.text
 
@@ -277,6 +280,6 @@ def test_a_terminated_process_leaves_its_checkpoint_and_says_so(
     assert not (tmp_path / "run").exists()
     seen = []
     folders = tmp_path / "run", tmp_path / "checkpoints"
-    training.train(settings, toy_data, *folders, "cpu", lambda step, *_: seen.append(step))
+    train.train(settings, toy_data, *folders, "cpu", lambda step, *_: seen.append(step))
     assert min(seen) >= reached
     assert bits(tmp_path / "run") == bits(train_run(tmp_path / "whole", settings))

@@ -8,8 +8,10 @@ import torch
 from comparing import bits, equal, weights
 from torch.testing import assert_close
 
-from netdyn import data, runs, steps, training
+from netdyn.data import prepared
 from netdyn.errors import NetdynError
+from netdyn.results import runs
+from netdyn.training import steps, train
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 EVERY_STEP = {"every_step_until": 1000, "per_decade": 0}
@@ -207,8 +209,8 @@ def indices(batch, images):
 @pytest.fixture
 def places(toy_data, batches):
     """The samples of every recorded step, as places in the training set."""
-    loaded = data.load(toy_data)
-    images = data.to_unit(loaded.train_images)
+    loaded = prepared.load(toy_data)
+    images = prepared.to_unit(loaded.train_images)
 
     def find():
         found = [indices(batch, images) for batch in batches]
@@ -258,7 +260,7 @@ def test_a_smaller_set_of_samples_is_the_stratified_subset(
     tmp_path, toy_data, run_settings, train_run, places
 ):
     train_run(tmp_path, run_settings(samples=30, batch_size="full", steps=1, seed=4))
-    chosen = data.subset(data.load(toy_data).train_labels, 30, seed=4)
+    chosen = prepared.subset(prepared.load(toy_data).train_labels, 30, seed=4)
     assert places() == [chosen.tolist()]
     (labels,) = {tuple((chosen % 3).bincount().tolist())}
     assert labels == (10, 10, 10)
@@ -269,7 +271,7 @@ def test_images_kept_as_bytes_give_the_same_bits(tmp_path, run_settings, train_r
         settings = run_settings(precision=precision)
         floats = train_run(tmp_path / precision / "floats", settings)
         with monkeypatch.context() as patched:
-            patched.setattr(training, "RESIDENT_VALUES", 0)
+            patched.setattr(train, "RESIDENT_VALUES", 0)
             read = train_run(tmp_path / precision / "bytes", settings)
         assert bits(read) == bits(floats)
 
@@ -404,18 +406,18 @@ def test_a_device_that_is_not_there_is_named(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     folders = tmp_path / "run", tmp_path / "checkpoints"
     with pytest.raises(NetdynError, match=said):
-        training.train(run_settings(), toy_data, *folders, device)
+        train.train(run_settings(), toy_data, *folders, device)
     assert not list(tmp_path.iterdir())
 
 
 def test_data_that_do_not_fit_the_settings_are_named(tmp_path, toy_data, run_settings):
     folders = tmp_path / "run", tmp_path / "checkpoints"
     with pytest.raises(NetdynError, match=r"a subset of 91 samples: .*at most 90"):
-        training.train(run_settings(samples=91), toy_data, *folders, "cpu")
+        train.train(run_settings(samples=91), toy_data, *folders, "cpu")
     with pytest.raises(NetdynError, match=r"'?toy'?.*digits"):
-        training.train(run_settings(dataset="digits", samples=60), toy_data, *folders, "cpu")
+        train.train(run_settings(dataset="digits", samples=60), toy_data, *folders, "cpu")
     with pytest.raises(NetdynError, match=r"toy_translated"):
-        training.train(run_settings(translated=True), toy_data, *folders, "cpu")
+        train.train(run_settings(translated=True), toy_data, *folders, "cpu")
     with pytest.raises(NetdynError, match=r"absent: no such prepared data"):
-        training.train(run_settings(), tmp_path / "absent", *folders, "cpu")
+        train.train(run_settings(), tmp_path / "absent", *folders, "cpu")
     assert not list(tmp_path.iterdir())

@@ -5,12 +5,14 @@ import pytest
 import torch
 from comparing import bits
 
-from netdyn import runs, training, used_inputs
-from netdyn.layers import layers
-from netdyn.mlp import MLP, initialise
-from netdyn.optimizers import OPTIMIZERS
-from netdyn.steps import Steps
-from netdyn.used_inputs import UsedInputs
+from netdyn.networks.layers import layers
+from netdyn.networks.mlp import MLP, initialise
+from netdyn.results import runs
+from netdyn.training import train as training
+from netdyn.training.engine import used_inputs
+from netdyn.training.engine.used_inputs import UsedInputs
+from netdyn.training.optimizers import OPTIMIZERS
+from netdyn.training.steps import Steps
 
 DARK = [0, 1, 2, 7, 19]
 SETTINGS = {

@@ -20,7 +20,7 @@ from dag import errors, planned, run, snakemake
 from soak import ARGUMENTS, CONFIGURED, Sitting, results
 
 from netdyn.errors import NetdynError
-from netdyn.tables import read_table
+from netdyn.results.tables import read_table
 
 pytestmark = pytest.mark.workflow
 
@@ -164,7 +164,7 @@ def test_code_that_is_edited_under_a_training_makes_it_run_again(training):
     folder = training.log.parent
     # Held still, so that the training can't end before the dry run.
     os.killpg(training.process.pid, signal.SIGSTOP)
-    path = folder / "src/netdyn/training.py"
+    path = folder / "src/netdyn/training/train.py"
     path.write_text(path.read_text() + "\nCHANGED = 1\n")
     stale = planned(folder, *ARGUMENTS)
     assert stale["train_run"] == 2
@@ -303,7 +303,7 @@ def test_a_clock_that_is_set_back_under_a_training_costs_no_training(undisturbed
 
 
 def test_a_clock_that_is_set_back_hides_no_change(folder):
-    path = folder / "src/netdyn/training.py"
+    path = folder / "src/netdyn/training/train.py"
     path.write_text(path.read_text().replace("500_000_000", "500_000_001"))
     manifests = [
         str(p.relative_to(folder)) for p in (folder / RESULTS).glob("runs/*/manifest.json")
@@ -318,7 +318,7 @@ def test_a_clock_that_is_set_back_hides_no_change(folder):
 
 
 def test_after_a_failed_job_nothing_older_passes_for_current(folder):
-    path = folder / "src/netdyn/rpd.py"
+    path = folder / "src/netdyn/measures/ranks/rpd.py"
     path.write_text(path.read_text() + "\nraise ValueError('a mistake')\n")
     stale = {"measure_run": 2, "tabulate": 1}
     # By the table's path alone, which names no part.
@@ -331,7 +331,7 @@ def test_after_a_failed_job_nothing_older_passes_for_current(folder):
 
 
 def test_a_failed_retraining_loses_no_earlier_run(folder, undisturbed):
-    path = folder / "src/netdyn/training.py"
+    path = folder / "src/netdyn/training/train.py"
     before = path.read_text()
     path.write_text(before.replace("taking.take_many(step", "taking.take_many(1 / 0"))
     assert path.read_text() != before

@@ -9,10 +9,10 @@ from pretended_gpu import Pretended, pretended_gpu
 from test_every_quantity import RANKS, SAMPLE_NOISE
 from torch import nn
 
-from netdyn.measurements import basin_size, rpd_gradient
-from netdyn.measurements.subject import Subject
-from netdyn.random_streams import generator
-from netdyn.steps import Batches
+from netdyn.quantities import basin_size, rpd_gradient
+from netdyn.quantities.subject import Subject
+from netdyn.runtime.random_streams import generator
+from netdyn.training.steps import Batches
 
 
 @pytest.fixture

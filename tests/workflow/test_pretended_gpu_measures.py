@@ -5,7 +5,7 @@ import pytest
 from pretended_gpu import pretended_gpu
 from test_every_quantity import EVERY, quantity
 
-from netdyn.measurements.subject import Subject
+from netdyn.quantities.subject import Subject
 
 MORE = {
     "all groups": ("basin_size", {"of": ["average", "class", "sample"]}),

@@ -7,7 +7,8 @@ from comparing import after
 from pretended_gpu import pretended_gpu
 from safetensors.torch import load_file
 
-from netdyn import runs, training
+from netdyn.results import runs
+from netdyn.training import train
 
 KINDS = {
     "sgd": {"optimizer": "sgd"},
@@ -29,7 +30,7 @@ KINDS = {
 
 def trained(folder, settings, data_file, device, stopping=lambda: False):
     folders = folder / "run", folder / "checkpoints"
-    whole = training.train(settings, data_file, *folders, device, stopping=stopping)
+    whole = train.train(settings, data_file, *folders, device, stopping=stopping)
     return folders[0] if whole else None
 
 

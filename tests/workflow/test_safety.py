@@ -12,7 +12,7 @@ from dag import ROOT, TINY, copy_repository, snakemake
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from netdyn.shell_words import declarable, repeated
+from netdyn.plan.shell_words import declarable, repeated
 
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 FORBIDDEN_CALLS = {

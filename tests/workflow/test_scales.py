@@ -6,17 +6,17 @@ import pytest
 import torch
 from settings_example import ROOT
 
-from netdyn import settings
-from netdyn.data import load, to_unit, training_samples
-from netdyn.datasets import prepare
-from netdyn.files import read_json, read_yaml
-from netdyn.lmap import linear_maps
-from netdyn.mlp import initialise
+from netdyn.data.datasets import prepare
+from netdyn.data.prepared import load, to_unit, training_samples
+from netdyn.measures.ranks.rpd import rpd_gradient
+from netdyn.networks.lmap import linear_maps
+from netdyn.networks.mlp import initialise
+from netdyn.networks.propagation import logits, propagate, with_batch_statistics
+from netdyn.plan import settings
 from netdyn.plan.tables import TablePlan
-from netdyn.propagation import logits, propagate, with_batch_statistics
-from netdyn.rpd import rpd_gradient
-from netdyn.runs import build_model
-from netdyn.steps import Steps
+from netdyn.records.files import read_json, read_yaml
+from netdyn.results.runs import build_model
+from netdyn.training.steps import Steps
 
 PROVENANCE = ROOT / "results/cpu/reference/provenance"
 SEEDS = (0, 1, 2)

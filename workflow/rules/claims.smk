@@ -43,7 +43,7 @@ rule publish_claims:
         ],
         tables=asked(lambda plan, w: plan.table_files(plan.claim_tables())),
         kept=asked(lambda plan, w: plan.kept_files(plan.claim_tables())),
-        code=code("netdyn.publishing"),
+        code=code("netdyn.results.publishing"),
     output:
         "results/{scale}/published/claims.json",
     log:

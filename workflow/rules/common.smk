@@ -12,11 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from netdyn.clocks import date_back
+from netdyn.runtime.clocks import date_back
 from netdyn.errors import NetdynError
-from netdyn.plan import Plan, code
-from netdyn.shell_words import declarable, repeated
-from netdyn.visible_gpus import a_gpu_is_visible
+from netdyn.plan.targets import Plan
+from netdyn.plan.written import code
+from netdyn.plan.shell_words import declarable, repeated
+from netdyn.runtime.visible_gpus import a_gpu_is_visible
 
 # A DAG of thousands of jobs is millions of objects, none of them garbage: looking for some among
 # them again and again takes a sixth of a dry run, and as much once more when Snakemake ends.

@@ -5,7 +5,7 @@
 rule prepare_data:
     """Read or download a data set, check its content, and write the prepared file."""
     input:
-        code=code("netdyn.datasets"),
+        code=code("netdyn.data.datasets"),
     output:
         "results/data/{dataset}.safetensors",
     log:
@@ -26,7 +26,7 @@ rule translate_data:
     """Shift every training image by one and two pixels in eight directions: 17 times the set."""
     input:
         data="results/data/{dataset}.safetensors",
-        code=code("netdyn.translation"),
+        code=code("netdyn.data.translation"),
     output:
         "results/data/{dataset}_translated.safetensors",
     log:

@@ -22,7 +22,7 @@ rule draw_figure:
             )
         ),
         code=lambda w: code(f"netdyn.figures.{w.figure}"),
-        drawing=code("netdyn.drawing"),
+        drawing=code("netdyn.figures.drawing"),
     output:
         pdf="results/{scale}/{collection}/{figure}.pdf",
         png=report(
@@ -64,7 +64,7 @@ rule publish_figure:
         ],
         tables=asked(lambda plan, w: plan.table_files(plan.figure_tables(w.figure))),
         kept=asked(lambda plan, w: plan.kept_files(plan.figure_tables(w.figure))),
-        code=code("netdyn.publishing"),
+        code=code("netdyn.results.publishing"),
     output:
         "results/{scale}/published/{figure}.json",
     log:

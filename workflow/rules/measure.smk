@@ -37,7 +37,7 @@ rule tabulate:
         parts=asked(lambda plan, w: plan.table_inputs(w.measurement)),
         upstream=asked(lambda plan, w: plan.upstream(w.measurement)),
         records=asked(lambda plan, w: records(plan.table_inputs(w.measurement))),
-        code=code("netdyn.tables"),
+        code=code("netdyn.results.tables"),
     output:
         table="results/{scale}/tables/{measurement}.csv",
         record="results/{scale}/tables/{measurement}.csv.json",

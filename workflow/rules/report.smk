@@ -8,7 +8,7 @@ rule page_claims:
     input:
         scorecard="results/{scale}/claims/claims.csv",
         record=ancient("results/{scale}/claims/claims.csv.json"),
-        code=code("netdyn.pages"),
+        code=code("netdyn.claims.pages"),
     output:
         report("results/{scale}/report/claims.html", category="Scorecard"),
     log:
@@ -29,7 +29,7 @@ rule page_runs:
     """Write when, where and by which code each run was trained, as a page of the report."""
     input:
         provenance=asked(lambda plan, w: plan.provenance_files()),
-        code=code("netdyn.pages"),
+        code=code("netdyn.claims.pages"),
     output:
         report("results/{scale}/report/runs.html", category="Provenance"),
     log:
@@ -61,7 +61,7 @@ rule index_provenance:
             ]
         ),
         provenance=asked(lambda plan, w: plan.provenance_files()),
-        code=code("netdyn.lineage"),
+        code=code("netdyn.results.lineage"),
     output:
         "results/{scale}/provenance.json",
     log:

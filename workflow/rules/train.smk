@@ -10,7 +10,7 @@ rule train_run:
     input:
         settings=asked(lambda plan, w: plan.run_settings(w.run)),
         data=asked(lambda plan, w: plan.data_file(w.run)),
-        code=code("netdyn.training"),
+        code=code("netdyn.training.train"),
         upstream=asked(lambda plan, w: plan.data_code(w.run)),
     output:
         snapshots="results/{scale}/runs/{run}/snapshots.safetensors",

@@ -1,6 +1,5 @@
-"""What the paper claims, judged from tables: a module per section over a few shared kinds of test.
+"""What the paper claims, judged from tables: a module per section, a function per claim.
 
-Each section's module has a function per claim, `c01(tables, row, mode)`, and the dict `CLAIMS`
-that names them. They read tables only, and every threshold from the claim's row
-(workflow/claims.yaml); `netdyn.claims.scorecard` calls them.
+In come tables, and every threshold from the claim's row in workflow/claims.yaml.
+Out go verdicts, which `netdyn.claims.scorecard` puts together, and pages of them.
 """

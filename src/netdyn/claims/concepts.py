@@ -14,15 +14,9 @@ from netdyn.claims.kinds import (
     shortly,
     verdict,
 )
-from netdyn.claims.tables import (
-    Tables,
-    diverged,
-    each_run,
-    identity_columns,
-    raise_if_diverged,
-)
+from netdyn.claims.tables import Tables, diverged, each_run, identity_columns, raise_if_diverged
 from netdyn.claims.values import measured
-from netdyn.tables import rows_of
+from netdyn.results.tables import rows_of
 
 __all__ = ["CLAIMS"]
 

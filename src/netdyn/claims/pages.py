@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from netdyn.files import written_whole
-from netdyn.tables import read_table
+from netdyn.records.files import written_whole
+from netdyn.results.tables import read_table
 
 __all__ = ["claims_page", "runs_page"]
 
@@ -31,7 +31,8 @@ def runs_page(provenance: Mapping[str, Mapping], output: Path) -> None:
     """Write a page with a row per run: when, how long, on what, by which code and data.
 
     Args:
-        provenance: per run id, the record that its training wrote (see `netdyn.provenance`).
+        provenance: per run id, the record that its training wrote (see
+            `netdyn.records.provenance`).
     """
     rows = [
         {

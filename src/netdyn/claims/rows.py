@@ -6,7 +6,7 @@ from pathlib import Path
 
 from netdyn.claims.verdicts import Claim
 from netdyn.errors import NetdynError
-from netdyn.files import read_yaml
+from netdyn.records.files import read_yaml
 
 __all__ = ["load_claims"]
 

@@ -20,9 +20,9 @@ from netdyn.claims import (
 from netdyn.claims.kinds import DIVERGED, NOT_TESTED, Claim, Diverged, NotTested, Outcome
 from netdyn.claims.rows import load_claims
 from netdyn.claims.tables import Tables
-from netdyn.files import digest_file, written_whole
-from netdyn.provenance import Making
-from netdyn.tables import read_checked, write_table
+from netdyn.records.files import digest_file, written_whole
+from netdyn.records.provenance import Making
+from netdyn.results.tables import read_checked, write_table
 
 __all__ = ["COLUMNS", "evaluate", "load_claims", "write"]
 

@@ -28,8 +28,8 @@ from netdyn.claims.values import measured
 
 __all__ = ["CLAIMS"]
 
-# Of the returns of noisy samples to the data's range (netdyn.noise) the one that makes cones, by
-# which claims are judged; what the others say is told beside it.
+# Of the returns of noisy samples to the data's range (netdyn.measures.basins.noise) the one that
+# makes cones, by which claims are judged; what the others say is told beside it.
 PICTURE = "range"
 PAIR = ["sample_a", "sample_b", "shift_a", "shift_b", "amplitude", "overlap"]
 

@@ -1,7 +1,7 @@
 """Where data comes from: IDX files or scikit-learn's digits in, one prepared file out.
 
 `prepare` looks for the four IDX files of a data set under a folder, has torchvision download them
-where they are missing, checks them and writes the prepared file that `netdyn.data` loads.
+where they are missing, checks them and writes the prepared file that `netdyn.data.prepared` loads.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from netdyn import data
-from netdyn._torchvision_cpu import torchvision_datasets
+from netdyn.data import prepared
+from netdyn.data._torchvision_cpu import torchvision_datasets
 from netdyn.errors import NetdynError
 
 __all__ = ["DATASETS", "Source", "prepare"]
@@ -122,10 +122,10 @@ def prepare(name: str, data_root: Path | str, output: Path | str, download: bool
     if name not in DATASETS:
         raise NetdynError(f"dataset {name!r} is unknown; choose one of {', '.join(DATASETS)}")
     arrays = _digits() if name == "digits" else _idx(DATASETS[name], Path(data_root), download)
-    data.write(
+    prepared.write(
         output,
-        {array: arrays[array].shape for array in data.ARRAYS},
-        (arrays[array] for array in data.ARRAYS),
+        {array: arrays[array].shape for array in prepared.ARRAYS},
+        (arrays[array] for array in prepared.ARRAYS),
         {"dataset": name, "classes": str(CLASSES)},
     )
 

@@ -2,7 +2,7 @@
 
 A prepared file is a safetensors file with `train_images` (P, N_0), `train_labels` (P,),
 `test_images` and `test_labels`, all uint8, and the metadata `dataset`, `classes` and `sha256`.
-`netdyn.datasets` makes one; here it is written, loaded, cut into subsets and translated.
+`netdyn.data.datasets` makes one; here it is written, loaded, cut into subsets and translated.
 """
 
 import functools
@@ -20,8 +20,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.files import written_whole
-from netdyn.random_streams import generator
+from netdyn.records.files import written_whole
+from netdyn.runtime.random_streams import generator
 
 __all__ = [
     "Dataset",

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netdyn import data
+from netdyn.data import prepared
 
 __all__ = ["TRANSLATIONS", "translate", "translated17", "write_translated"]
 
@@ -60,7 +60,7 @@ def write_translated(source: Path | str, output: Path | str) -> None:
     Raises:
         NetdynError: `source` cannot be read or `output` cannot be written.
     """
-    described, (train_images, train_labels, test_images, test_labels) = data.open_arrays(
+    described, (train_images, train_labels, test_images, test_labels) = prepared.open_arrays(
         Path(source)
     )
     times = len(TRANSLATIONS)
@@ -79,4 +79,4 @@ def write_translated(source: Path | str, output: Path | str) -> None:
         yield test_labels.numpy()
 
     name = f"{described['dataset']}_translated17"
-    data.write(output, shapes, chunks(), described | {"dataset": name})
+    prepared.write(output, shapes, chunks(), described | {"dataset": name})

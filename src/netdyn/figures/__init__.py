@@ -1,5 +1,5 @@
-"""The paper's figures: tables in, a matplotlib Figure out, nothing measured on the way.
+"""The paper's figures: each module has `draw(tables, settings)`, and measures nothing.
 
-Every module has `draw(tables, settings)`: `tables` maps a table's name to its `DataFrame`,
-`settings` may hold `title` and `note`. Saving the Figure is the caller's business.
+In come tables by their names, as `DataFrame`s, and settings such as `title` and `note`.
+Out comes a matplotlib Figure, which `netdyn.figures.drawing` saves with its record.
 """

@@ -7,10 +7,10 @@ from pathlib import Path
 import matplotlib
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest, digest_file, written_whole
-from netdyn.provenance import Making
-from netdyn.records import write_record
-from netdyn.tables import read_checked
+from netdyn.records.files import digest, digest_file, written_whole
+from netdyn.records.provenance import Making
+from netdyn.records.sealed import write_record
+from netdyn.results.tables import read_checked
 
 __all__ = ["draw"]
 

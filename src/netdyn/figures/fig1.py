@@ -21,7 +21,7 @@ CIRCLE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "linewidth": 0.6}
 
 
 def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
-    """Draw Fig. 1 from the table `toy_neurons` (see `netdyn.measurements.toy_neurons`).
+    """Draw Fig. 1 from the table `toy_neurons` (see `netdyn.quantities.toy_neurons`).
 
     Args:
         tables: holds `toy_neurons`.

@@ -16,15 +16,7 @@ from netdyn.figures.phases import (
     draw_first_layer,
     words_behind,
 )
-from netdyn.figures.style import (
-    COLOURS,
-    new_figure,
-    only,
-    panel,
-    percent_axis,
-    plot_line,
-    read,
-)
+from netdyn.figures.style import COLOURS, new_figure, only, panel, percent_axis, plot_line, read
 from netdyn.figures.words import listed, seeds_of
 
 __all__ = ["draw"]

@@ -33,14 +33,7 @@ from netdyn.figures.style import (
     plot_line,
     read,
 )
-from netdyn.figures.words import (
-    listed,
-    optimizer_of,
-    return_of,
-    samples_of,
-    seeds_of,
-    shape_of,
-)
+from netdyn.figures.words import listed, optimizer_of, return_of, samples_of, seeds_of, shape_of
 
 __all__ = ["draw"]
 

@@ -10,16 +10,17 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from netdyn import locks, measurements
-from netdyn.arithmetic import fixed_arithmetic
-from netdyn.devices import measuring_device
+from netdyn import quantities as measurements
 from netdyn.errors import NetdynError
-from netdyn.files import read_json
-from netdyn.measured import measured_record
-from netdyn.measurements.subject import Subject
-from netdyn.provenance import Making
-from netdyn.tables import identified, write_table
-from netdyn.terminal import say
+from netdyn.quantities.subject import Subject
+from netdyn.records.files import read_json
+from netdyn.records.provenance import Making
+from netdyn.results.measured import measured_record
+from netdyn.results.tables import identified, write_table
+from netdyn.runtime import locks
+from netdyn.runtime.arithmetic import fixed_arithmetic
+from netdyn.runtime.devices import measuring_device
+from netdyn.runtime.terminal import say
 
 __all__ = ["measure_block", "quantities", "quantity"]
 
@@ -32,9 +33,9 @@ def quantities() -> list[str]:
 
 def _measure(name: str) -> Callable[..., pd.DataFrame] | None:
     try:
-        module = importlib.import_module(f"netdyn.measurements.{name}")
+        module = importlib.import_module(f"netdyn.quantities.{name}")
     except ModuleNotFoundError as error:
-        if error.name == f"netdyn.measurements.{name}":
+        if error.name == f"netdyn.quantities.{name}":
             return None
         raise
     return getattr(module, "measure", None)

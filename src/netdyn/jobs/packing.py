@@ -5,7 +5,7 @@ import tarfile
 from pathlib import Path
 
 from netdyn.errors import NetdynError
-from netdyn.files import written_whole
+from netdyn.records.files import written_whole
 
 __all__ = ["pack"]
 

@@ -13,19 +13,21 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from netdyn import finished, provenance, translation
-from netdyn.datasets import prepare
+from netdyn.data import translation
+from netdyn.data.datasets import prepare
 from netdyn.errors import NetdynError
-from netdyn.files import digest_file
 from netdyn.jobs.measuring import measure_block, quantity, subject_of
 from netdyn.jobs.schedule import RunJob, TimeLeft, needs_training, run_jobs
 from netdyn.jobs.training import train_run
-from netdyn.measurements.subject import Subject
-from netdyn.mlp import MLP
-from netdyn.plan import Plan
-from netdyn.records import read_record, record_path
-from netdyn.reference import keep_parts
-from netdyn.terminal import progress, say
+from netdyn.networks.mlp import MLP
+from netdyn.plan.targets import Plan
+from netdyn.quantities.subject import Subject
+from netdyn.records import provenance
+from netdyn.records.files import digest_file
+from netdyn.records.sealed import read_record, record_path
+from netdyn.results import finished
+from netdyn.results.reference import keep_parts
+from netdyn.runtime.terminal import progress, say
 
 __all__ = ["ScaleRun"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from netdyn.errors import NetdynError
-from netdyn.plan import Plan
+from netdyn.plan.settings import Run
 from netdyn.plan.tables import OF_DATA
-from netdyn.settings import Run
+from netdyn.plan.targets import Plan
 
 __all__ = ["RunJob", "TimeLeft", "chosen_tables", "run_jobs", "training_work"]
 

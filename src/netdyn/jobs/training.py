@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from netdyn import finished, locks, training
 from netdyn.errors import NetdynError
-from netdyn.terminal import say
+from netdyn.results import finished
+from netdyn.runtime import locks
+from netdyn.runtime.terminal import say
+from netdyn.training import train
 
 __all__ = ["train_run"]
 
@@ -28,13 +30,13 @@ def train_run(
         output: the run's folder.
         checkpoints: where the run is kept while it is not complete.
         device: "auto", "cpu", "cuda" or "mps".
-        report, stopping, checkpoint_seconds: as `netdyn.training.train` takes them.
+        report, stopping, checkpoint_seconds: as `netdyn.training.train.train` takes them.
 
     Returns:
         True when the run is complete, False when `stopping` ended it before.
 
     Raises:
-        NetdynError: `output` is a file, or as `netdyn.training.train` does.
+        NetdynError: `output` is a file, or as `netdyn.training.train.train` does.
     """
     if output.exists() and not output.is_dir():
         raise NetdynError(f"{output} is a file: delete it, or name another --output")
@@ -42,7 +44,7 @@ def train_run(
     with locks.alone(checkpoints):
         if finished.is_whole(complete):
             say(f"{output.name}: was trained before, taken from {complete}")
-        elif not training.train(
+        elif not train.train(
             *(settings, data, complete, checkpoints, device, report, stopping, checkpoint_seconds)
         ):
             return False

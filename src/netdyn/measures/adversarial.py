@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.layers import layers
-from netdyn.propagation import logits, network_input
+from netdyn.networks.layers import layers
+from netdyn.networks.propagation import logits, network_input
 
 __all__ = ["Flips", "deepfool"]
 
@@ -47,8 +47,8 @@ def deepfool(
     samples are not clipped to the data's range.
 
     Args:
-        model: any network that `netdyn.layers.layers` reads, of at least two classes; taken in
-            evaluation mode and not touched.
+        model: any network that `netdyn.networks.layers.layers` reads, of at least two classes;
+            taken in evaluation mode and not touched.
         x: samples, (P, …), flattened to (P, N_0); bytes (uint8) are divided by 255.
         overshoot: η ≥ 0, by which the sum of the steps is lengthened, so that the sample ends
             behind the boundary and not on it.

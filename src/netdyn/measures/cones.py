@@ -12,13 +12,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from netdyn.drawn_noise import drawn_noise
 from netdyn.errors import NetdynError
-from netdyn.layers import layers
-from netdyn.noise import noisy_samples
-from netdyn.projections import inside_region
-from netdyn.propagation import as_input, logits, network_input
-from netdyn.random_streams import generator
+from netdyn.measures.basins.drawn_noise import drawn_noise
+from netdyn.measures.basins.noise import noisy_samples
+from netdyn.measures.projections import inside_region
+from netdyn.networks.layers import layers
+from netdyn.networks.propagation import as_input, logits, network_input
+from netdyn.runtime.random_streams import generator
 
 __all__ = ["ConeShapes", "Cones", "basin_overlaps", "cone_shapes", "cones", "perturbed_samples"]
 
@@ -64,7 +64,7 @@ def perturbed_samples(
         trials: T, draws of the standard normal ε; the same ε serves every amplitude, and fewer
             trials are the first ones of more.
         seed: master seed; a sample's noise depends on the seed, the trial and its place in x.
-        value_range, noise_return: see `netdyn.noise.noisy_samples`.
+        value_range, noise_return: see `netdyn.measures.basins.noise.noisy_samples`.
 
     Yields:
         (A, T, N_0) per sample.
@@ -109,9 +109,10 @@ def cones(
     touched.
 
     Args:
-        model: any network that `netdyn.layers.layers` reads.
-        project: maps samples (P, N_0) to coordinates (P, D): `netdyn.projections.half_sums` for
-            Fig. 4h; for Fig. 5 what `principal_components` was fitted to.
+        model: any network that `netdyn.networks.layers.layers` reads.
+        project: maps samples (P, N_0) to coordinates (P, D):
+            `netdyn.measures.projections.half_sums` for Fig. 4h; for Fig. 5 what
+            `principal_components` was fitted to.
         x, amplitudes, trials, seed, value_range, noise_return: as in `perturbed_samples`, with at
             least one sample.
 
@@ -146,9 +147,10 @@ def basin_overlaps(
     """Return how far the effective basins of each two samples overlap, (S, S), and their points.
 
     One direction is the share of the counted points of one sample, those that keep its prediction
-    and lie within the data's region, inside the region (`netdyn.projections.inside_region`) of all
-    points that keep the other's prediction. The overlap is the larger of both directions, so that a
-    small basin inside a large one overlaps wholly: 0 for disjoint basins, about the percentile for
+    and lie within the data's region, inside the region
+    (`netdyn.measures.projections.inside_region`) of all points that keep the other's prediction.
+    The overlap is the larger of both directions, so that a small basin inside a large one overlaps
+        wholly: 0 for disjoint basins, about the percentile for
     equal ones.
 
     Args:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.propagation import as_input
+from netdyn.networks.propagation import as_input
 
 __all__ = ["nearest_distance"]
 

@@ -4,7 +4,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.propagation import as_input
+from netdyn.networks.propagation import as_input
 
 __all__ = ["principal_components"]
 

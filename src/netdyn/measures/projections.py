@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.layers import layers
-from netdyn.lmap import substitute
-from netdyn.propagation import as_input, logits
+from netdyn.networks.layers import layers
+from netdyn.networks.lmap import substitute
+from netdyn.networks.propagation import as_input, logits
 
 __all__ = [
     "bottleneck",
@@ -47,10 +47,10 @@ def bottleneck(model: nn.Module, x: Tensor) -> Tensor:
 
     The last hidden activations x^(L−1) times the vectors of `output_plane`: the coordinates of
     Fig. 6 and 7e–h. Evaluation mode; for training mode measure
-    `netdyn.propagation.with_batch_statistics(model, x)` instead of `model`.
+    `netdyn.networks.propagation.with_batch_statistics(model, x)` instead of `model`.
 
     Args:
-        model: any network that `netdyn.layers.layers` reads.
+        model: any network that `netdyn.networks.layers.layers` reads.
         x: samples, (P, …), flattened to (P, N_0); bytes (uint8) are divided by 255.
     """
     return logits(substitute(model, len(layers(model)), output_plane(model)), x)

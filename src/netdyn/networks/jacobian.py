@@ -2,17 +2,18 @@
 
     J_l[k, i] = mean over samples μ of ∂ logit_k(μ) / ∂ x^(l)_i
 
-The L-map M_l (`netdyn.lmap`) estimates it by taking every later activation as the identity. An RPD
-uses no more of M_l than its signs (Sec. II.C): how many are right is `sign_agreement`.
+The L-map M_l (`netdyn.networks.lmap`) estimates it by taking every later activation as the
+identity. An RPD uses no more of M_l than its signs (Sec. II.C): how many are right is
+`sign_agreement`.
 """
 
 import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.layers import Layer, layers
-from netdyn.lmap import linear_maps
-from netdyn.propagation import apply_norm, network_input
+from netdyn.networks.layers import Layer, layers
+from netdyn.networks.lmap import linear_maps
+from netdyn.networks.propagation import apply_norm, network_input
 
 __all__ = ["mean_jacobians", "sign_agreement"]
 
@@ -25,9 +26,9 @@ def mean_jacobians(model: nn.Module, x: Tensor, first: int = 0, chunk: int = 100
     sample's own: K backward passes serve all layers and samples, and no (P, K, N_l) is ever held.
 
     Args:
-        model: any network that `netdyn.layers.layers` reads; it is left as it was found. For
-            training mode give `netdyn.propagation.with_batch_statistics(model, x)`: statistics
-            then count as constants, as they do in the L-map.
+        model: any network that `netdyn.networks.layers.layers` reads; it is left as it was found.
+            For training mode give `netdyn.networks.propagation.with_batch_statistics(model, x)`:
+            statistics then count as constants, as they do in the L-map.
         x: samples, (P, …), at least one, flattened to (P, N_0); bytes (uint8) are divided by 255.
         first: the first layer wanted, 0 … L−1; 0 is the input.
         chunk: samples held at a time.

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.layers import Layer, layers, linear_of
+from netdyn.networks.layers import Layer, layers, linear_of
 
 __all__ = ["linear_map", "linear_maps", "prune", "substitute"]
 
@@ -24,8 +24,8 @@ def linear_map(model: nn.Module, layer: int) -> tuple[Tensor, Tensor]:
     """Return the L-map M_l of layer l: weight (K, N_l) and bias (K,).
 
     Args:
-        model: any network that `netdyn.layers.layers` reads; its evaluation statistics are used,
-            whatever mode it is in.
+        model: any network that `netdyn.networks.layers.layers` reads; its evaluation statistics are
+            used, whatever mode it is in.
         layer: l = 0 … L−1; 0 maps the input, L−1 is the output layer itself.
 
     The products are taken in float64 and returned in the model's dtype.
@@ -75,7 +75,7 @@ def prune(model: nn.Module, start_layer: int) -> nn.Sequential:
     """Return a copy whose layers s … L, the activation of s included, are replaced by M_{s−1}.
 
     Args:
-        model: any network that `netdyn.layers.layers` reads; it is not touched.
+        model: any network that `netdyn.networks.layers.layers` reads; it is not touched.
         start_layer: s = 1 … L. 1 gives one affine map of the input (the L-map curve of Fig. 2a–b),
             L the full network's function.
 
@@ -101,7 +101,7 @@ def substitute(
     """Return a copy whose layers s … L are replaced by one affine map x^(s−1) ↦ W x^(s−1) + b.
 
     Args:
-        model: any network that `netdyn.layers.layers` reads; it is not touched.
+        model: any network that `netdyn.networks.layers.layers` reads; it is not touched.
         start_layer: s = 1 … L.
         weight: W, (any, N_{s−1}).
         bias: b, (any,); None for none.

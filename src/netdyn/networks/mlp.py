@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.layers import ACTIVATIONS, layers
-from netdyn.propagation import local_fields
-from netdyn.random_streams import generator
+from netdyn.networks.layers import ACTIVATIONS, layers
+from netdyn.networks.propagation import local_fields
+from netdyn.runtime.random_streams import generator
 
 __all__ = ["MLP", "initialise"]
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.layers import Layer, layers
-from netdyn.products import apply
+from netdyn.networks.layers import Layer, layers
+from netdyn.runtime.products import apply
 
 __all__ = [
     "apply_norm",

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from netdyn.errors import NetdynError
-from netdyn.layers import layers
+from netdyn.networks.layers import layers
 
 __all__ = ["started_from_first_batch"]
 
@@ -29,8 +29,8 @@ def started_from_first_batch(model: nn.Module, after_one_step: nn.Module) -> nn.
     read off the network after its first step. Weights and all else are those of `model`.
 
     Args:
-        model: a network that `netdyn.layers.layers` reads, after any number of steps t ≥ 0. t is
-            what its batch norms counted (`num_batches_tracked`).
+        model: a network that `netdyn.networks.layers.layers` reads, after any number of steps t ≥
+            0. t is what its batch norms counted (`num_batches_tracked`).
         after_one_step: the same network in the same training, after one step.
 
     Returns:

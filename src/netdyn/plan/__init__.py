@@ -1,10 +1,6 @@
-"""What the workflow's rules ask: which files a result is made of, for every scale.
+"""Which files a result is made of, at every scale: what the workflow's rules ask.
 
-The rules name outputs by pattern; from a pattern's wildcards this module finds the inputs. So
+In come config.yaml, the scale and the command line's overrides; no PyTorch is imported.
+Out go resolved settings, and from a rule's wildcards its inputs, so that
 `snakemake results/cpu/figures/fig7.pdf` works whatever scale the configuration names.
 """
-
-from netdyn.plan.targets import Plan
-from netdyn.plan.written import code
-
-__all__ = ["Plan", "code"]

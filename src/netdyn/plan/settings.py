@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest, read_yaml
+from netdyn.records.files import digest, read_yaml
 
 try:
-    from netdyn.schema import validate
+    from netdyn.plan.schema import validate
 except ModuleNotFoundError as error:
     if error.name != "jsonschema":
         raise

@@ -7,7 +7,7 @@ torch.
 import itertools
 from collections.abc import Mapping
 
-from netdyn.schedules import scheduled_steps
+from netdyn.training.schedules import scheduled_steps
 
 __all__ = ["CLASSES", "INPUTS", "evaluated_steps", "kept_steps", "possible_best", "snapshot_bytes"]
 

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from netdyn.errors import NetdynError
+from netdyn.plan.settings import Measurement, Run
 from netdyn.plan.snapshots import CLASSES, INPUTS, evaluated_steps, kept_steps, possible_best
-from netdyn.settings import Measurement, Run
 
 __all__ = ["columns", "table_bytes", "table_rows"]
 
 # At most this share of the training samples is of one class (of MNIST's 11.2 % are ones).
 LARGEST_CLASS = 1 / 8
-# As `netdyn.measurements.cone` has it, which imports torch.
+# As `netdyn.quantities.cone` has it, which imports torch.
 DATA_POINTS = 6000
 
 # The columns of each quantity behind a run's identity and step, each with a value of the width that
@@ -89,7 +89,7 @@ def table_rows(measurement: Measurement, best: Mapping[str, int] | None = None) 
     """Return how many rows the table of a measurement has.
 
     Args:
-        measurement: as `netdyn.settings.measurements` resolves it.
+        measurement: as `netdyn.plan.settings.measurements` resolves it.
         best: the best steps of runs, by run id; for the others the most rows are returned that
             there can be.
 

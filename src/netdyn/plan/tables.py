@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netdyn import settings
 from netdyn.errors import NetdynError
-from netdyn.files import RUN_FILES, digest, write_json
+from netdyn.plan import settings
 from netdyn.plan.written import RESULTS, code, once, written
-from netdyn.reference import is_kept, kept
+from netdyn.records.files import RUN_FILES, digest, write_json
+from netdyn.results.reference import is_kept, kept
 
 __all__ = ["OF_DATA", "TablePlan"]
 
@@ -55,7 +55,7 @@ class TablePlan:
         """Return the code that the data of runs were prepared by."""
         translated = any(self.run(run_id).settings["translated"] for run_id in run_ids)
         modules = ["datasets"] * bool(run_ids) + ["translation"] * translated
-        return [code(f"netdyn.{module}") for module in modules]
+        return [code(f"netdyn.data.{module}") for module in modules]
 
     # Measurements: on which runs, in which jobs
 
@@ -141,7 +141,7 @@ class TablePlan:
         measurement, chosen = self.measurement(name), self.block(name, block)
         inputs: dict[str, Any] = {
             "settings": self.block_settings(name, block),
-            "code": code(f"netdyn.measurements.{measurement.quantity}"),
+            "code": code(f"netdyn.quantities.{measurement.quantity}"),
         }
         if not chosen:
             return inputs
@@ -159,7 +159,7 @@ class TablePlan:
         """Return the code that made what a measurement reads."""
         prepared = self.data_code(*(run.id for run in chosen))
         trained = prepared and self.measurement(name).quantity not in OF_DATA
-        return [*prepared, code("netdyn.training")] if trained else prepared
+        return [*prepared, code("netdyn.training.train")] if trained else prepared
 
     # Tables, put together from parts
 
@@ -205,9 +205,9 @@ class TablePlan:
         and whatever the clock says.
         """
         measurement = self.measurement(name)
-        files = [code("netdyn.tables"), *self._code_upstream(name, measurement.runs)]
+        files = [code("netdyn.results.tables"), *self._code_upstream(name, measurement.runs)]
         if measurement.quantity != "history":
-            files.append(code(f"netdyn.measurements.{measurement.quantity}"))
+            files.append(code(f"netdyn.quantities.{measurement.quantity}"))
         content = {
             "settings": measurement.settings,
             "table": self.table_settings(name),

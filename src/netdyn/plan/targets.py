@@ -10,10 +10,10 @@ from typing import Any
 
 from netdyn.claims.rows import load_claims
 from netdyn.errors import NetdynError
-from netdyn.files import RUN_FILES
 from netdyn.plan.tables import OF_DATA, TablePlan
 from netdyn.plan.written import code, once, written
-from netdyn.reference import kept
+from netdyn.records.files import RUN_FILES
+from netdyn.results.reference import kept
 
 __all__ = ["Plan"]
 
@@ -257,7 +257,7 @@ class Plan(TablePlan):
             "settings": self.keep_settings(name),
             "provenance": [f"{folder}/provenance.json" for folder in folders if trained],
             "upstream": self.upstream(name),
-            "code": code("netdyn.reference"),
+            "code": code("netdyn.results.reference"),
         }
 
     def kept_files(self, names: Iterable[str]) -> list[str]:

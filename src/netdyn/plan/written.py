@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from netdyn.files import digest, write_json
-from netdyn.import_graph import code_digests
+from netdyn.records.files import digest, write_json
+from netdyn.records.import_graph import code_digests
 
 __all__ = ["RESULTS", "code", "once", "written"]
 

@@ -1,5 +1,5 @@
-"""Quantities that the workflow measures: a module each, named as the quantity is.
+"""Quantities that the workflow measures: a module each, found by the quantity's name.
 
-Each has `measure`, which reads a run (or, for toy neurons, only settings) and returns one tidy
-table. They are found by name, so that a change of one makes no other out of date.
+In comes a run with its data (or, for toy neurons, settings alone).
+Out comes from each module's `measure` one tidy table; a change of one leaves the others.
 """

@@ -7,9 +7,9 @@ from functools import reduce
 import pandas as pd
 import torch
 
-from netdyn.adversarial import deepfool
-from netdyn.measurements.single_basins import single_basins
-from netdyn.measurements.subject import Subject
+from netdyn.measures.adversarial import deepfool
+from netdyn.quantities.single_basins import single_basins
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 

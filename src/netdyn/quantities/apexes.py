@@ -8,15 +8,15 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from netdyn.cones import Cones, cones
+from netdyn.data.translation import translate
 from netdyn.errors import NetdynError
-from netdyn.measurements.perturbed import amplitude_grid
-from netdyn.measurements.subject import Subject
-from netdyn.principal_components import principal_components
-from netdyn.projections import half_sums, inside_region
-from netdyn.propagation import logits
-from netdyn.random_streams import generator
-from netdyn.translation import translate
+from netdyn.measures.cones import Cones, cones
+from netdyn.measures.principal_components import principal_components
+from netdyn.measures.projections import half_sums, inside_region
+from netdyn.networks.propagation import logits
+from netdyn.quantities.perturbed import amplitude_grid
+from netdyn.quantities.subject import Subject
+from netdyn.runtime.random_streams import generator
 
 __all__ = ["MeasuredCones", "noise_amplitudes", "projection_of", "single_sample_cones"]
 

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from netdyn.basins import basin_error, basin_size
-from netdyn.measurements.perturbed import amplitude_grid, perturbed_groups
-from netdyn.measurements.subject import Subject
+from netdyn.measures.basins.sizes import basin_error, basin_size
+from netdyn.quantities.perturbed import amplitude_grid, perturbed_groups
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
 
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
-    """Return basin sizes with their resampling errors, in evaluation mode (see `netdyn.basins`).
+    """Return basin sizes with their resampling errors, in evaluation mode (see `basins.sizes`).
 
     Args:
-        settings: as for `netdyn.measurements.noise_accuracy`.
+        settings: as for `netdyn.quantities.noise_accuracy`.
 
     Returns:
         step, space, of, index (class or sample; −1 for the average), size (the amplitude at which

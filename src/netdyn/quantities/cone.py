@@ -6,14 +6,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from netdyn.measurements.apexes import (
+from netdyn.quantities.apexes import (
     MeasuredCones,
     noise_amplitudes,
     projection_of,
     single_sample_cones,
 )
-from netdyn.measurements.subject import Subject
-from netdyn.random_streams import generator
+from netdyn.quantities.subject import Subject
+from netdyn.runtime.random_streams import generator
 
 __all__ = ["measure"]
 
@@ -30,7 +30,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         settings: projection (half_sums: c1 and c2, sums of the first and the last half of the
             inputs; pca: c1, c2, c3, the principal components of all training images),
             noise_return (one), points (at most this many of the trials are kept, per sample and
-            amplitude), and what `netdyn.measurements.apexes.single_sample_cones` takes.
+            amplitude), and what `netdyn.quantities.apexes.single_sample_cones` takes.
 
     Returns:
         step, kind, sample, digit, shift, amplitude, c1, c2, c3, kept.

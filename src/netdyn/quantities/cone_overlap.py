@@ -5,24 +5,24 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from netdyn.cones import basin_overlaps
-from netdyn.measurements.apexes import (
+from netdyn.measures.cones import basin_overlaps
+from netdyn.measures.projections import inside_region
+from netdyn.quantities.apexes import (
     MeasuredCones,
     noise_amplitudes,
     projection_of,
     single_sample_cones,
 )
-from netdyn.measurements.subject import Subject
-from netdyn.projections import inside_region
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
 
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
-    """Return the overlap of each two samples' basins (see `netdyn.cones.basin_overlaps`).
+    """Return the overlap of each two samples' basins (see `netdyn.measures.cones.basin_overlaps`).
 
     Args:
-        settings: as for `netdyn.measurements.cone`, but noise_return is a list of returns; and
+        settings: as for `netdyn.quantities.cone`, but noise_return is a list of returns; and
             percentile, where the regions of basins and of all training images end.
 
     Returns:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from netdyn.cones import cone_shapes
-from netdyn.measurements.apexes import noise_amplitudes, projection_of, single_sample_cones
-from netdyn.measurements.subject import Subject
+from netdyn.measures.cones import cone_shapes
+from netdyn.quantities.apexes import noise_amplitudes, projection_of, single_sample_cones
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
@@ -17,10 +17,10 @@ COLUMNS = [
 
 
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
-    """Return the shape of each sample's cone at each amplitude (see `netdyn.cones.ConeShapes`).
+    """Return the shape of each sample's cone at each amplitude (see `cones.ConeShapes`).
 
     Args:
-        settings: as for `netdyn.measurements.cone`, but noise_return is a list of returns.
+        settings: as for `netdyn.quantities.cone`, but noise_return is a list of returns.
 
     Returns:
         step, noise_return, sample (place among the run's training samples), digit, shift,

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from netdyn.errors import NetdynError
-from netdyn.measurements.subject import Subject
-from netdyn.propagation import logits
-from netdyn.running_statistics import started_from_first_batch
+from netdyn.networks.propagation import logits
+from netdyn.networks.running_statistics import started_from_first_batch
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
@@ -15,8 +15,8 @@ __all__ = ["measure"]
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """Return the test accuracy with both histories of the running statistics, the same weights.
 
-    See `netdyn.running_statistics.started_from_first_batch`; the first batch's statistics are read
-    off the network after one step.
+    See `netdyn.networks.running_statistics.started_from_first_batch`; the first batch's statistics
+    are read off the network after one step.
 
     Args:
         settings: steps.

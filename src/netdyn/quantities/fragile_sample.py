@@ -7,13 +7,13 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from netdyn.adversarial import deepfool
-from netdyn.cones import perturbed_samples
 from netdyn.errors import NetdynError
-from netdyn.measurements.perturbed import amplitude_grid
-from netdyn.measurements.single_basins import single_basins
-from netdyn.measurements.subject import Subject
-from netdyn.propagation import logits
+from netdyn.measures.adversarial import deepfool
+from netdyn.measures.cones import perturbed_samples
+from netdyn.networks.propagation import logits
+from netdyn.quantities.perturbed import amplitude_grid
+from netdyn.quantities.single_basins import single_basins
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor
 
-from netdyn.layers import layers
-from netdyn.lmap import linear_maps
-from netdyn.measurements.subject import Subject, in_mode
-from netdyn.propagation import propagate
+from netdyn.networks.layers import layers
+from netdyn.networks.lmap import linear_maps
+from netdyn.networks.propagation import propagate
+from netdyn.quantities.subject import Subject, in_mode
 
 __all__ = ["hidden_layers"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from netdyn.measurements.subject import Subject, in_mode
-from netdyn.projections import bottleneck
+from netdyn.measures.projections import bottleneck
+from netdyn.quantities.subject import Subject, in_mode
 
 __all__ = ["views"]
 
@@ -14,8 +14,8 @@ __all__ = ["views"]
 def views(subject: Subject, settings: Mapping) -> Iterator[tuple[dict[str, Any], Tensor]]:
     """Yield, per moment, view and digit, its columns and the coordinates (P_digit, 2).
 
-    The coordinates are those of `netdyn.projections.bottleneck`. In training mode all samples of
-    the split form the batch, not only the digits shown.
+    The coordinates are those of `netdyn.measures.projections.bottleneck`. In training mode all
+    samples of the split form the batch, not only the digits shown.
 
     Args:
         settings: moments (name → step selector), views ([split, mode]), digits.

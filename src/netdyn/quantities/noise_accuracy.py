@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from netdyn.measurements.perturbed import amplitude_grid, perturbed_groups
-from netdyn.measurements.subject import Subject
+from netdyn.quantities.perturbed import amplitude_grid, perturbed_groups
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
 
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
-    """Return accuracy against noise amplitude, in evaluation mode (see `netdyn.basins`).
+    """Return accuracy against noise amplitude, in evaluation mode (see `basins.sizes`).
 
     Args:
         settings: steps, space (sample, weight), amplitudes, trials, samples, noise_return (sample

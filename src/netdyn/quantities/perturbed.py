@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from netdyn.basins import sample_noise_correct, weight_noise_correct
-from netdyn.measurements.subject import Subject
+from netdyn.measures.basins.sizes import sample_noise_correct, weight_noise_correct
+from netdyn.quantities.subject import Subject
 
 __all__ = ["amplitude_grid", "groups", "perturbed_groups"]
 

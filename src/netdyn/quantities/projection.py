@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 import torch
 
-from netdyn.measurements.moments import views
-from netdyn.measurements.subject import Subject
-from netdyn.random_streams import generator
+from netdyn.quantities.moments import views
+from netdyn.quantities.subject import Subject
+from netdyn.runtime.random_streams import generator
 
 __all__ = ["measure"]
 
@@ -16,7 +16,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """Return at most `points` samples of each digit in the plane (h_1, h_2).
 
     Args:
-        settings: moments, views and digits as in `netdyn.measurements.moments`; points.
+        settings: moments, views and digits as in `netdyn.quantities.moments`; points.
 
     Returns:
         moment, step, split, mode, digit, h1, h2. Which samples are shown is drawn by the run's

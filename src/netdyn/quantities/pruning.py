@@ -4,16 +4,16 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from netdyn.layers import layers
-from netdyn.lmap import prune
-from netdyn.measurements.subject import Subject
-from netdyn.propagation import logits
+from netdyn.networks.layers import layers
+from netdyn.networks.lmap import prune
+from netdyn.networks.propagation import logits
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
 
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
-    """Return the pruning accuracy by starting layer (see `netdyn.lmap.prune`).
+    """Return the pruning accuracy by starting layer (see `netdyn.networks.lmap.prune`).
 
     Args:
         settings: steps, start_layers ("all" or a list from 1 … L), splits (train, test).

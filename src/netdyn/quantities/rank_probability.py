@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from netdyn.measurements.layerwise import hidden_layers
-from netdyn.measurements.subject import Subject
-from netdyn.rpd import rank_probability
+from netdyn.measures.ranks.rpd import rank_probability
+from netdyn.quantities.layerwise import hidden_layers
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
 
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
-    """Return the RPDs of training samples (see `netdyn.rpd.rank_probability`).
+    """Return the RPDs of training samples (see `netdyn.measures.ranks.rpd.rank_probability`).
 
     Args:
         settings: steps, samples, modes, bins, and classes: whether each class gets a curve.

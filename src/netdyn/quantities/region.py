@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from netdyn.measurements.moments import views
-from netdyn.measurements.subject import Subject
-from netdyn.projections import region
+from netdyn.measures.projections import region
+from netdyn.quantities.moments import views
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
@@ -15,7 +15,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """Return the region of each digit: where its Mahalanobis distance is within the percentile.
 
     Args:
-        settings: moments, views and digits as in `netdyn.measurements.moments`; percentile.
+        settings: moments, views and digits as in `netdyn.quantities.moments`; percentile.
 
     Returns:
         moment, step, split, mode, digit, points, mean_h1, mean_h2, cov_11, cov_12, cov_22

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from netdyn.measurements.subject import Subject, in_mode
-from netdyn.projections import bottleneck, inside_region
+from netdyn.measures.projections import bottleneck, inside_region
+from netdyn.quantities.subject import Subject, in_mode
 
 __all__ = ["measure"]
 
@@ -13,9 +13,9 @@ __all__ = ["measure"]
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """Return the share of each digit's projections inside the region of their own class.
 
-    The plane is that of Fig. 6 (`netdyn.projections.bottleneck`). The regions are those of the
-    training samples in training mode (`netdyn.projections.inside_region`), as training sees them;
-    without batch norm the modes are one.
+    The plane is that of Fig. 6 (`netdyn.measures.projections.bottleneck`). The regions are those of
+    the training samples in training mode (`netdyn.measures.projections.inside_region`), as training
+    sees them; without batch norm the modes are one.
 
     Args:
         settings: steps; views ([split, mode]); digits; samples, how many training samples make the

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from netdyn.measurements.layerwise import hidden_layers
-from netdyn.measurements.subject import Subject
-from netdyn.rpd import rpd_gradient
+from netdyn.measures.ranks.rpd import rpd_gradient
+from netdyn.quantities.layerwise import hidden_layers
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
 
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
-    """Return g_l on training samples (see `netdyn.rpd.rpd_gradient`).
+    """Return g_l on training samples (see `netdyn.measures.ranks.rpd.rpd_gradient`).
 
     Args:
         settings: steps, samples, modes; classes: whether each class gets rows (true where it is

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from netdyn import jacobian
-from netdyn.measurements.subject import Subject
+from netdyn.networks import jacobian
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
 
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
-    """Return the agreement of signs of every hidden layer (see `netdyn.jacobian.sign_agreement`).
+    """Return the agreement of signs of every hidden layer (see `jacobian.sign_agreement`).
 
     Args:
         settings: steps; samples, over how many training samples the Jacobian is averaged.

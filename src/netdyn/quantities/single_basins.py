@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from netdyn.basins import basin_sizes, sample_noise_correct
-from netdyn.measurements.perturbed import amplitude_grid
-from netdyn.measurements.subject import Subject
+from netdyn.measures.basins.sizes import basin_sizes, sample_noise_correct
+from netdyn.quantities.perturbed import amplitude_grid
+from netdyn.quantities.subject import Subject
 
 __all__ = ["single_basins"]
 

@@ -7,12 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from netdyn import data, runs
-from netdyn.devices import measuring_device
+from netdyn.data import prepared
 from netdyn.errors import NetdynError
-from netdyn.files import read_json
-from netdyn.mlp import MLP
-from netdyn.propagation import with_batch_statistics
+from netdyn.networks.mlp import MLP
+from netdyn.networks.propagation import with_batch_statistics
+from netdyn.records.files import read_json
+from netdyn.results import runs
+from netdyn.runtime.devices import measuring_device
 
 __all__ = ["Subject", "in_mode"]
 
@@ -25,23 +26,23 @@ class Subject(NamedTuple):
 
     run_folder: Path | None
     settings: Mapping  # the run's
-    loaded: data.Dataset
+    loaded: prepared.Dataset
     device: torch.device
 
     @classmethod
     def open(cls, run_folder: Path, data_file: Path, device: str = "auto") -> "Subject":
         """Open a run and the prepared data set it was trained on."""
-        settings, loaded = runs.load_manifest(run_folder)["settings"], data.load(data_file)
+        settings, loaded = runs.load_manifest(run_folder)["settings"], prepared.load(data_file)
         trained_on = read_json(Path(run_folder) / "provenance.json")["data_sha256"]
-        if data.metadata(data_file)["sha256"] != trained_on:
+        if prepared.metadata(data_file)["sha256"] != trained_on:
             raise NetdynError(f"{data_file} is not the data set that {run_folder} was trained on")
         return cls(Path(run_folder), settings, loaded, measuring_device(device))
 
     @classmethod
     def of_data(cls, settings: Mapping, data_file: Path, device: str = "auto") -> "Subject":
         """Open the samples of a run that need not be trained, by its settings."""
-        loaded = data.load(data_file)
-        data.check_name(loaded, settings, data_file)
+        loaded = prepared.load(data_file)
+        prepared.check_name(loaded, settings, data_file)
         return cls(None, settings, loaded, measuring_device(device))
 
     def steps(self, selector: int | str | list) -> list[int]:
@@ -58,14 +59,14 @@ class Subject(NamedTuple):
         `count` of them, a stratified subset by the run's seed, or "all".
         """
         if split == "train":
-            images, labels = data.training_samples(self.loaded, self.settings)
+            images, labels = prepared.training_samples(self.loaded, self.settings)
         else:
             images, labels = self.loaded.test_images, self.loaded.test_labels
         # A sweep over sample sizes asks for one count; the smaller runs give all they have.
         if count != "all" and count < len(labels):
-            chosen = data.subset(labels, count, self.settings["seed"])
+            chosen = prepared.subset(labels, count, self.settings["seed"])
             images, labels = images[chosen], labels[chosen]
-        return data.to_unit(images.to(self.device)), labels.to(self.device)
+        return prepared.to_unit(images.to(self.device)), labels.to(self.device)
 
     def modes(self, wanted: list[str]) -> list[str]:
         """Return the modes to measure in: without batch norm there is only evaluation mode."""

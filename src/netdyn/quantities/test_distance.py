@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 import torch
 
-from netdyn.distances import nearest_distance
-from netdyn.measurements.subject import Subject
+from netdyn.measures.distances import nearest_distance
+from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
@@ -14,7 +14,8 @@ __all__ = ["measure"]
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """Return the mean distance of test images to the run's training images, by class.
 
-    See `netdyn.distances.nearest_distance`. The samples alone decide it: the run needs no training.
+    See `netdyn.measures.distances.nearest_distance`. The samples alone decide it: the run needs no
+    training.
 
     Args:
         settings: none of its own.

@@ -9,11 +9,11 @@ from scipy.optimize import least_squares
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.lmap import linear_map
-from netdyn.mlp import MLP, initialise
-from netdyn.propagation import local_fields, logits
-from netdyn.random_streams import generator
-from netdyn.rpd import rank_probability, rpd_gradient
+from netdyn.measures.ranks.rpd import rank_probability, rpd_gradient
+from netdyn.networks.lmap import linear_map
+from netdyn.networks.mlp import MLP, initialise
+from netdyn.networks.propagation import local_fields, logits
+from netdyn.runtime.random_streams import generator
 
 __all__ = ["SETTINGS", "measure"]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 __all__ = ["code_digests", "source_files"]
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 
 def source_files(module: str) -> list[Path]:
@@ -63,7 +63,8 @@ def _source(path: Path) -> _Source:
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
-            # `from netdyn import rpd` names a module, `from netdyn.rpd import x` does not.
+            # `from netdyn.measures.ranks import rpd` names a module, `from
+            # netdyn.measures.ranks.rpd import x` does not.
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
         body = getattr(node, "body", None)
         if isinstance(node, _DOCUMENTED) and body and _is_text(body[0]):

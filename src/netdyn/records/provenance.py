@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import netdyn
-from netdyn.files import digest
-from netdyn.import_graph import code_digests
+from netdyn.records.files import digest
+from netdyn.records.import_graph import code_digests
 
 __all__ = ["Making", "code_digest", "now"]
 

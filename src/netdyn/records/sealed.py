@@ -3,7 +3,7 @@
     <table>.csv.json           beside every table and part, and beside the scorecard
     <figure>.json              beside a figure's PDF and PNG
     <reference>/provenance/    those of committed files
-    <run>/manifest.json        that of a run's history and snapshots (see `netdyn.runs`)
+    <run>/manifest.json        that of a run's history and snapshots (see `netdyn.results.runs`)
 
 A record carries a seal, the digest of its own content, so that a damaged one is noticed too.
 """
@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest, digest_file, is_committed, made_whole_by, read_json, write_json
+from netdyn.records.files import (
+    digest,
+    digest_file,
+    is_committed,
+    made_whole_by,
+    read_json,
+    write_json,
+)
 
 __all__ = ["check", "read_record", "record_path", "write_record"]
 

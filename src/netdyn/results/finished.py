@@ -17,12 +17,14 @@ from pathlib import Path
 
 import torch
 
-from netdyn import data, provenance, runs
-from netdyn.arithmetic import gpu_identity
-from netdyn.devices import choose_device
+from netdyn.data import prepared
 from netdyn.errors import NetdynError
-from netdyn.files import RUN_FILES, digest
-from netdyn.records import read_record
+from netdyn.records import provenance
+from netdyn.records.files import RUN_FILES, digest
+from netdyn.records.sealed import read_record
+from netdyn.results import runs
+from netdyn.runtime.arithmetic import gpu_identity
+from netdyn.runtime.devices import choose_device
 
 __all__ = ["bring", "folder_of", "is_whole", "place"]
 
@@ -36,13 +38,13 @@ def place(checkpoints: Path, settings: Mapping, data_file: Path, device: str) ->
     Raises:
         NetdynError: the data are missing or damaged, or the device is not there.
     """
-    data.load(data_file)  # that the file is what it says of itself
+    prepared.load(data_file)  # that the file is what it says of itself
     chosen = choose_device(device)
     identity = {
         "settings": settings,
-        "data": data.metadata(data_file)["sha256"],
+        "data": prepared.metadata(data_file)["sha256"],
         "device": chosen.type,
-        "code": provenance.code_digest("netdyn.training"),
+        "code": provenance.code_digest("netdyn.training.train"),
         "torch": torch.__version__,
         **gpu_identity(chosen),
     }

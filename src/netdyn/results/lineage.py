@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest, digest_file, read_json
-from netdyn.records import check, read_record
-from netdyn.reference import run_record
+from netdyn.records.files import digest, digest_file, read_json
+from netdyn.records.sealed import check, read_record
+from netdyn.results.reference import run_record
 
 __all__ = ["EMBEDDED", "Known", "embedded", "known", "trace"]
 

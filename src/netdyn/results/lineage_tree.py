@@ -15,7 +15,7 @@ PLAIN = ("torch", "numpy", "pandas", "matplotlib")
 
 
 def show(node: Mapping[str, Any]) -> None:
-    """Print where a file came from, as `netdyn.lineage.trace` found it; each run is told once."""
+    """Print where a file came from, as `lineage.trace` found it; each run is told once."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=10_000)

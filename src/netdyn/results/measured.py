@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from netdyn import data
-from netdyn.arithmetic import device_name, gpu_record
-from netdyn.devices import measuring_device
-from netdyn.files import digest_file
-from netdyn.provenance import Making
+from netdyn.data import prepared
+from netdyn.records.files import digest_file
+from netdyn.records.provenance import Making
+from netdyn.runtime.arithmetic import device_name, gpu_record
+from netdyn.runtime.devices import measuring_device
 
 __all__ = ["measured_record"]
 
@@ -22,7 +22,7 @@ def measured_record(
     """Return the record of a part.
 
     Args:
-        quantity: module of `netdyn.measurements`.
+        quantity: module of `netdyn.quantities`.
         settings: the measurement's resolved settings.
         runs: for each run, as the workflow writes them, its `folder` (or `settings`, where it is
             not trained), its `data` and, where it has one, its `identity`.
@@ -51,4 +51,4 @@ def _run(run: Mapping) -> dict:
         said = {"id": file.stem, "settings_sha256": digest_file(file)}
     if "identity" in run:
         said["identity"] = run["identity"]
-    return {**said, "data_sha256": data.metadata(run["data"])["sha256"]}
+    return {**said, "data_sha256": prepared.metadata(run["data"])["sha256"]}

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest_file, write_json, written_whole
-from netdyn.records import read_record, record_path
-from netdyn.reference import LARGEST, too_large
+from netdyn.records.files import digest_file, write_json, written_whole
+from netdyn.records.sealed import read_record, record_path
+from netdyn.results.reference import LARGEST, too_large
 
 __all__ = ["publish"]
 
@@ -25,7 +25,7 @@ def publish(
     Args:
         name: what they are, "fig1" … or "claims".
         files: a figure's PDF and PNG, or the scorecard's CSV and page.
-        tables: the tables they were made from, which `netdyn.reference.keep` has committed.
+        tables: the tables they were made from, which `netdyn.results.reference.keep` has committed.
         reference: the folder of reference results.
         folder: where in it the files go: "figures", or "." for the scorecard.
         settings: the figure's block, or the scorecard's settings.

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest, digest_file, read_json, write_json, written_whole
-from netdyn.records import read_record
+from netdyn.records.files import digest, digest_file, read_json, write_json, written_whole
+from netdyn.records.sealed import read_record
 
 __all__ = ["LARGEST", "is_kept", "keep", "keep_parts", "kept", "run_record", "too_large"]
 
@@ -94,7 +94,7 @@ def keep_parts(
     Raises:
         NetdynError: the table has become too large to be committed; it is left as it was.
     """
-    from netdyn.tables import tabulate, write_csv
+    from netdyn.results.tables import tabulate, write_csv
 
     identities = {run["id"]: run["identity"] for run in wanted["runs"]}
     new = [[folder.name for folder in folders] for _, folders in parts]

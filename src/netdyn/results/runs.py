@@ -21,9 +21,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.files import RUN_FILES, digest_file, written_whole
-from netdyn.mlp import MLP
-from netdyn.records import read_record, write_record
+from netdyn.networks.mlp import MLP
+from netdyn.records.files import RUN_FILES, digest_file, written_whole
+from netdyn.records.sealed import read_record, write_record
 
 __all__ = [
     "build_model",
@@ -77,7 +77,7 @@ def write_run(
         best_step: the kept step of the best test accuracy.
         diverged_step: the step at which the loss was no longer finite, where training ended; None
             for a run that came to its last step.
-        provenance: see `netdyn.provenance`.
+        provenance: see `netdyn.records.provenance`.
     """
     folder = Path(folder)
     tensors = {

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from netdyn.errors import NetdynError
-from netdyn.files import digest_file, written_whole
-from netdyn.records import check, record_path, write_record
+from netdyn.records.files import digest_file, written_whole
+from netdyn.records.sealed import check, record_path, write_record
 
 __all__ = [
     "identified",
@@ -46,7 +46,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def read_checked(path: Path) -> tuple[pd.DataFrame, dict]:
-    """Read a table and its record (see `netdyn.records`); raises NetdynError as `read_table`."""
+    """Read a table and its record (see `records.sealed`); raises NetdynError as `read_table`."""
     path = Path(path)
     try:
         content = path.read_bytes()

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from netdyn import data
-from netdyn.random_streams import generator
+from netdyn.data import prepared
+from netdyn.runtime.random_streams import generator
 
 __all__ = ["Batches", "as_trained"]
 
 
 def as_trained(images: Tensor, settings: Mapping) -> Tensor:
     """Return images (P, N_0) as the network takes them: in [0, 1], in the run's precision."""
-    x = data.to_unit(images) if images.dtype == torch.uint8 else images
+    x = prepared.to_unit(images) if images.dtype == torch.uint8 else images
     return x.double() if settings["precision"] == "float64" else x
 
 

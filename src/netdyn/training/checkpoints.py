@@ -21,9 +21,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from netdyn import provenance
-from netdyn.files import digest, digest_file, written_whole
-from netdyn.steps import Steps, below
+from netdyn.records import provenance
+from netdyn.records.files import digest, digest_file, written_whole
+from netdyn.training.steps import Steps, below
 
 __all__ = ["Checkpoint"]
 
@@ -47,7 +47,7 @@ class Checkpoint:
         A checkpoint of another identity, or made by other code, is not resumed but begun again.
         """
         self.folder, self.taking = Path(folder), taking
-        code = provenance.code_digest("netdyn.training")
+        code = provenance.code_digest("netdyn.training.train")
         self.identity = digest({**identity, "code": code, "torch": torch.__version__})
         self.step = 0
         self.rows: list[dict[str, float]] = []

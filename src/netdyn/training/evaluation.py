@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from netdyn import data
-from netdyn.layers import layers
-from netdyn.propagation import batch_statistics, logits
+from netdyn.data import prepared
+from netdyn.networks.layers import layers
+from netdyn.networks.propagation import batch_statistics, logits
 
 __all__ = ["Evaluator", "statistics_distance"]
 
@@ -21,7 +21,7 @@ class Evaluator:
 
     def __init__(
         self,
-        loaded: data.Dataset,
+        loaded: prepared.Dataset,
         images: Tensor,
         labels: Tensor,
         settings: Mapping,
@@ -38,7 +38,7 @@ class Evaluator:
         self.steps_per_epoch = len(labels) // self.batch
 
     def _input(self, images: Tensor) -> Tensor:
-        x = data.to_unit(images) if images.dtype == torch.uint8 else images
+        x = prepared.to_unit(images) if images.dtype == torch.uint8 else images
         return x.to(self.dtype)
 
     def row(self, model: nn.Module, step: int) -> dict[str, float]:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from netdyn.batches import Batches
-from netdyn.copies import Copies, same_bits
-from netdyn.cuda_graphs import Recorder
+from netdyn.training.batches import Batches
+from netdyn.training.engine.copies import Copies, same_bits
+from netdyn.training.engine.cuda_graphs import Recorder
 
 __all__ = ["RecordedSteps"]
 

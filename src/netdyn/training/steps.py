@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from netdyn import cuda_graphs
-from netdyn.batches import Batches
-from netdyn.copies import Copies
-from netdyn.gradients import BlockGradients
-from netdyn.layers import layers
-from netdyn.optimizers import Optimizer
-from netdyn.precision import logits_in_precision, multiplies_bfloat16
-from netdyn.recorded_steps import RecordedSteps
-from netdyn.used_inputs import UsedInputs
+from netdyn.networks.layers import layers
+from netdyn.training.batches import Batches
+from netdyn.training.engine import cuda_graphs
+from netdyn.training.engine.copies import Copies
+from netdyn.training.engine.gradients import BlockGradients
+from netdyn.training.engine.precision import logits_in_precision, multiplies_bfloat16
+from netdyn.training.engine.used_inputs import UsedInputs
+from netdyn.training.optimizers import Optimizer
+from netdyn.training.recorded_steps import RecordedSteps
 
 __all__ = ["Steps", "below"]
 

@@ -13,17 +13,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from netdyn import checkpoints, data, provenance, runs
-from netdyn.arithmetic import device_name, fixed_arithmetic, gpu_identity, gpu_record
-from netdyn.batches import as_trained
-from netdyn.devices import choose_device
+from netdyn.data import prepared
 from netdyn.errors import NetdynError
-from netdyn.evaluation import Evaluator
-from netdyn.mlp import initialise
-from netdyn.pacing import Pace
-from netdyn.precision import products
-from netdyn.schedules import scheduled_steps, upcoming
-from netdyn.steps import Steps
+from netdyn.networks.mlp import initialise
+from netdyn.records import provenance
+from netdyn.results import runs
+from netdyn.runtime.arithmetic import device_name, fixed_arithmetic, gpu_identity, gpu_record
+from netdyn.runtime.devices import choose_device
+from netdyn.training import checkpoints
+from netdyn.training.batches import as_trained
+from netdyn.training.engine.precision import products
+from netdyn.training.evaluation import Evaluator
+from netdyn.training.pacing import Pace
+from netdyn.training.schedules import scheduled_steps, upcoming
+from netdyn.training.steps import Steps
 
 __all__ = ["train"]
 
@@ -92,13 +95,13 @@ def _train(
 ) -> bool:
     making = provenance.Making(__name__)
     torch.set_num_threads(settings["threads"])
-    loaded = data.load(data_file)
-    data.check_name(loaded, settings, data_file)
+    loaded = prepared.load(data_file)
+    prepared.check_name(loaded, settings, data_file)
     images, labels = _training_samples(loaded, settings, chosen)
     model = runs.build_model(settings, images.shape[1], loaded.classes).to(chosen)
     initialise(model, settings["seed"], settings["initial_scale"], _initial_range(settings))
     taking = Steps(model, images, labels, settings, loaded.classes)
-    data_sha256 = data.metadata(data_file)["sha256"]
+    data_sha256 = prepared.metadata(data_file)["sha256"]
     state = checkpoints.Checkpoint(
         checkpoint_folder,
         taking,
@@ -181,10 +184,10 @@ def _train(
 
 
 def _training_samples(
-    loaded: data.Dataset, settings: Mapping, device: torch.device
+    loaded: prepared.Dataset, settings: Mapping, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Return the run's training images, float in [0, 1] or bytes (P, N_0), and labels (P,)."""
-    images, labels = data.training_samples(loaded, settings)
+    images, labels = prepared.training_samples(loaded, settings)
     images, labels = images.to(device), labels.to(device)
     if images.numel() <= RESIDENT_VALUES:
         images = as_trained(images, settings)

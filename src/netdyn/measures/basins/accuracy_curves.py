@@ -8,8 +8,8 @@ import math
 import torch
 from torch import Tensor
 
-from netdyn.basins import basin_error, basin_size
-from netdyn.crossings import LEVEL, STEPS, Scan
+from netdyn.measures.basins.crossings import LEVEL, STEPS, Scan
+from netdyn.measures.basins.sizes import basin_error, basin_size
 
 __all__ = ["SURE", "AccuracyCurves", "group_means"]
 

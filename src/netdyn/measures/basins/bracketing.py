@@ -1,9 +1,10 @@
 """Basin sizes by bracketing: forward passes go where the accuracy falls through 50 %.
 
-The definition is that of `netdyn.basins`, and the noise is the same draw for draw: with as many
-trials, `find_basins` gives what a fine grid of amplitudes gives, for a few passes per trial. A
-pilot on some of the samples scans from `smallest` upward by octaves (factors of 2) to the first one
-in which the accuracy falls below one half; then all samples are evaluated closely around there.
+The definition is that of `netdyn.measures.basins.sizes`, and the noise is the same draw for draw:
+with as many trials, `find_basins` gives what a fine grid of amplitudes gives, for a few passes per
+trial. A pilot on some of the samples scans from `smallest` upward by octaves (factors of 2) to the
+first one in which the accuracy falls below one half; then all samples are evaluated closely around
+there.
 """
 
 import math
@@ -13,11 +14,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from netdyn.accuracy_curves import SURE, AccuracyCurves, group_means
-from netdyn.crossings import LEVEL, STEPS, Scan, search
-from netdyn.data import subset
+from netdyn.data.prepared import subset
 from netdyn.errors import NetdynError
-from netdyn.noisy_passes import SampleNoise, WeightNoise
+from netdyn.measures.basins.accuracy_curves import SURE, AccuracyCurves, group_means
+from netdyn.measures.basins.crossings import LEVEL, STEPS, Scan, search
+from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise
 
 __all__ = ["Basins", "GroupBasins", "find_basins"]
 
@@ -34,8 +35,8 @@ class GroupBasins(NamedTuple):
     """The basins of G groups of samples."""
 
     index: Tensor  # (G,): −1 for the average, the class, or the sample's place
-    sizes: Tensor  # (G,), as `netdyn.basins.basin_sizes`
-    errors: Tensor  # (G,), as `netdyn.basins.basin_error`: by resampling the samples
+    sizes: Tensor  # (G,), as `netdyn.measures.basins.sizes.basin_sizes`
+    errors: Tensor  # (G,), as `netdyn.measures.basins.sizes.basin_error`: by resampling the samples
     trial_errors: Tensor  # (G,): standard error by the trials' own differences; NaN for one trial
     clean_accuracies: Tensor  # (G,), without noise
     trials: int  # that were evaluated
@@ -77,7 +78,8 @@ def find_basins(
     `smallest`), and for averages one that the pilot's 500 samples and 4 trials do not show.
 
     Args:
-        model, x, y, seed, value_range, noise_return: as in `netdyn.basins.sample_noise_correct`.
+        model, x, y, seed, value_range, noise_return: as in
+            `netdyn.measures.basins.sizes.sample_noise_correct`.
         space: "sample" or "weight": where the noise acts.
         trials: largest number of draws of the noise, ≥ 1.
         groups: "average" (all samples), "class" (each label), "sample" (each sample).
@@ -91,7 +93,8 @@ def find_basins(
     √(errors² + trial_errors²).
 
     Raises:
-        NetdynError: for arguments that are out of range, and as the functions of `netdyn.basins`.
+        NetdynError: for arguments that are out of range, and as the functions of
+            `netdyn.measures.basins.sizes`.
     """
     _check(x, y, space, trials, groups, error, smallest, largest)
 
@@ -170,7 +173,7 @@ def _members(kind: str, y: Tensor) -> tuple[Tensor, Tensor]:
 def _shares(
     passes: _Counted, member: Tensor, groups: int, trials: int, scan: Scan
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a function for `netdyn.crossings.search`: means over trials and a group's samples."""
+    """Return a function for `crossings.search`: means over trials and a group's samples."""
 
     def shares(exponents: Tensor, which: Tensor) -> Tensor:
         amplitudes = torch.full((groups,), math.nan, dtype=torch.float64, device=member.device)

@@ -1,7 +1,8 @@
 """Passes of noisy samples, or of samples through noisy weights, one trial of noise at a time.
 
-What `netdyn.basins` evaluates on a grid of amplitudes and `netdyn.bracketing` near the crossing:
-both see the same noise, which depends on the seed, the trial and the sample's place (or the layer).
+What `netdyn.measures.basins.sizes` evaluates on a grid of amplitudes and
+`netdyn.measures.basins.bracketing` near the crossing: both see the same noise, which depends on the
+seed, the trial and the sample's place (or the layer).
 """
 
 import itertools
@@ -12,13 +13,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from netdyn.drawn_noise import drawn_noise
 from netdyn.errors import NetdynError
-from netdyn.layers import Layer, layers
-from netdyn.noise import checked_return, noisy_samples
-from netdyn.products import linear
-from netdyn.propagation import network_input
-from netdyn.random_streams import generator
+from netdyn.measures.basins.drawn_noise import drawn_noise
+from netdyn.measures.basins.noise import checked_return, noisy_samples
+from netdyn.networks.layers import Layer, layers
+from netdyn.networks.propagation import network_input
+from netdyn.runtime.products import linear
+from netdyn.runtime.random_streams import generator
 
 __all__ = ["SampleNoise", "WeightNoise"]
 
@@ -90,7 +91,7 @@ def _is_correct(folded: Sequence[_Folded], h: Tensor, y: Tensor) -> Tensor:
 
 
 class SampleNoise:
-    """Noise on the samples: see `netdyn.basins.sample_noise_correct` for the arguments."""
+    """Noise on the samples: see `sizes.sample_noise_correct` for the arguments."""
 
     @torch.no_grad()
     def __init__(
@@ -178,7 +179,7 @@ class SampleNoise:
 
 
 class WeightNoise:
-    """Noise on all weight matrices: see `netdyn.basins.weight_noise_correct` for the arguments."""
+    """Noise on all weight matrices: see `sizes.weight_noise_correct` for the arguments."""
 
     @torch.no_grad()
     def __init__(self, model: nn.Module, x: Tensor, y: Tensor, seed: int):

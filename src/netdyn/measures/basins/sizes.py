@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.noisy_passes import SampleNoise, WeightNoise
-from netdyn.random_streams import generator
+from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise
+from netdyn.runtime.random_streams import generator
 
 __all__ = [
     "basin_error",
@@ -41,7 +41,7 @@ def sample_noise_correct(
     the data's range (Sec. II.D). The network is in evaluation mode and is not touched.
 
     Args:
-        model: any network that `netdyn.layers.layers` reads.
+        model: any network that `netdyn.networks.layers.layers` reads.
         x: samples, (P, …), flattened to (P, N_0): floats within `value_range`, or bytes (uint8),
             which are pixels and divided by 255.
         y: labels in 0 … K−1, integers, (P,).

@@ -1,4 +1,4 @@
-"""What one thread of `netdyn.rank_sums` does: rank sums of some neurons, one behind the other.
+"""What one thread of `ranks.rank_sums` does: rank sums of some neurons, one behind the other.
 
 Each neuron's positions are cut into segments, at the inner edges of the bins. How many samples of
 every class lie in every segment, and the sum of their distances to its start, say all but what
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from netdyn.ranking import Ranked, blocks_at, ranked_labels
+from netdyn.measures.ranks.ranking import Ranked, blocks_at, ranked_labels
 
 __all__ = ["NeuronSums", "SumsOfNeurons"]
 

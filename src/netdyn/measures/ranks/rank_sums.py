@@ -1,4 +1,4 @@
-"""Sums over the ranks of the samples, from which `netdyn.rpd` makes RPDs and their gradients.
+"""Sums over the ranks of the samples, from which `ranks.rpd` makes RPDs and their gradients.
 
 By numpy and threads on CPUs, where it sorts many times faster than torch; by torch elsewhere.
 """
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.neuron_sums import NeuronSums
-from netdyn.side_by_side import one_thread_each, workers
+from netdyn.measures.ranks.neuron_sums import NeuronSums
+from netdyn.runtime.side_by_side import one_thread_each, workers
 
 __all__ = ["RankSums", "sums_by_numpy", "sums_by_torch"]
 

@@ -1,4 +1,4 @@
-"""The samples in the order of every neuron's local fields, by one sort: the core of `netdyn.rpd`.
+"""The samples in the order of every neuron's local fields, by one sort: the core of `ranks.rpd`.
 
 On CPUs the sort decides what everything costs. 32-bit integers sort more than twice as fast as the
 64 bits that a field with its label fills, so a code is sorted: the field on a grid of its neuron's

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.rank_sums import RankSums, sums_by_numpy, sums_by_torch
+from netdyn.measures.ranks.rank_sums import RankSums, sums_by_numpy, sums_by_torch
 
 __all__ = ["RankStatistics", "rank_probability", "rank_statistics", "rpd_gradient"]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from netdyn.products import add_product, linear, product
+from netdyn.runtime.products import add_product, linear, product
 
 if TYPE_CHECKING:
-    from netdyn.gradients import BlockGradients
+    from netdyn.training.engine.gradients import BlockGradients
 
 __all__ = ["Blocks"]
 

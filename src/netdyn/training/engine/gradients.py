@@ -27,10 +27,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from netdyn.blocks import Blocks
-from netdyn.in_place import IN_PLACE
-from netdyn.layers import layers
-from netdyn.side_by_side import one_thread_each, workers
+from netdyn.networks.layers import layers
+from netdyn.runtime.side_by_side import one_thread_each, workers
+from netdyn.training.engine.blocks import Blocks
+from netdyn.training.engine.in_place import IN_PLACE
 
 __all__ = ["BlockGradients"]
 

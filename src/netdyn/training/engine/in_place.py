@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from netdyn.layers import Gaussian
+from netdyn.networks.layers import Gaussian
 
 __all__ = ["IN_PLACE", "InPlace"]
 

@@ -1,6 +1,6 @@
 """A training step's products: float32, tf32, float64, or bfloat16 as autocast does it.
 
-What float32, tf32 and sums of bfloat16 are on a device is set in `netdyn.arithmetic`.
+What float32, tf32 and sums of bfloat16 are on a device is set in `netdyn.runtime.arithmetic`.
 
 Processors without bfloat16 instructions multiply bfloat16 matrices some eighty times slower than
 float32 ones. There the products are made of the same rounded factors in float32, which is what the
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from netdyn.products import capabilities, takes_onednn
+from netdyn.runtime.products import capabilities, takes_onednn
 
 __all__ = ["PRODUCTS", "logits_in_precision", "multiplies_bfloat16", "products"]
 
