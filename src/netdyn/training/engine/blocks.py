@@ -1,15 +1,12 @@
 """What one thread does of a training step: its blocks of samples, forward and back."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from netdyn.runtime.products import add_product, linear, product
-
-if TYPE_CHECKING:
-    from netdyn.training.engine.gradients import BlockGradients
+from netdyn.training.engine.shared import Shared
 
 __all__ = ["Blocks"]
 
@@ -17,7 +14,7 @@ __all__ = ["Blocks"]
 class Blocks:
     """The blocks of one thread, its sums and its buffers of one block."""
 
-    def __init__(self, of: "BlockGradients", first: int, last: int, rows: int):
+    def __init__(self, of: Shared, first: int, last: int, rows: int):
         self.of, self.first, self.last, self.rows = of, first, last, rows
         widths, dtype = of.widths, of.dtype
         weights = [layer.linear.weight for layer in of.read]
