@@ -177,7 +177,10 @@ def test_unwritable_outputs_are_one_line(
     assert all(line.startswith("result: step ") for line in progress)
 
 
-@pytest.mark.parametrize("quantity", ["entropy", "subject", "..settings", "rpd_gradient.x", ""])
+@pytest.mark.parametrize(
+    "quantity",
+    ["entropy", "subject", "..settings", "rpd_gradient.x", "", "nearest_training_sample"],
+)
 def test_an_unknown_quantity_is_one_line(mistake, tmp_path, settings_file, quantity):
     said = mistake("measure", quantity, settings_file(TOY), "--output", tmp_path / "a.csv")
     assert f"no quantity {quantity!r}: choose one of adversarial, basin_size, cone, " in said

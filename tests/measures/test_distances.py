@@ -12,7 +12,7 @@ from netdyn.data import prepared as data
 from netdyn.errors import NetdynError
 from netdyn.measures import distances
 from netdyn.measures.distances import nearest_distance
-from netdyn.quantities import test_distance as table_of_distances
+from netdyn.quantities import nearest_training_sample as table_of_distances
 from netdyn.quantities.subject import Subject
 
 

@@ -14,6 +14,7 @@ from netdyn.measures.basins.noise import NOISE_RETURNS
 from netdyn.networks.layers import ACTIVATIONS
 from netdyn.plan import settings
 from netdyn.quantities import toy_neurons
+from netdyn.quantities.modules import quantity_of
 from netdyn.records import files
 from netdyn.training import optimizers
 
@@ -309,7 +310,7 @@ def test_the_schemas_words_are_those_of_the_code():
     assert SCHEMA["$defs"]["noise_return"]["enum"] == [*NOISE_RETURNS]
     assert json.dumps([*toy_neurons.SETTINGS]) in text
     modules = {
-        entry.name.removesuffix(".py")
+        quantity_of(entry.name.removesuffix(".py"))
         for entry in resources.files("netdyn.quantities").iterdir()
         if entry.name.endswith(".py") and "\ndef measure(" in entry.read_text()
     }

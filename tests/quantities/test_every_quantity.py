@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from netdyn import quantities
+from netdyn.quantities.modules import module_of, quantity_of
 from netdyn.quantities.subject import Subject
 
 AMPLITUDES = {"first": 0.01, "last": 3.0, "points": 4}
@@ -60,7 +61,7 @@ EVERY = {
 
 
 def quantity(name):
-    return importlib.import_module(f"netdyn.quantities.{name}")
+    return importlib.import_module(module_of(name))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,8 @@ def subject(tmp_path_factory, run_settings, train_run, toy_data):
 
 def test_no_quantity_is_left_out():
     modules = {module.name for module in pkgutil.iter_modules(quantities.__path__)}
-    measuring = {name for name in modules if hasattr(quantity(name), "measure")}
+    names = {quantity_of(module) for module in modules}
+    measuring = {name for name in names if hasattr(quantity(name), "measure")}
     assert measuring == {*EVERY, "toy_neurons"}
 
 

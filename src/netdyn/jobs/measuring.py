@@ -12,6 +12,7 @@ import torch
 
 from netdyn import quantities as measurements
 from netdyn.errors import NetdynError
+from netdyn.quantities.modules import module_of, quantity_of
 from netdyn.quantities.subject import Subject
 from netdyn.records.files import read_json
 from netdyn.records.provenance import Making
@@ -27,15 +28,16 @@ __all__ = ["measure_block", "quantities", "quantity"]
 
 def quantities() -> list[str]:
     """Return the names of all quantities."""
-    names = [module.name for module in pkgutil.iter_modules(measurements.__path__)]
+    modules = pkgutil.iter_modules(measurements.__path__)
+    names = sorted(quantity_of(module.name) for module in modules)
     return [name for name in names if _measure(name) is not None]
 
 
 def _measure(name: str) -> Callable[..., pd.DataFrame] | None:
     try:
-        module = importlib.import_module(f"netdyn.quantities.{name}")
+        module = importlib.import_module(module_of(name))
     except ModuleNotFoundError as error:
-        if error.name == f"netdyn.quantities.{name}":
+        if error.name == module_of(name):
             return None
         raise
     return getattr(module, "measure", None)
@@ -47,7 +49,8 @@ def quantity(name: str) -> Callable[..., pd.DataFrame]:
     Raises:
         NetdynError: there is no such quantity; the message lists those that there are.
     """
-    measure = _measure(name) if name.isidentifier() else None
+    known = name.isidentifier() and quantity_of(name) == name
+    measure = _measure(name) if known else None
     if measure is None:
         raise NetdynError(f"no quantity {name!r}: choose one of {', '.join(quantities())}")
     return measure

@@ -7,6 +7,7 @@ from typing import Any
 from netdyn.errors import NetdynError
 from netdyn.plan import settings
 from netdyn.plan.written import RESULTS, code, once, written
+from netdyn.quantities.modules import module_of
 from netdyn.records.files import RUN_FILES, digest, write_json
 from netdyn.results.reference import is_kept, kept
 
@@ -141,7 +142,7 @@ class TablePlan:
         measurement, chosen = self.measurement(name), self.block(name, block)
         inputs: dict[str, Any] = {
             "settings": self.block_settings(name, block),
-            "code": code(f"netdyn.quantities.{measurement.quantity}"),
+            "code": code(module_of(measurement.quantity)),
         }
         if not chosen:
             return inputs
@@ -207,7 +208,7 @@ class TablePlan:
         measurement = self.measurement(name)
         files = [code("netdyn.results.tables"), *self._code_upstream(name, measurement.runs)]
         if measurement.quantity != "history":
-            files.append(code(f"netdyn.quantities.{measurement.quantity}"))
+            files.append(code(module_of(measurement.quantity)))
         content = {
             "settings": measurement.settings,
             "table": self.table_settings(name),
