@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from netdyn.errors import NetdynError
 from netdyn.records import import_graph, provenance
 from netdyn.records.import_graph import PACKAGE, code_digests, source_files
 
@@ -75,6 +76,17 @@ def test_packages_count_and_circles_end(package):
     assert names("netdyn.sub.a") == {
         "__init__.py", "sub/__init__.py", "sub/a.py", "sub/b.py", "d.py"
     }  # fmt: skip
+
+
+def test_code_is_that_of_a_module(package):
+    package("sub/__init__.py", "")
+    package("sub/a.py", "")
+    assert [*code_digests("netdyn.sub.a")] == ["__init__.py", "sub/__init__.py", "sub/a.py"]
+    for name in ("netdyn", "netdyn.sub"):
+        with pytest.raises(NetdynError, match=f"{name} is a package: name the module"):
+            code_digests(name)
+    with pytest.raises(NetdynError, match=r"no module netdyn\.sub\.b: "):
+        code_digests("netdyn.sub.b")
 
 
 def test_names_of_other_packages_do_not_count(package):

@@ -9,6 +9,8 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from netdyn.errors import NetdynError
+
 __all__ = ["code_digests", "source_files"]
 
 PACKAGE = Path(__file__).parents[1]
@@ -20,9 +22,16 @@ def source_files(module: str) -> list[Path]:
     Directly or through others, anywhere in the file (imports inside functions count too), with
     the packages they lie in; sorted.
 
+    Raises:
+        NetdynError: if `module` is a package, which stands for no code, or there is no such file.
+
     >>> [path.name for path in source_files("netdyn.errors")]
     ['__init__.py', 'errors.py']
     """
+    if _path(module).name == "__init__.py":
+        raise NetdynError(f"{module} is a package: name the module in it whose code counts")
+    if not _path(module).is_file():
+        raise NetdynError(f"no module {module}: there is no {_path(module)}")
     seen: set[str] = set()
     waiting = [module]
     while waiting:
