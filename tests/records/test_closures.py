@@ -1,0 +1,83 @@
+"""How much code each rule's result hangs on: where it grows, more is made again after a change."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from netdyn.quantities.modules import NAMED_OTHERWISE
+from netdyn.records.import_graph import PACKAGE, source_files
+
+ROOT = Path(__file__).parents[2]
+
+# Modules behind each module that a rule names as its code, before the rooms were built. Packages'
+# own files are not counted: they hold a docstring, which is in no digest.
+MODULES = {
+    "training.train": 31,
+    "data.datasets": 6,
+    "data.translation": 5,
+    "results.tables": 4,
+    "results.lineage": 6,
+    "results.publishing": 6,
+    "results.reference": 5,
+    "claims.scorecard": 28,
+    "claims.pages": 5,
+    "figures.drawing": 7,
+    "figures.fig1": 4,
+    "figures.fig2": 4,
+    "figures.fig3": 7,
+    "figures.fig3_training": 7,
+    "figures.fig4": 9,
+    "figures.fig5": 8,
+    "figures.fig6": 7,
+    "figures.fig7": 7,
+    "figures.supplement": 9,
+    "quantities.adversarial": 20,
+    "quantities.basin_size": 18,
+    "quantities.cone": 24,
+    "quantities.cone_overlap": 24,
+    "quantities.cone_shape": 24,
+    "quantities.first_batch_statistics": 14,
+    "quantities.fragile_sample": 23,
+    "quantities.nearest_training_sample": 14,
+    "quantities.noise_accuracy": 18,
+    "quantities.projection": 16,
+    "quantities.pruning": 14,
+    "quantities.rank_probability": 20,
+    "quantities.region": 16,
+    "quantities.region_share": 15,
+    "quantities.rpd_gradient": 20,
+    "quantities.sign_agreement": 15,
+    "quantities.toy_neurons": 13,
+}
+# So many more are no reason to look why.
+MARGIN = 2
+
+
+@pytest.mark.parametrize("module", [*MODULES])
+def test_no_rules_code_has_grown(module):
+    behind = [path for path in source_files(f"netdyn.{module}") if path.name != "__init__.py"]
+    names = sorted(path.relative_to(PACKAGE).as_posix() for path in behind)
+    assert len(names) <= MODULES[module] + MARGIN, names
+
+
+def test_all_code_of_rules_is_counted():
+    files = [*(ROOT / "workflow/rules").glob("*.smk"), *(PACKAGE / "plan").glob("*.py")]
+    text = "".join(path.read_text() for path in files)
+    named = set(re.findall(r'\bcode\(f?"netdyn\.([^"]+)"\)', text))
+    whole = {name for name in named if "{" not in name}
+    assert len(whole) >= 8
+    assert whole <= {*MODULES}
+    assert {name.partition("{")[0] for name in named - whole} == {"figures.", "data."}
+
+
+@pytest.mark.parametrize(("room", "marked"), [("quantities", "measure"), ("figures", "draw")])
+def test_every_quantity_and_figure_is_counted(room, marked):
+    found = {
+        f"{room}.{path.stem}"
+        for path in (PACKAGE / room).glob("*.py")
+        if f"\ndef {marked}(" in path.read_text() and path.stem != "drawing"
+    }
+    assert found == {name for name in MODULES if name.startswith(f"{room}.")} - {"figures.drawing"}
+    if room == "quantities":
+        assert {f"{room}.{module}" for module in NAMED_OTHERWISE.values()} <= found
