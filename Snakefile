@@ -32,13 +32,13 @@ rule all:
         f"results/{SCALE}/report/claims.html",
         f"results/{SCALE}/report/runs.html",
         f"results/{SCALE}/provenance.json",
-        behind(lambda plan: plan.files_behind(plan.tables())),
+        behind(lambda plan: plan.files_needed(plan.tables())),
 
 
 rule figures:
     input:
         figure_files(SCALE, "figures"),
-        behind(files_behind),
+        behind(files_needed),
 
 
 # Each figure of the scale by its bare name: snakemake fig7
@@ -49,7 +49,7 @@ for figure in plan(SCALE).figures():
             figure
         input:
             figure_files(SCALE, "figures", figure),
-            behind(files_behind, figure),
+            behind(files_needed, figure),
 
 
 # What is lost of these comes back alone: later files are not made again for its sake.
@@ -60,13 +60,13 @@ rule runs:
 
 rule tables:
     input:
-        behind(lambda plan: plan.files_behind(plan.tables())),
+        behind(lambda plan: plan.files_needed(plan.tables())),
 
 
 rule claims:
     input:
         f"results/{SCALE}/claims/claims.csv",
-        behind(lambda plan: plan.files_behind(plan.claim_tables())),
+        behind(lambda plan: plan.files_needed(plan.claim_tables())),
 
 
 rule redraw:

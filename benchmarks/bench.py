@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from timing import machine
 
-from netdyn.records.files import written_whole
+from netdyn.records.files import atomic_write
 
 COLUMNS = ("what", "netdyn_s", "peer_s", "limit_s", "peer_ratio", "peer_ratios", "limit_ratio")
 COLUMNS += ("bar", "met")
@@ -164,7 +164,7 @@ def main(
             told.print(f"{each['what']}: {each['netdyn_s']:.4g} s")
     here = {**machine(), "threads": threads}
     output.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(output) as temporary:
+    with atomic_write(output) as temporary:
         pd.DataFrame(rows).assign(**here).to_csv(temporary, index=False)
     console = Console(width=None if Console().is_terminal else 200)
     console.print(", ".join(f"{name} {value}" for name, value in here.items()))

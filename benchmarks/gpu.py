@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from netdyn.plan import settings
-from netdyn.records.files import written_whole
+from netdyn.records.files import atomic_write
 
 # Columns of the printed table; the file has all.
 SHOWN = ("group", "depth", "width", "batch", "precision", "engine", "taken_by")
@@ -100,7 +100,7 @@ def _measured(
 
 def _write(path: Path, table: pd.DataFrame) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         table.to_csv(temporary, index=False)
 
 

@@ -91,7 +91,7 @@ def compared_steps(settings: Mapping) -> int:
 
 def engines() -> list[str]:
     """Return the values of NETDYN_ENGINE that differ: plain alone without a faster engine."""
-    return ["plain", "auto"] if hasattr(Steps, "take_many") else ["plain"]
+    return ["plain", "auto"] if hasattr(Steps, "advance_many") else ["plain"]
 
 
 class Training:
@@ -124,12 +124,12 @@ class Training:
         return torch.cat(losses)
 
     def _some(self, most: int) -> Tensor:
-        many = None if self._engine == "plain" else getattr(self._steps, "take_many", None)
+        many = None if self._engine == "plain" else getattr(self._steps, "advance_many", None)
         if many is None:
             return self._steps.take(self.taken).reshape(1)
         losses = many(self.taken, most)
         if not 1 <= len(losses) <= most:
-            raise RuntimeError(f"take_many({self.taken}, {most}) took {len(losses)} steps")
+            raise RuntimeError(f"advance_many({self.taken}, {most}) took {len(losses)} steps")
         return losses.clone()  # its buffer may be written again
 
     def taken_by(self) -> str:

@@ -30,7 +30,7 @@ from netdyn.figures.marks import plain_log_axis
 from netdyn.figures.style import COLOURS, new_figure, panel
 from netdyn.measures.basins.bracketing import find_basins
 from netdyn.measures.ranks.rpd import rank_statistics
-from netdyn.records.files import written_whole
+from netdyn.records.files import atomic_write
 from netdyn.results import runs
 
 BASE = {"width": 128, "depth": 12, "samples": 6000}
@@ -204,7 +204,7 @@ def measure(threads: int, path: Path) -> None:
             rows.append(row)
             typer.echo(row, err=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         table = pd.DataFrame(rows).assign(**machine(), threads=threads)
         table.to_csv(temporary, index=False)
 

@@ -13,7 +13,7 @@ import typer
 
 from netdyn.errors import NetdynError
 from netdyn.records.files import read_json, write_json
-from netdyn.runtime.terminal import progress, say, stop_signals
+from netdyn.runtime.terminal import message, progress, stop_signals
 
 app = typer.Typer(
     add_completion=False,
@@ -113,7 +113,7 @@ def train(
         )
     if not complete:
         there = f"its checkpoint is in {checkpoints}, run again to go on"
-        say(f"{output.name}: stopped; {there}")
+        message(f"{output.name}: stopped; {there}")
         raise SystemExit(128 + signals[0])
 
 
@@ -201,9 +201,9 @@ def run(
         )
         done = work.run()
     kept = f"the tables are in {work.reference}"
-    say(f"scale {scale}: done, {kept}" if done else f"stopped: {kept}, run again to go on")
+    message(f"scale {scale}: done, {kept}" if done else f"stopped: {kept}, run again to go on")
     if pack is not None:
-        say(f"{pack}: {packing.pack(work.reference, pack)} files of {work.reference}")
+        message(f"{pack}: {packing.pack(work.reference, pack)} files of {work.reference}")
     if work.failed:
         raise NetdynError(f"{len(work.failed)} jobs failed, see above: {', '.join(work.failed)}")
     if signals:
@@ -227,13 +227,13 @@ def _overrides(text: str, files: list[Path]) -> dict:
 @app.command()
 def tabulate(settings: Settings, output: Output) -> None:
     """Put the tables of single runs together into one, told apart by run, sweep and seed."""
-    from netdyn.records.provenance import Making
+    from netdyn.records.provenance import Origin
     from netdyn.results import tables
 
-    making = Making("netdyn.results.tables")
+    origin = Origin("netdyn.results.tables")
     found = _read_settings(settings, "parts")
     table, parts = tables.tabulate(found["parts"], found.get("order", []))
-    record = {"kind": "table", "parts": parts, "made": making.record()}
+    record = {"kind": "table", "parts": parts, "made": origin.record()}
     tables.write_table(output, table, record)
 
 
@@ -356,7 +356,7 @@ def _claim_gpu(gpus: str, device: str) -> None:
     if gpus and device in ("auto", "cuda"):
         from netdyn.runtime.gpus import claim_gpu
 
-        say(f"on GPU {claim_gpu(gpus)}")
+        message(f"on GPU {claim_gpu(gpus)}")
 
 
 def _read_settings(path: Path, *needed: str) -> dict:
@@ -377,9 +377,9 @@ def main() -> None:
     try:
         app()
     except NetdynError as error:
-        say(f"error: {error}")
+        message(f"error: {error}")
         raise SystemExit(1) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        say(f"error: {where}{error.strerror or error}: mend this and run again")
+        message(f"error: {where}{error.strerror or error}: mend this and run again")
         raise SystemExit(1) from None

@@ -220,7 +220,7 @@ def test_an_engine_that_takes_several_steps_is_compared_with_the_plain_one(
     class Several(Steps):
         engine = "several"
 
-        def take_many(self, step, count):
+        def advance_many(self, step, count):
             return torch.stack([self.take(step + i) for i in range(min(count, 3))])
 
     monkeypatch.setattr(gpu_cases, "Steps", Several)
@@ -232,7 +232,7 @@ def test_an_engine_that_takes_several_steps_is_compared_with_the_plain_one(
     def one_more(self, step, count):
         return torch.stack([self.take(step + i) + (i == 0) for i in range(count)])
 
-    monkeypatch.setattr(Several, "take_many", one_more)
+    monkeypatch.setattr(Several, "advance_many", one_more)
     rows = gpu_steps.measure(some_cases(demo)[:1], CPU, {}, None, 60)
     assert [row["equals_plain"] for row in rows] == [True, False]
 

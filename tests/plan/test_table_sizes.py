@@ -37,7 +37,7 @@ def best_steps():
     found = {}
     for measurement in measurements("cpu").values():
         for run in measurement.runs if measurement.quantity == "history" else ():
-            history = rows_of(committed(measurement.name), run.told())
+            history = rows_of(committed(measurement.name), run.columns())
             found[run.id] = int(history.loc[history["test_accuracy"].idxmax(), "step"])
     return found
 
@@ -69,7 +69,7 @@ def test_every_table_of_a_scale_can_be_committed(scale):
 def test_the_kept_steps_of_committed_runs_are_the_scheduled_and_the_best():
     table, best = committed("deep10_gradient"), best_steps()
     for run in measurements("cpu")["deep10_gradient"].runs:
-        steps = set(rows_of(table, run.told())["step"])
+        steps = set(rows_of(table, run.columns())["step"])
         assert steps == {*snapshots.kept_steps(run.settings, best[run.id])}
         assert len(snapshots.kept_steps(run.settings)) >= len(steps)
 

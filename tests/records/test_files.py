@@ -25,7 +25,7 @@ def full_disk(request, monkeypatch):
 
 def test_a_new_file_is_there_once_the_block_has_succeeded(tmp_path):
     path = tmp_path / "deep" / "er" / "table.csv"
-    with files.written_whole(path) as temporary:
+    with files.atomic_write(path) as temporary:
         assert temporary.parent == path.parent  # a rename is whole only within one file system
         assert temporary.suffix == path.suffix
         temporary.write_text("new")
@@ -37,7 +37,7 @@ def test_a_new_file_is_there_once_the_block_has_succeeded(tmp_path):
 def test_readers_see_the_old_content_until_the_new_is_whole(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
-    with files.written_whole(path) as temporary:
+    with files.atomic_write(path) as temporary:
         temporary.write_text("ne")
         assert path.read_text() == "old"
         temporary.write_text("new")
@@ -50,7 +50,7 @@ def test_a_block_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, ex
     path.write_text("old")
 
     def fail_halfway():
-        with files.written_whole(path) as temporary:
+        with files.atomic_write(path) as temporary:
             temporary.write_text("half")
             raise exception
 

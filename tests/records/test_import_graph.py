@@ -207,9 +207,9 @@ def test_a_change_of_meaning_changes_the_digest_of_its_file_alone(edit, change):
 
 def test_code_changed_while_a_result_is_made_is_not_what_made_it(edit):
     before = provenance.code_digest("netdyn.b")
-    making = provenance.Making("netdyn.b")
+    origin = provenance.Origin("netdyn.b")
     edit(*next(iter(CHANGED.values())))
-    assert making.record()["code_sha256"] == before != provenance.code_digest("netdyn.b")
+    assert origin.record()["code_sha256"] == before != provenance.code_digest("netdyn.b")
 
 
 def test_where_the_package_lies_is_no_part_of_the_digests(tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ def test_a_run_of_another_gpu_is_not_taken(tmp_path, toy_data, run_settings, mon
         monkeypatch.setattr(finished, "choose_device", lambda _: torch.device(device))
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: gpu)
         monkeypatch.setattr(torch.version, "cuda", cuda)
-        return finished.place(tmp_path / "run", run_settings(), toy_data, "auto")
+        return finished.storage_folder(tmp_path / "run", run_settings(), toy_data, "auto")
 
     assert place("cuda") == place("cuda")
     assert place("cpu") == place("cpu", gpu="H200", cuda="12.8")
@@ -97,7 +97,7 @@ def test_a_training_that_fails_leaves_the_run_of_the_code_before(
     assert netdyn_train() == 1  # counts the attempt that failed
     assert bits(tmp_path / "run") == before
     (made,) = (tmp_path / "checkpoints/run.whole").iterdir()
-    assert finished.is_whole(made)
+    assert finished.is_complete(made)
 
 
 @pytest.mark.parametrize("name", files.RUN_FILES[:2])
@@ -118,5 +118,5 @@ def test_where_there_are_no_hard_links_the_files_move(tmp_path, netdyn_train, mo
 
     monkeypatch.setattr(finished.os, "link", link)
     assert netdyn_train() == 1
-    assert finished.is_whole(tmp_path / "run")
+    assert finished.is_complete(tmp_path / "run")
     assert not (tmp_path / "checkpoints/run.whole").exists()

@@ -21,7 +21,7 @@ def runs(*rates):
 
 
 def measurement(*rates, quantity="rpd_gradient", **settings):
-    told = [{"id": run.id, "identity": run.told()} for run in runs(*rates)]
+    told = [{"id": run.id, "identity": run.columns()} for run in runs(*rates)]
     return {"name": "gradient", "quantity": quantity, "settings": settings, "runs": told}
 
 

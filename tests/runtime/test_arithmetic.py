@@ -12,7 +12,7 @@ import torch.utils.deterministic
 
 from netdyn.errors import NetdynError
 from netdyn.records import files
-from netdyn.records.provenance import Making
+from netdyn.records.provenance import Origin
 from netdyn.results.measured import measured_record
 from netdyn.runtime import arithmetic
 from netdyn.runtime.arithmetic import (
@@ -304,7 +304,7 @@ def test_a_part_says_where_it_was_measured(tmp_path, toy_data, gpu, monkeypatch)
     record = {
         "quantity": "history",
         "settings": {"threads": 1},
-        "making": Making("netdyn.measures.ranks.rpd"),
+        "making": Origin("netdyn.measures.ranks.rpd"),
     }
     made = measured_record(runs=[run], device="cpu", **record)["made"]
     assert (made["device"], made["device_name"]) == ("cpu", "cpu")

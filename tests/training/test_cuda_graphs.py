@@ -148,7 +148,7 @@ def test_recorded_steps_have_the_bits_of_steps_one_by_one(
     while step < 60:
         count = numbers.choice([1, 2, 3, 4, 5, 8, 9, 15])
         expected = torch.stack([plain.take(step + i) for i in range(count)])
-        assert same_bits([many.take_many(step, count)], [expected])
+        assert same_bits([many.advance_many(step, count)], [expected])
         assert same_bits(state(many), state(plain))
         step += count
     assert again.recorded == 2
@@ -158,9 +158,9 @@ def test_recorded_steps_have_the_bits_of_steps_one_by_one(
 def test_several_steps_take_one_replay_and_the_rest_one_each(recording):
     again = recording(4)
     taking = begun(SETTINGS)
-    taking.take_many(0, 10)
+    taking.advance_many(0, 10)
     before = again.replayed
-    taking.take_many(10, 10)
+    taking.advance_many(10, 10)
     assert again.replayed - before == 2 + 2
 
 
@@ -169,7 +169,7 @@ def test_several_steps_take_one_replay_and_the_rest_one_each(recording):
 def test_making_a_recording_leaves_the_state_as_it_was(recording, optimizer, batch_norm):
     recording(4)
     taking = begun({**SETTINGS, "optimizer": optimizer}, batch_norm)
-    taking.take_many(0, 3)
+    taking.advance_many(0, 3)
     before = state(taking)
     assert taking._recorded.ready(3, 9)
     assert same_bits(state(taking), before)
@@ -183,9 +183,9 @@ def test_a_loaded_state_goes_on_with_the_recordings_there_are(recording):
         plain.take(step)
     recording(4)
     taking = begun(SETTINGS)
-    taking.take_many(0, 21)
+    taking.advance_many(0, 21)
     taking.load(kept)
-    taking.take_many(7, 23)
+    taking.advance_many(7, 23)
     assert same_bits(state(taking), state(plain))
 
 
@@ -214,7 +214,7 @@ def test_the_last_step_taken_is_the_first_whose_loss_is_not_finite(recording, se
     assert 1 < len(expected) < 200
     recording(several)
     taking = begun(settings)
-    losses = taking.take_many(0, 200)
+    losses = taking.advance_many(0, 200)
     assert same_bits([losses], [torch.stack(expected)])
     assert same_bits(state(taking), state(plain))
 
@@ -305,7 +305,9 @@ def test_steps_go_on_one_by_one_with_the_same_bits(recording, caplog, recorder, 
     recording(4, recorder())
     many = begun(SETTINGS, batch_norm)
     with caplog.at_level(logging.WARNING):
-        losses = torch.cat([many.take_many(0, 1), many.take_many(1, 14), many.take_many(15, 5)])
+        losses = torch.cat(
+            [many.advance_many(0, 1), many.advance_many(1, 14), many.advance_many(15, 5)]
+        )
     assert same_bits([losses], [torch.stack([plain.take(step) for step in range(20)])])
     assert same_bits(state(many), state(plain))
     assert many.engine == "plain"

@@ -83,7 +83,7 @@ def figure_files(scale, collection, *figures):
     ]
 
 
-def files_behind(plan, *figures):
+def files_needed(plan, *figures):
     """Return the tables, their parts and the runs behind figures.
 
     Targets name them, because a file that a failed job has left missing is not made again for the
@@ -94,7 +94,7 @@ def files_behind(plan, *figures):
         for figure in figures or plan.figures()
         for table in plan.figure_tables(figure)
     ]
-    return plan.files_behind(list(dict.fromkeys(tables)))
+    return plan.files_needed(list(dict.fromkeys(tables)))
 
 
 # The report's categories.

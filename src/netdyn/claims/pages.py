@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from netdyn.records.files import written_whole
+from netdyn.records.files import atomic_write
 from netdyn.results.tables import read_table
 
 __all__ = ["claims_page", "runs_page"]
@@ -55,7 +55,7 @@ def runs_page(provenance: Mapping[str, Mapping], output: Path) -> None:
 
 def _write(output: Path, title: str, table: pd.DataFrame) -> None:
     body = table.to_html(index=False, na_rep="", border=0)
-    with written_whole(output) as temporary:
+    with atomic_write(output) as temporary:
         temporary.write_text(
             f"<!doctype html>\n<meta charset='utf-8'>\n<title>{title}</title>\n"
             f"<style>{STYLE}</style>\n<h1>{title}</h1>\n{body}\n"

@@ -20,8 +20,8 @@ from netdyn.claims import (
 from netdyn.claims.kinds import DIVERGED, NOT_TESTED, Claim, Diverged, NotTested, Outcome
 from netdyn.claims.rows import load_claims
 from netdyn.claims.tables import Tables
-from netdyn.records.files import digest_file, written_whole
-from netdyn.records.provenance import Making
+from netdyn.records.files import atomic_write, digest_file
+from netdyn.records.provenance import Origin
 from netdyn.results.tables import read_checked, write_table
 
 __all__ = ["COLUMNS", "evaluate", "load_claims", "write"]
@@ -74,7 +74,7 @@ def write(
     Raises:
         NetdynError: the claims are not C01 … C54, or a table is damaged.
     """
-    making = Making(__name__)
+    origin = Origin(__name__)
     claims = load_claims(claims_file)
     found, expected, digests = {}, {}, {}
     for name, told in settings["tables"].items():
@@ -86,7 +86,7 @@ def write(
             expected[name] = told["runs"]
     tables = Tables(found, expected)
     scorecard = evaluate(claims, tables, settings["dataset"], settings["scale"])
-    with written_whole(markdown_path) as temporary:
+    with atomic_write(markdown_path) as temporary:
         temporary.write_text(page.markdown(scorecard, settings["dataset"]))
     record = {
         "kind": "scorecard",
@@ -94,7 +94,7 @@ def write(
         "claims_sha256": digest_file(claims_file),
         "tables": digests,
         "page_sha256": digest_file(markdown_path),
-        "made": making.record(),
+        "made": origin.record(),
     }
     write_table(csv_path, scorecard, record)
 

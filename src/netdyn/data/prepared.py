@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.records.files import written_whole
+from netdyn.records.files import atomic_write
 from netdyn.runtime.random_streams import generator
 
 __all__ = [
@@ -145,7 +145,7 @@ def write(
         ValueError: the chunks do not hold what `shapes` say.
     """
     try:
-        with written_whole(Path(output)) as part, part.open("wb") as file:
+        with atomic_write(Path(output)) as part, part.open("wb") as file:
             # The digest is known last but stands first: its place is held by zeros until then.
             start = file.write(_header(shapes, described | {"sha256": "0" * 64}))
             digest = hashlib.sha256()

@@ -7,8 +7,8 @@ from pathlib import Path
 import matplotlib
 
 from netdyn.errors import NetdynError
-from netdyn.records.files import digest, digest_file, written_whole
-from netdyn.records.provenance import Making
+from netdyn.records.files import atomic_write, digest, digest_file
+from netdyn.records.provenance import Origin
 from netdyn.records.sealed import write_record
 from netdyn.results.tables import read_checked
 
@@ -38,21 +38,21 @@ def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> No
         draw_figure = importlib.import_module(module).draw
     except (ModuleNotFoundError, AttributeError) as error:
         raise NetdynError(f"no figure {figure!r}: see netdyn/figures") from error
-    making = Making(module)
+    origin = Origin(module)
     drawn = draw_figure(tables, own)
     said = {
         "tables": digest(digests),
         "settings": digest(settings),
-        "code": making.code_sha256,
+        "code": origin.code_sha256,
     }
     keywords = " ".join(f"{key}:{value}" for key, value in said.items())
     # Text as text, not as outlines: it can be searched, and edited in print.
     with matplotlib.rc_context({"pdf.fonttype": 42}):
-        with written_whole(output.with_suffix(".pdf")) as temporary:
+        with atomic_write(output.with_suffix(".pdf")) as temporary:
             drawn.savefig(
                 temporary, format="pdf", metadata={"CreationDate": None, "Keywords": keywords}
             )
-        with written_whole(output.with_suffix(".png")) as temporary:
+        with atomic_write(output.with_suffix(".png")) as temporary:
             drawn.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": None, **said})
     made = [output.with_suffix(ending) for ending in (".pdf", ".png")]
     record = {
@@ -62,6 +62,6 @@ def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> No
         "tables": digests,
         "embedded": said,
         "sha256": {path.name: digest_file(path) for path in made},
-        "made": making.record(),
+        "made": origin.record(),
     }
     write_record(output.with_suffix(".json"), record)

@@ -15,13 +15,13 @@ from netdyn.errors import NetdynError
 from netdyn.quantities.modules import module_of, quantity_of
 from netdyn.quantities.subject import Subject
 from netdyn.records.files import read_json
-from netdyn.records.provenance import Making
+from netdyn.records.provenance import Origin
 from netdyn.results.measured import measured_record
 from netdyn.results.tables import identified, write_table
 from netdyn.runtime import locks
 from netdyn.runtime.arithmetic import fixed_arithmetic
 from netdyn.runtime.devices import measuring_device
-from netdyn.runtime.terminal import say
+from netdyn.runtime.terminal import message
 
 __all__ = ["measure_block", "quantities", "quantity"]
 
@@ -81,7 +81,7 @@ def measure_block(
             round.
     """
     measure = quantity(name)
-    making = Making(measure.__module__)
+    origin = Origin(measure.__module__)
     torch.set_num_threads(settings["threads"])
     on_run = "subject" in inspect.signature(measure).parameters
     if on_run and not runs:
@@ -93,11 +93,11 @@ def measure_block(
         tables = []
         for number, run in enumerate(runs, 1):
             if len(runs) > 1:
-                say(f"run {number} of {len(runs)}")
+                message(f"run {number} of {len(runs)}")
             table = measure((open_subject or subject_of)(run, device), settings)
             tables.append(identified(table, run["identity"]) if "identity" in run else table)
         table = pd.concat(tables, ignore_index=True) if runs else measure(settings)
-        write_table(output, table, measured_record(name, settings, runs, device, making))
+        write_table(output, table, measured_record(name, settings, runs, device, origin))
 
 
 def subject_of(run: Mapping, device: str) -> Subject:

@@ -5,7 +5,7 @@ import tarfile
 from pathlib import Path
 
 from netdyn.errors import NetdynError
-from netdyn.records.files import written_whole
+from netdyn.records.files import atomic_write
 
 __all__ = ["pack"]
 
@@ -31,7 +31,7 @@ def pack(reference: Path, archive: Path) -> int:
     if not files:
         raise NetdynError(f"{reference} holds no table yet: nothing to pack into {archive}")
     with (
-        written_whole(archive) as temporary,
+        atomic_write(archive) as temporary,
         temporary.open("wb") as raw,
         gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w") as tar,

@@ -27,7 +27,7 @@ from netdyn.records.files import digest_file
 from netdyn.records.sealed import read_record, record_path
 from netdyn.results import finished
 from netdyn.results.reference import keep_parts
-from netdyn.runtime.terminal import progress, say
+from netdyn.runtime.terminal import message, progress
 
 __all__ = ["ScaleRun"]
 
@@ -94,7 +94,9 @@ class ScaleRun:
         """
         trainings = len({j.run.id for j in self.jobs if j.run and needs_training(self.plan, j)})
         measuring = sum(len(self._measured(job)) for job in self.jobs)
-        say(f"scale {self.plan.scale}: {trainings} runs to train, {measuring} measurements of them")
+        message(
+            f"scale {self.plan.scale}: {trainings} runs to train, {measuring} measurements of them"
+        )
         done = True
         try:
             for number, job in enumerate(self.jobs):
@@ -116,7 +118,7 @@ class ScaleRun:
         except Exception as error:
             subject = job.run.id if job.run else ", ".join(job.tables)
             said = str(error) if isinstance(error, NetdynError) else traceback.format_exc()
-            say(f"error: {subject}: {said}")
+            message(f"error: {subject}: {said}")
             self.failed.append(subject)
             return True
 
@@ -132,7 +134,7 @@ class ScaleRun:
             part, folders = self._part(name, job)
             if name in self._measured(job) and not self._is_current(name, job, part):
                 what = f"{name} of {job.run.id}" if job.run else name
-                self._say(number, position, f"measure {what}")
+                self._message(number, position, f"measure {what}")
                 started = time.monotonic()
                 try:
                     self._measure(name, job, part)
@@ -149,17 +151,17 @@ class ScaleRun:
         settings = self.plan.run(run_id).settings
         source = path.with_name(f"{settings['dataset']}.safetensors")
         if not source.is_file():
-            say(f"prepare {settings['dataset']} from {self.data_root}")
+            message(f"prepare {settings['dataset']} from {self.data_root}")
             prepare(settings["dataset"], self.data_root, source)
         if path != source:
-            say(f"translate the training images of {settings['dataset']}")
+            message(f"translate the training images of {settings['dataset']}")
             translation.write_translated(source, path)
 
     def _train(self, number: int, job: RunJob) -> bool:
         run = job.run
         if run.id in self._complete:
             return True
-        self._say(number, 0, f"train {run.id}")
+        self._message(number, 0, f"train {run.id}")
         started = time.monotonic()
         with progress(run.id, run.settings["steps"]) as report:
             complete = train_run(
@@ -204,7 +206,7 @@ class ScaleRun:
             else {"folder": self.plan.run_folder(job.run.id)}
         )
         data_file = self.plan.data_file(job.run.id)
-        return [{**where, "data": data_file, "identity": job.run.told()}]
+        return [{**where, "data": data_file, "identity": job.run.columns()}]
 
     def _measure(self, name: str, job: RunJob, part: Path) -> None:
         measurement = self.plan.measurement(name)
@@ -266,7 +268,7 @@ class ScaleRun:
                 shutil.rmtree(finished.folder_of(self._checkpoints(run_id)), ignore_errors=True)
                 self._complete.discard(run_id)
 
-    def _say(self, number: int, position: int, what: str) -> None:
+    def _message(self, number: int, position: int, what: str) -> None:
         later = self.jobs[number + 1 :]
         to_train = {
             j.run.id: j.run.settings
@@ -277,4 +279,4 @@ class ScaleRun:
         to_measure += [n for j in later for n in self._measured(j)]
         seconds = self._left.estimate(to_train.values(), to_measure)
         left = "" if seconds is None else f", about {seconds / 60:.1f} min left"
-        say(f"{number + 1} of {len(self.jobs)}: {what}{left}")
+        message(f"{number + 1} of {len(self.jobs)}: {what}{left}")

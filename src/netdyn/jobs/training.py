@@ -6,7 +6,7 @@ from pathlib import Path
 from netdyn.errors import NetdynError
 from netdyn.results import finished
 from netdyn.runtime import locks
-from netdyn.runtime.terminal import say
+from netdyn.runtime.terminal import message
 from netdyn.training import train
 
 __all__ = ["train_run"]
@@ -40,13 +40,13 @@ def train_run(
     """
     if output.exists() and not output.is_dir():
         raise NetdynError(f"{output} is a file: delete it, or name another --output")
-    complete = finished.place(checkpoints, settings, data, device)
+    complete = finished.storage_folder(checkpoints, settings, data, device)
     with locks.alone(checkpoints):
-        if finished.is_whole(complete):
-            say(f"{output.name}: was trained before, taken from {complete}")
+        if finished.is_complete(complete):
+            message(f"{output.name}: was trained before, taken from {complete}")
         elif not train.train(
             *(settings, data, complete, checkpoints, device, report, stopping, checkpoint_seconds)
         ):
             return False
-        finished.bring(complete, output)
+        finished.link_into_place(complete, output)
     return True

@@ -59,7 +59,7 @@ class Run(NamedTuple):
     identity: dict[str, Any]  # run, seed and swept values: columns of every table made from it
     settings: dict[str, Any]  # everything that training depends on, resolved
 
-    def told(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, Any]:
         """Return the identity as a table's columns: a list of widths becomes one word."""
         return {k: _word(v) if isinstance(v, list) else v for k, v in self.identity.items()}
 

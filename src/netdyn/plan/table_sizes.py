@@ -119,7 +119,7 @@ def table_bytes(measurement: Measurement, best: Mapping[str, int] | None = None)
 
 def columns(measurement: Measurement) -> list[str]:
     """Return the columns of a measurement's table; those of a history in no certain order."""
-    identity = dict.fromkeys(key for run in measurement.runs for key in run.told())
+    identity = dict.fromkeys(key for run in measurement.runs for key in run.columns())
     step = [] if measurement.quantity in WITHOUT_STEP else ["step"]
     layers: list[str] = []
     if measurement.quantity == "history":
@@ -142,7 +142,7 @@ def _filled(measurement: Measurement, run: Run | None) -> float:
     found = float(sum(map(len, _own_columns(measurement).values())))
     if run is None:
         return found
-    found += sum(len(str(value)) for value in run.told().values())
+    found += sum(len(str(value)) for value in run.columns().values())
     if measurement.quantity == "history":
         found += 10 * (_depth(run) + _normalised(run))
         steps = evaluated_steps(run.settings)

@@ -132,7 +132,7 @@ class TablePlan:
                 if measurement.quantity in OF_DATA
                 else {"folder": self.run_folder(run.id)}
             )
-            runs.append({**where, "data": self.data_file(run.id), "identity": run.told()})
+            runs.append({**where, "data": self.data_file(run.id), "identity": run.columns()})
         content = {"settings": measurement.settings, "runs": runs}
         return written(self._settings("measurements") / name, block, content)
 
@@ -188,13 +188,13 @@ class TablePlan:
         if measurement.quantity == "history":
             chosen = [run for run in measurement.runs if run.id not in kept]
             for part, run in zip(parts, chosen, strict=True):
-                part["identity"] = run.told()
+                part["identity"] = run.columns()
         if kept:
-            rows = [run.told() for run in kept.values()]
+            rows = [run.columns() for run in kept.values()]
             parts.append({"file": self._reference(name), "rows": rows})
         if self.is_kept_as_a_whole(name):
             parts.append({"file": self._reference(name)})
-        order = [run.told() for run in measurement.runs]
+        order = [run.columns() for run in measurement.runs]
         return written(self._settings("tables"), name, {"parts": parts, "order": order})
 
     @once
@@ -224,7 +224,7 @@ class TablePlan:
         measurement = self.measurement(name)
         # Threads change how fast a table is made, and at most its last digit.
         own = {key: value for key, value in measurement.settings.items() if key != "threads"}
-        runs = [{"id": run.id, "identity": run.told()} for run in measurement.runs]
+        runs = [{"id": run.id, "identity": run.columns()} for run in measurement.runs]
         return {"name": name, "quantity": measurement.quantity, "settings": own, "runs": runs}
 
     def _reference(self, name: str) -> str:

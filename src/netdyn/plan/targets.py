@@ -18,7 +18,15 @@ from netdyn.results.reference import kept
 __all__ = ["Plan"]
 
 # What figures may say of a training.
-TOLD = ("activation", "batch_size", "depth", "learning_rate", "optimizer", "samples", "width")
+SHARED_SETTINGS = (
+    "activation",
+    "batch_size",
+    "depth",
+    "learning_rate",
+    "optimizer",
+    "samples",
+    "width",
+)
 
 
 # Figures and claims in the order in which their tables are made where time may not last for all.
@@ -89,7 +97,11 @@ class Plan(TablePlan):
             for run in self.measurement(table).runs:
                 found.setdefault(run.identity["run"], []).append(run.settings)
         return {
-            run: {key: first[key] for key in TOLD if all(own[key] == first[key] for own in all_of)}
+            run: {
+                key: first[key]
+                for key in SHARED_SETTINGS
+                if all(own[key] == first[key] for own in all_of)
+            }
             for run, all_of in found.items()
             for first in all_of[:1]
         }
@@ -148,7 +160,7 @@ class Plan(TablePlan):
         for name in self.claim_tables():
             runs = self.measurement(name).runs
             tables[name] = {
-                "runs": [{**run.told(), "samples": run.settings["samples"]} for run in runs]
+                "runs": [{**run.columns(), "samples": run.settings["samples"]} for run in runs]
             }
         content = {"scale": self.scale, "dataset": self.config["dataset"], "tables": tables}
         return written(self._settings("claims"), "claims", content)
@@ -158,7 +170,7 @@ class Plan(TablePlan):
     def table_files(self, names: Iterable[str]) -> list[str]:
         return [str(self.folder / "tables" / f"{name}.csv") for name in names]
 
-    def files_behind(self, names: Iterable[str]) -> list[str]:
+    def files_needed(self, names: Iterable[str]) -> list[str]:
         """Return what tables rest on, each file once: themselves, their parts, their runs."""
         files = self.table_files(names)
         files += [part for name in names for part in self.parts(name)]
@@ -168,10 +180,10 @@ class Plan(TablePlan):
 
     def run_files(self, names: Iterable[str]) -> list[str]:
         """Return the files of each run behind tables."""
-        folders = [self.run_folder(run) for run in self.runs_behind(names)]
+        folders = [self.run_folder(run) for run in self.runs_needed(names)]
         return [f"{folder}/{name}" for folder in folders for name in RUN_FILES]
 
-    def runs_behind(self, names: Iterable[str]) -> list[str]:
+    def runs_needed(self, names: Iterable[str]) -> list[str]:
         """Return the ids of the runs that must be trained for tables, each once."""
         ids = [
             run.id
@@ -185,7 +197,7 @@ class Plan(TablePlan):
     def provenance_files(self) -> list[str]:
         """Return the records of all runs behind figures and scorecard, committed ones together."""
         tables = self.tables()
-        files = [f"{self.run_folder(run)}/provenance.json" for run in self.runs_behind(tables)]
+        files = [f"{self.run_folder(run)}/provenance.json" for run in self.runs_needed(tables)]
         if any(self.kept(name) for name in tables):
             files.append(str(self.folder / "reference" / "provenance" / "runs.json"))
         return files

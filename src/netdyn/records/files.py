@@ -15,15 +15,15 @@ from netdyn.errors import NetdynError
 
 __all__ = [
     "RUN_FILES",
+    "atomic_write",
     "canonical_json",
     "digest",
     "digest_file",
     "is_committed",
-    "made_whole_by",
     "read_json",
     "read_yaml",
+    "repair_hint",
     "write_json",
-    "written_whole",
 ]
 
 # A run's files in the order they are written: while the manifest is missing the run is not whole.
@@ -31,7 +31,7 @@ RUN_FILES = ("snapshots.safetensors", "history.csv", "provenance.json", "manifes
 
 
 @contextlib.contextmanager
-def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path` and rename it to `path` once the block has succeeded.
 
     A block that fails, or a process that is killed in it, leaves `path` as it was. So does a power
@@ -84,7 +84,7 @@ def write_json(path: Path, value: Mapping, *, durable: bool = True) -> None:
     path = Path(path)
     if path.is_file() and path.read_text() == text:
         return
-    with written_whole(path, durable=durable) as temporary:
+    with atomic_write(path, durable=durable) as temporary:
         temporary.write_text(text)
 
 
@@ -99,10 +99,10 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise NetdynError(f"{path} is missing: make it with the workflow first") from error
     except ValueError as error:
-        raise NetdynError(f"{path} is damaged ({error}): {made_whole_by(path)}") from error
+        raise NetdynError(f"{path} is damaged ({error}): {repair_hint(path)}") from error
 
 
-def made_whole_by(path: Path) -> str:
+def repair_hint(path: Path) -> str:
     """Return how a damaged file is mended: what is committed is not made again."""
     return "restore it from the repository" if is_committed(path) else "delete it and run again"
 

@@ -13,7 +13,7 @@ import netdyn
 from netdyn.records.files import digest
 from netdyn.records.import_graph import code_digests
 
-__all__ = ["Making", "code_digest", "now"]
+__all__ = ["Origin", "code_digest", "now"]
 
 _PACKAGES = ("torch", "numpy", "pandas", "safetensors", "scikit-learn", "scipy", "matplotlib")
 _PACKAGES += ("nvidia-cublas", "nvidia-cublas-cu12")  # products on a GPU, by its version of CUDA
@@ -29,8 +29,8 @@ def code_digest(module: str) -> str:
     return digest(code_digests(module))
 
 
-class Making:
-    """A result in the making, from before its first byte is read until its record is asked for.
+class Origin:
+    """A result that is being made, from before its first byte is read until its record is asked for.
 
     The code is looked at when the making begins: files that are changed while it goes on did not
     make it.

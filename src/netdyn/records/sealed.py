@@ -18,8 +18,8 @@ from netdyn.records.files import (
     digest,
     digest_file,
     is_committed,
-    made_whole_by,
     read_json,
+    repair_hint,
     write_json,
 )
 
@@ -55,7 +55,7 @@ def read_record(path: Path, needs_seal: bool = True) -> dict[str, Any]:
         if content.get(SEAL, None if needs_seal else digest(said)) == digest(said):
             return said
     raise NetdynError(
-        f"{path} is damaged (its content is not what was sealed): {made_whole_by(path)}"
+        f"{path} is damaged (its content is not what was sealed): {repair_hint(path)}"
     )
 
 
@@ -93,7 +93,7 @@ def _find(path: Path) -> tuple[dict[str, Any] | None, str]:
             said = {**content, "sha256": _known(committed, path.name)}
             mend = "restore both from the repository"
             return {"kind": "committed", **said, "record": str(committed)}, mend
-    return None, made_whole_by(path) if is_committed(path) else again
+    return None, repair_hint(path) if is_committed(path) else again
 
 
 def _expected(path: Path) -> str:

@@ -26,10 +26,10 @@ from netdyn.results import runs
 from netdyn.runtime.arithmetic import gpu_identity
 from netdyn.runtime.devices import choose_device
 
-__all__ = ["bring", "folder_of", "is_whole", "place"]
+__all__ = ["folder_of", "is_complete", "link_into_place", "storage_folder"]
 
 
-def place(checkpoints: Path, settings: Mapping, data_file: Path, device: str) -> Path:
+def storage_folder(checkpoints: Path, settings: Mapping, data_file: Path, device: str) -> Path:
     """Return the folder that a run is written to: named by all that its bits depend on.
 
     These are settings, data, code, PyTorch's version and the kind of device, or
@@ -56,7 +56,7 @@ def folder_of(checkpoints: Path) -> Path:
     return checkpoints.with_name(f"{checkpoints.name}.whole")
 
 
-def is_whole(run_folder: Path) -> bool:
+def is_complete(run_folder: Path) -> bool:
     """Say whether a run is there with every byte that was written."""
     try:
         runs.load_manifest(run_folder)
@@ -66,7 +66,7 @@ def is_whole(run_folder: Path) -> bool:
     return True
 
 
-def bring(made: Path, output: Path) -> None:
+def link_into_place(made: Path, output: Path) -> None:
     """Give the files of a whole run in `made` their names in `output`, the manifest last.
 
     Runs made there before with other code or data are removed. Without hard links the files move.

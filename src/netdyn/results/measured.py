@@ -5,7 +5,7 @@ from pathlib import Path
 
 from netdyn.data import prepared
 from netdyn.records.files import digest_file
-from netdyn.records.provenance import Making
+from netdyn.records.provenance import Origin
 from netdyn.runtime.arithmetic import device_name, gpu_record
 from netdyn.runtime.devices import measuring_device
 
@@ -17,7 +17,7 @@ def measured_record(
     settings: Mapping,
     runs: Sequence[Mapping],
     device: str,
-    making: Making,
+    origin: Origin,
 ) -> dict:
     """Return the record of a part.
 
@@ -27,7 +27,7 @@ def measured_record(
         runs: for each run, as the workflow writes them, its `folder` (or `settings`, where it is
             not trained), its `data` and, where it has one, its `identity`.
         device: the device asked for.
-        making: what was begun before it.
+        origin: what was begun before it.
     """
     where = {}
     if runs:
@@ -38,7 +38,7 @@ def measured_record(
         "quantity": quantity,
         "settings": dict(settings),
         "runs": [_run(run) for run in runs],
-        "made": making.record(**where, threads=settings["threads"]),
+        "made": origin.record(**where, threads=settings["threads"]),
     }
 
 

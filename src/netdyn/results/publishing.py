@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from netdyn.errors import NetdynError
-from netdyn.records.files import digest_file, write_json, written_whole
+from netdyn.records.files import atomic_write, digest_file, write_json
 from netdyn.records.sealed import read_record, record_path
 from netdyn.results.reference import LARGEST, too_large
 
@@ -49,7 +49,7 @@ def publish(
             )
     targets = [reference / folder / path.name for path in files]
     for source, target in zip(files, targets, strict=True):
-        with written_whole(target) as temporary:
+        with atomic_write(target) as temporary:
             shutil.copyfile(source, temporary)
     digests = {str(t.relative_to(reference)): digest_file(t) for t in targets}
     digests |= {f"tables/{path.name}": digest_file(path) for path in tables}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from netdyn.errors import NetdynError
-from netdyn.records.files import digest, digest_file, read_json, write_json, written_whole
+from netdyn.records.files import atomic_write, digest, digest_file, read_json, write_json
 from netdyn.records.sealed import read_record
 
 __all__ = ["LARGEST", "is_kept", "keep", "keep_parts", "kept", "run_record", "too_large"]
@@ -111,7 +111,7 @@ def keep_parts(
             sources.append({"file": table, "rows": [identities[run] for run in old]})
         present = [run for run in identities if run in committed | replaced]
         content, records = tabulate(sources, [identities[run] for run in present])
-        with written_whole(_next_path(table)) as temporary:
+        with atomic_write(_next_path(table)) as temporary:
             write_csv(temporary, content)
             if (size := temporary.stat().st_size) > LARGEST:
                 raise too_large(table, size)

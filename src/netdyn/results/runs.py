@@ -22,7 +22,7 @@ from torch import Tensor
 
 from netdyn.errors import NetdynError
 from netdyn.networks.mlp import MLP
-from netdyn.records.files import RUN_FILES, digest_file, written_whole
+from netdyn.records.files import RUN_FILES, atomic_write, digest_file
 from netdyn.records.sealed import read_record, write_record
 
 __all__ = [
@@ -85,9 +85,9 @@ def write_run(
         for step, state in sorted(snapshots.items())
         for name, tensor in state.items()
     }
-    with written_whole(folder / "snapshots.safetensors") as temporary:
+    with atomic_write(folder / "snapshots.safetensors") as temporary:
         safetensors.torch.save_file(tensors, temporary)
-    with written_whole(folder / "history.csv") as temporary:
+    with atomic_write(folder / "history.csv") as temporary:
         history.to_csv(temporary, index=False)
     write_record(folder / "provenance.json", provenance)
     manifest = {

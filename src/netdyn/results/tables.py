@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from netdyn.errors import NetdynError
-from netdyn.records.files import digest_file, written_whole
+from netdyn.records.files import atomic_write, digest_file
 from netdyn.records.sealed import check, record_path, write_record
 
 __all__ = [
@@ -30,7 +30,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 def write_table(path: Path, table: pd.DataFrame, record: Mapping | None = None) -> None:
     """Write a table as CSV, and beside it its record: its SHA-256, and where it came from."""
     path = Path(path)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         write_csv(temporary, table)
         # The record first: a table that is there without the one that it needs would be refused.
         write_record(record_path(path), {**(record or {}), "sha256": digest_file(temporary)})

@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-__all__ = ["progress", "say", "stop_signals"]
+__all__ = ["message", "progress", "stop_signals"]
 
 # Seconds between two lines of progress where there is no terminal to draw a bar on.
 PROGRESS_SECONDS = 15.0
 
 
-def say(text: str) -> None:
+def message(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
@@ -61,6 +61,6 @@ def progress(name: str, steps: int) -> Iterator[Callable[[int, int, str], None]]
         last = now
         rate = (step - first) / max(now - started, 1e-9)
         left = f", {(steps - step) / rate / 60:.1f} min left" if rate > 0 else ""
-        say(f"{name}: step {step:,} of {steps:,} ({step / steps:.1%}){left}; {said}")
+        message(f"{name}: step {step:,} of {steps:,} ({step / steps:.1%}){left}; {said}")
 
     yield line

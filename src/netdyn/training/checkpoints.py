@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from netdyn.records import provenance
-from netdyn.records.files import digest, digest_file, written_whole
+from netdyn.records.files import atomic_write, digest, digest_file
 from netdyn.training.steps import Steps, below
 
 __all__ = ["Checkpoint"]
@@ -87,7 +87,7 @@ class Checkpoint:
     def _write_snapshots(self) -> None:
         for step, weights in self._unwritten.items():
             path = self._snapshot(step)
-            with written_whole(path) as temporary:
+            with atomic_write(path) as temporary:
                 safetensors.torch.save_file(weights, temporary)
             self.kept[path.name] = digest_file(path)
         self._unwritten.clear()
@@ -120,7 +120,7 @@ class Checkpoint:
         }
         tensors = _on_cpu(tensors)
         said["sha256"] = _digest(said, tensors)
-        with written_whole(self.folder / "state.safetensors") as temporary:
+        with atomic_write(self.folder / "state.safetensors") as temporary:
             safetensors.torch.save_file(tensors, temporary, {"state": json.dumps(said)})
 
     def resume(self) -> None:

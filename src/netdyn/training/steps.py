@@ -58,7 +58,7 @@ class Steps:
         """Take the step after `step` others; return the loss () of its batch before it."""
         return self._taken(step, 1)[0]
 
-    def take_many(self, step: int, count: int) -> Tensor:
+    def advance_many(self, step: int, count: int) -> Tensor:
         """Take up to `count` steps after `step` others; return their losses (taken,), none empty.
 
         The last step taken is the first whose loss is not finite, if there is one. That is looked

@@ -93,7 +93,7 @@ def _train(
     stopping: Callable[[], bool],
     checkpoint_seconds: float,
 ) -> bool:
-    making = provenance.Making(__name__)
+    origin = provenance.Origin(__name__)
     torch.set_num_threads(settings["threads"])
     loaded = prepared.load(data_file)
     prepared.check_name(loaded, settings, data_file)
@@ -153,7 +153,7 @@ def _train(
             if stopping():
                 return False
         pace.start()
-        losses = taking.take_many(step, min(next_evaluated(step) - step, pace.steps))
+        losses = taking.advance_many(step, min(next_evaluated(step) - step, pace.steps))
         step += len(losses)
         diverged = not math.isfinite(losses[-1].item())  # waits for the device
         pace.stop(len(losses))
@@ -166,7 +166,7 @@ def _train(
         state.snapshots(),
         state.best_step,
         step if diverged else None,
-        making.record(
+        origin.record(
             started=state.started,
             seconds=round(state.seconds(), 1),
             device=chosen.type,
