@@ -30,7 +30,7 @@ def code_digest(module: str) -> str:
 
 
 class Origin:
-    """A result that is being made, from before its first byte is read until its record is asked for.
+    """A result that is being made, from before its first byte is read until it is recorded.
 
     The code is looked at when the making begins: files that are changed while it goes on did not
     make it.
