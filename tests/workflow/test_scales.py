@@ -14,7 +14,7 @@ from netdyn.networks.mlp import initialise
 from netdyn.networks.propagation import logits, propagate, with_batch_statistics
 from netdyn.plan import settings
 from netdyn.plan.tables import TablePlan
-from netdyn.records.files import read_json, read_yaml
+from netdyn.records.files import digest, read_json, read_yaml
 from netdyn.results.runs import build_model
 from netdyn.training.steps import Steps
 
@@ -36,6 +36,15 @@ def test_ids_and_settings_of_scale_cpu_are_those_of_its_committed_tables():
     for run, record in trained.items():
         # An id ends in the digest of the settings; older records have no more than that.
         assert record.get("settings", plan.runs[run].settings) == plan.runs[run].settings
+
+
+def test_ids_of_scale_demo_are_those_of_version_0_1():
+    # Nothing of it is committed: the digest of all ids, as the first version named its runs.
+    plan = TablePlan(ROOT, {}, "demo")
+    assert len(plan.runs) == 37
+    assert digest(sorted(plan.runs)) == (
+        "fd0c4456086e9edb0706621534b9a5fa2d871b66c588d93badf2a5beccaafa37"
+    )
 
 
 def test_scale_paper_is_the_configuration_but_for_precision_and_recorded_steps():
