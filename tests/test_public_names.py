@@ -18,7 +18,7 @@ from netdyn.records.import_graph import source_files
 PUBLIC = {
     *("MLP", "NetdynError", "basin_size", "find_basins", "linear_map", "linear_maps"),
     *("load_model", "local_fields", "logits", "prune", "rank_probability", "rank_statistics"),
-    *("rpd_gradient", "sample_noise_correct", "weight_noise_correct"),
+    *("read", "rpd_gradient", "sample_noise_correct", "weight_noise_correct"),
 }
 ROOT = Path(__file__).parents[1]
 # Modules of 0.1, and where each is now.

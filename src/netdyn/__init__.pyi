@@ -10,8 +10,9 @@ from netdyn.networks.lmap import linear_map as linear_map
 from netdyn.networks.lmap import linear_maps as linear_maps
 from netdyn.networks.lmap import prune as prune
 from netdyn.networks.mlp import MLP as MLP
-from netdyn.networks.propagation import local_fields as local_fields
-from netdyn.networks.propagation import logits as logits
+from netdyn.networks.reading import local_fields as local_fields
+from netdyn.networks.reading import logits as logits
+from netdyn.networks.reading import read as read
 from netdyn.results.runs import load_model as load_model
 
 __version__: str

@@ -9,7 +9,7 @@ from netdyn.errors import NetdynError
 from netdyn.measures.adversarial import deepfool
 from netdyn.networks.layers import ACTIVATIONS
 from netdyn.networks.lmap import linear_map
-from netdyn.networks.propagation import logits
+from netdyn.networks.reading import logits
 
 WIDTHS = (12, 9, 8, 4)
 

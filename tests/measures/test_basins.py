@@ -19,7 +19,7 @@ from netdyn.measures.basins.sizes import (
     sample_noise_correct,
     weight_noise_correct,
 )
-from netdyn.networks.propagation import logits
+from netdyn.networks.reading import logits
 from netdyn.runtime.random_streams import generator
 
 AMPLITUDES = [0.0, 0.1, 0.3, 1.0]

@@ -19,7 +19,7 @@ from netdyn.measures.basins.sizes import (
     weight_noise_correct,
 )
 from netdyn.networks.mlp import MLP, initialise
-from netdyn.networks.propagation import logits
+from netdyn.networks.reading import logits, read
 from netdyn.runtime.random_streams import generator
 
 # Octaves of sixteen steps, as the search has them.
@@ -194,7 +194,9 @@ class Written:
 def written(monkeypatch, share, samples=2000, **options):
     monkeypatch.setattr(bracketing, "SampleNoise", lambda model, x, *_: Written(share, len(x)))
     x, y = torch.rand(samples, 3), torch.arange(samples) % 4
-    return find_basins(None, x, y, "sample", 4, 0, **options).groups["average"]
+    return find_basins(nn.Sequential(nn.Linear(3, 4)), x, y, "sample", 4, 0, **options).groups[
+        "average"
+    ]
 
 
 @pytest.mark.parametrize("scale", [1e-3, 0.01, 0.3, 5.0])
@@ -233,7 +235,7 @@ def test_a_plateau_near_one_half_has_no_bounded_error(monkeypatch):
 @pytest.mark.parametrize("noise", [SampleNoise, WeightNoise])
 def test_a_sample_meets_the_same_noise_at_its_own_amplitude(subject, noise):
     model, x, y = subject(2300)
-    passes = noise(model, x, y, 5)
+    passes = noise(read(model), x, y, 5)
     amplitudes = torch.tensor([[0.1], [0.4]]).double()
     whole = passes.correct(3, amplitudes)
     measure = MEASURES["sample" if noise is SampleNoise else "weight"]

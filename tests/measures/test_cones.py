@@ -9,7 +9,7 @@ from netdyn.errors import NetdynError
 from netdyn.measures.basins.noise import noisy_samples
 from netdyn.measures.cones import Cones, basin_overlaps, cone_shapes, cones, perturbed_samples
 from netdyn.measures.projections import half_sums
-from netdyn.networks.propagation import logits
+from netdyn.networks.reading import logits
 
 WIDTHS = (16, 9, 8, 4)
 AMPLITUDES = [0.0, 0.1, 0.4, 2.0]

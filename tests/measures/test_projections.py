@@ -10,7 +10,7 @@ from netdyn.errors import NetdynError
 from netdyn.measures.principal_components import principal_components
 from netdyn.measures.projections import bottleneck, half_sums, inside_region, output_plane
 from netdyn.networks.layers import layers
-from netdyn.networks.propagation import propagate, with_batch_statistics
+from netdyn.networks.reading import read
 
 WIDTHS = (6, 9, 8, 4)
 
@@ -42,7 +42,7 @@ def test_the_sign_of_the_plane_does_not_follow_the_weights(make_network):
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_bottleneck_projects_the_last_hidden_activations(make_network, unchanged, x, batch_norm):
     model = make_network(WIDTHS, batch_norm=batch_norm)
-    *_, h, _ = propagate(model, x)
+    *_, h, _ = read(model).propagate(x)
     with unchanged(model):
         points = bottleneck(model, x)
     assert_close(points, h.relu() @ output_plane(model).T)
@@ -51,7 +51,7 @@ def test_bottleneck_projects_the_last_hidden_activations(make_network, unchanged
 def test_bottleneck_in_training_mode(make_network, x):
     model = make_network(WIDTHS)
     trained = nn.Sequential(*list(make_network(WIDTHS).train())[:-1])(x)
-    points = bottleneck(with_batch_statistics(model, x), x)
+    points = bottleneck(read(model).with_batch_statistics(x), x)
     assert_close(points, trained.detach() @ output_plane(model).T)
 
 

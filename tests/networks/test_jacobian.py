@@ -11,7 +11,7 @@ from netdyn.errors import NetdynError
 from netdyn.networks.jacobian import mean_jacobians, sign_agreement
 from netdyn.networks.layers import Gaussian, layers
 from netdyn.networks.lmap import linear_maps
-from netdyn.networks.propagation import local_fields, with_batch_statistics
+from netdyn.networks.reading import local_fields, read
 from netdyn.quantities import sign_agreement as sign_agreement_table
 from netdyn.quantities.subject import Subject
 
@@ -61,8 +61,8 @@ def test_mean_jacobians_are_pytorchs(make_network, unchanged, x, activation, bat
 
 def test_training_mode_is_the_copy_with_the_batchs_statistics(make_network, x):
     model = make_network(WIDTHS)
-    copied = with_batch_statistics(model, x)
-    assert_close(mean_jacobians(copied, x)[1], slow_jacobian(copied, x, 1))
+    copied = read(model).with_batch_statistics(x)
+    assert_close(mean_jacobians(copied, x)[1], slow_jacobian(copied.model, x, 1))
     assert not torch.allclose(mean_jacobians(copied, x)[1], mean_jacobians(model, x)[1])
 
 
@@ -155,7 +155,7 @@ def test_the_table_holds_every_hidden_layer(tmp_path, run_settings, train_run, t
     for step, rows in table.groupby("step"):
         x, _ = subject.samples("train", 3)
         assert len(x) == 3
-        expected = sign_agreement(subject.model(step), x)[1:]
+        expected = sign_agreement(subject.network(step), x)[1:]
         assert rows["agreement"].tolist() == pytest.approx(expected)
     every = sign_agreement_table.measure(subject, {"steps": [0, "last"], "samples": "all"})
     assert not every.equals(table)

@@ -10,8 +10,8 @@ from torch.testing import assert_close
 
 from netdyn.errors import NetdynError
 from netdyn.networks.layers import layers
-from netdyn.networks.lmap import linear_map, linear_maps, prune, substitute
-from netdyn.networks.propagation import logits, propagate
+from netdyn.networks.lmap import linear_map, linear_maps, prune
+from netdyn.networks.reading import logits, read
 
 WIDTHS = (6, 7, 5, 8, 3)
 DEPTH = len(WIDTHS) - 1
@@ -26,7 +26,7 @@ def x(stream):
 def hidden_activations(model, x):
     """x^(0) … x^(L−1)."""
     found = [x]
-    for h, layer in zip(propagate(model, x), layers(model)[:-1], strict=False):
+    for h, layer in zip(read(model).propagate(x), layers(model)[:-1], strict=False):
         found.append(layer.activation(h))
     return found
 
@@ -132,7 +132,7 @@ def test_global_random_numbers_are_left_alone(make_network):
     model = make_network(WIDTHS)
     before = torch.get_rng_state()
     prune(model, 2)
-    substitute(model, 2, torch.zeros(1, WIDTHS[1], dtype=torch.float64))
+    read(model).with_affine_tail(2, torch.zeros(1, WIDTHS[1], dtype=torch.float64))
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -152,11 +152,11 @@ def test_substituting_draws_nothing_and_imports_no_symbolic_algebra():
     """PyTorch's own way to leave weights undrawn would cost every job a quarter of a second."""
     code = """
 import sys, torch
-from netdyn.networks.lmap import substitute
 from netdyn.networks.mlp import MLP
+from netdyn.networks.reading import read
 model, weight = MLP([5, 4, 3]), torch.ones(3, 4)
 before = torch.get_rng_state()
-last = substitute(model, 2, weight)[-1]
+last = read(model).with_affine_tail(2, weight).model[-1]
 print(torch.equal(last.weight, weight), torch.equal(torch.get_rng_state(), before))
 print("sympy" in sys.modules)
 """

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from netdyn.errors import NetdynError
 from netdyn.networks.layers import ACTIVATIONS, layers
 from netdyn.networks.mlp import MLP, initialise
-from netdyn.networks.propagation import local_fields, logits, propagate, with_batch_statistics
+from netdyn.networks.reading import local_fields, logits, read
 
 WIDTHS = (6, 9, 8, 4)
 NETWORKS = [*itertools.product(ACTIVATIONS, [True, False])]
@@ -58,7 +58,7 @@ def test_propagation_ends_in_the_networks_own_output(
 ):
     model = make_network(WIDTHS, activation, batch_norm).train()
     with unchanged(model):
-        *fields, outputs = propagate(model, x)
+        *fields, outputs = read(model).propagate(x)
         assert_close(model.local_fields(x), fields)
         assert_close(logits(model, x, chunk=7), outputs)
     assert_close(outputs, model.eval()(x))
@@ -126,8 +126,8 @@ def test_samples_come_to_the_network_as_it_takes_them(x):
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        (torch.zeros(3, 7), r"\(3, 7\): the network takes 6 values a sample"),
-        (torch.zeros(6), r"\(6,\): the network takes 6 values a sample"),
+        (torch.zeros(3, 7), r"\(3, 7\): the network expects 6 values a sample"),
+        (torch.zeros(6), r"\(6,\): the network expects 6 values a sample"),
         (torch.zeros(3, 6, dtype=torch.long), "int64: give floats, or bytes"),
         (np.zeros((3, 6)), "samples are a ndarray: give a tensor"),
     ],
@@ -151,9 +151,9 @@ def test_activations_in_place_leave_the_local_fields(x):
         (nn.Sequential(nn.Conv2d(1, 2, 3), nn.Linear(2, 2)), r"'0' \(Conv2d\)"),
         (
             nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Sequential(nn.Conv1d(1, 1, 1))),
-            r"module '2\.0' \(Conv1d\) cannot be treated",
+            r"module '2\.0' \(Conv1d\) is not supported",
         ),
-        (nn.Sequential(nn.Linear(2, 2), nn.Softmax(1)), r"'1' \(Softmax\) cannot be treated"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Softmax(1)), r"'1' \(Softmax\) is not supported"),
         (nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2), nn.Linear(2, 2)), r"'1' \(LayerNorm\)"),
         (
             nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.BatchNorm1d(2), nn.Linear(2, 2)),
@@ -170,7 +170,7 @@ def test_activations_in_place_leave_the_local_fields(x):
         (nn.Sequential(nn.Linear(2, 2), nn.ReLU()), "ReLU follows the output layer"),
         (nn.Sequential(nn.ReLU(), nn.Linear(2, 2)), r"'0' \(ReLU\) stands before the first"),
         (nn.Sequential(nn.Linear(2, 2), nn.Flatten(), nn.Linear(2, 2)), r"'1' \(Flatten\)"),
-        (nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 2)), "layer 1 gives 3 values but layer 2"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 2)), "layer 1 returns 3 values but layer 2"),
         (nn.Sequential(), "no Linear layer"),
         (nn.Linear(2, 2), r"Linear is not a torch\.nn\.Sequential"),
         (nn.TransformerEncoderLayer(2, 1), "TransformerEncoderLayer is not"),
@@ -185,30 +185,30 @@ def test_what_cannot_be_treated_is_named(model, message):
 def test_batch_statistics_are_the_training_mode(make_network, unchanged, x, activation):
     model = make_network(WIDTHS, activation).eval()
     with unchanged(model):
-        measured = with_batch_statistics(model, x)
+        measured = read(model).with_batch_statistics(x)
         assert_close(logits(measured, x), copy.deepcopy(model).train()(x).detach())
     assert not torch.allclose(logits(model, x), logits(measured, x))
-    again = with_batch_statistics(measured, x)
-    assert_close(again.state_dict(), measured.state_dict())
+    again = measured.with_batch_statistics(x)
+    assert_close(again.model.state_dict(), measured.model.state_dict())
 
 
 def test_batch_statistics_are_those_that_momentum_one_leaves(make_network, x):
     model = make_network(WIDTHS)
-    measured = with_batch_statistics(model, x)
+    measured = read(model).with_batch_statistics(x)
     for _, norm, _ in layers(model)[:-1]:
         norm.momentum = 1.0
     model.train()(x)
     # PyTorch records the unbiased variance but normalises by the biased one, taken here.
     unbiased = len(x) / (len(x) - 1)
     for l in (1, 2):
-        left, found = model.get_submodule(f"norm{l}"), measured.get_submodule(f"norm{l}")
+        left, found = model.get_submodule(f"norm{l}"), measured.model.get_submodule(f"norm{l}")
         assert_close(found.running_mean, left.running_mean)
         assert_close(found.running_var * unbiased, left.running_var)
 
 
 def test_batch_statistics_without_batch_norm_change_nothing(make_network, x):
     model = make_network(WIDTHS, batch_norm=False)
-    assert_close(logits(with_batch_statistics(model, x), x), logits(model, x))
+    assert_close(logits(read(model).with_batch_statistics(x), x), logits(model, x))
 
 
 def test_initial_weights_are_uniform_in_pytorchs_range():

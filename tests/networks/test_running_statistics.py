@@ -10,7 +10,7 @@ from torch import nn
 from netdyn.data import prepared
 from netdyn.errors import NetdynError
 from netdyn.networks.layers import layers
-from netdyn.networks.propagation import logits
+from netdyn.networks.reading import logits
 from netdyn.networks.running_statistics import started_from_first_batch
 from netdyn.quantities import first_batch_statistics
 from netdyn.quantities.subject import Subject
@@ -82,12 +82,12 @@ def test_it_is_the_network_that_started_from_the_first_batch(
         with unchanged(usual[step]), unchanged(usual[1]):
             found = started_from_first_batch(usual[step], usual[1])
         # Running statistics, and all else: the weights never see the statistics.
-        torch.testing.assert_close(found.state_dict(), expected[step].state_dict())
+        torch.testing.assert_close(found.model.state_dict(), expected[step].state_dict())
         torch.testing.assert_close(
             logits(found, batches[-1]), logits(expected[step], batches[-1]).detach()
         )
-        assert found.training
-        differs = not torch.allclose(found.norm1.running_var, usual[step].norm1.running_var)
+        assert found.model.training
+        differs = not torch.allclose(found.model.norm1.running_var, usual[step].norm1.running_var)
         assert differs == (momentum in (0.1, 0.35) or step == 0)
 
 
@@ -97,7 +97,7 @@ def test_single_precision_loses_little(make_network, batches, labels):
     start_from(model, batches[0].float())
     expected = trained(model, batches.float(), labels)
     for step in range(STEPS + 1):
-        found = started_from_first_batch(usual[step], usual[1]).state_dict()
+        found = started_from_first_batch(usual[step], usual[1]).model.state_dict()
         torch.testing.assert_close(found, expected[step].state_dict(), rtol=1e-5, atol=1e-5)
 
 
@@ -106,20 +106,20 @@ def test_a_neuron_that_is_constant_has_no_negative_variance(make_network, batche
     model.linear1.weight.data.zero_()
     after_one_step = trained(model, batches[:1].float(), labels[:1])[1]
     found = started_from_first_batch(model, after_one_step)
-    assert (found.norm1.running_var >= 0).all()
-    assert (found.norm1.running_var < 1e-6).all()
+    assert (found.model.norm1.running_var >= 0).all()
+    assert (found.model.norm1.running_var < 1e-6).all()
 
 
 def test_without_batch_norm_nothing_differs(make_network, batches, labels):
     networks = trained(make_network(WIDTHS, batch_norm=False), batches, labels)
     found = started_from_first_batch(networks[3], networks[1])
-    torch.testing.assert_close(found.state_dict(), networks[3].state_dict(), rtol=0, atol=0)
+    torch.testing.assert_close(found.model.state_dict(), networks[3].state_dict(), rtol=0, atol=0)
 
 
 def test_mistakes_are_named(make_network, batches, labels):
     usual = trained(fresh(make_network, 0.1), batches, labels)
     for step in (0, 2):
-        with pytest.raises(NetdynError, match=f"met {step} batches"):
+        with pytest.raises(NetdynError, match=f"seen {step} batches"):
             started_from_first_batch(usual[3], usual[step])
     with pytest.raises(NetdynError, match="not the same network"):
         started_from_first_batch(usual[3], make_network((6, 8, 4)))

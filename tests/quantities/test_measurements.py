@@ -20,7 +20,7 @@ from netdyn.measures.projections import bottleneck, inside_region
 from netdyn.measures.ranks.rpd import rank_probability as densities
 from netdyn.measures.ranks.rpd import rpd_gradient as gradients
 from netdyn.networks.lmap import linear_map
-from netdyn.networks.propagation import local_fields, logits, with_batch_statistics
+from netdyn.networks.reading import local_fields, logits, read
 from netdyn.quantities import basin_size as basin_size_table
 from netdyn.quantities import (
     noise_accuracy,
@@ -83,12 +83,12 @@ def test_a_subject_has_the_runs_samples_and_networks(subject, training_set, toy_
     test_x, test_y = subject.samples("test")
     assert torch.equal(test_x, loaded.test_images.float() / 255)
     assert torch.equal(test_y, loaded.test_labels)
-    steps = [step for step, _ in subject.each_model("all")]
+    steps = [step for step, _ in subject.each_network("all")]
     assert steps == runs.load_manifest(subject.run_folder)["steps"]
-    kept, given = runs.load_model(subject.run_folder, 10), subject.model(10)
-    torch.testing.assert_close(given.state_dict(), kept.state_dict(), rtol=0, atol=0)
+    kept, given = runs.load_model(subject.run_folder, 10), subject.network(10)
+    torch.testing.assert_close(given.model.state_dict(), kept.state_dict(), rtol=0, atol=0)
     # Measured in float32 whatever it was trained in.
-    assert plain.model(10).linear1.weight.dtype == torch.float32
+    assert plain.network(10).dtype == torch.float32
     assert runs.load_model(plain.run_folder, 10).linear1.weight.dtype == torch.float64
 
 
@@ -140,7 +140,7 @@ def test_gradients_are_means_over_neurons_and_classes(subject, training_set):
     signs = []
     for step, mode in itertools.product([0, 20], ["evaluation", "training"]):
         model = runs.load_model(subject.run_folder, step)
-        network = with_batch_statistics(model, x) if mode == "training" else model
+        network = read(model).with_batch_statistics(x) if mode == "training" else model
         for layer, field in enumerate(local_fields(network, x), 1):
             signs.append(linear_map(network, layer)[0].sign())
             own = gradients(field, y, signs[-1])  # (K, N)
@@ -296,7 +296,7 @@ def test_steps_seeds_and_groups_are_those_asked_for(subject, plain):
     assert set(table["of"]) == {"class"}
     assert set(table["step"]) == {0, *runs.select_steps(subject.run_folder, "best")}
     # The noise is drawn by the run's own seed.
-    model, (x, y) = plain.model(20), plain.samples("train")
+    model, (x, y) = plain.network(20), plain.samples("train")
     own = sample_noise_correct(model, x, y, GRID, 3, seed=0).mean(dim=1)
     average = noise_accuracy.measure(plain, noise("sample", of=["average"]))
     assert average["accuracy"].tolist() == pytest.approx(own.tolist())
@@ -330,7 +330,7 @@ def plane(subject, step, split, mode):
     """All samples of a split in the plane, with their labels."""
     x, y = subject.samples(split)
     model = runs.load_model(subject.run_folder, step)
-    network = with_batch_statistics(model, x) if mode == "training" else model
+    network = read(model).with_batch_statistics(x) if mode == "training" else model
     return bottleneck(network, x).numpy(), y.numpy()
 
 

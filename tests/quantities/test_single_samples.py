@@ -17,7 +17,7 @@ from netdyn.measures.basins.sizes import sample_noise_correct
 from netdyn.measures.cones import basin_overlaps, cones, perturbed_samples
 from netdyn.measures.principal_components import principal_components
 from netdyn.measures.projections import half_sums, inside_region
-from netdyn.networks.propagation import logits
+from netdyn.networks.reading import logits
 from netdyn.quantities import (
     adversarial,
     apexes,
@@ -130,7 +130,7 @@ def test_samples_follow_an_order_of_the_seed_and_pass_over_mistakes(subject, dra
     assert places[0] != places[1]
     # Another network makes other mistakes.
     untrained = {**CONE, "steps": 0, "samples_per_class": 60}
-    model, (x, y) = subject.model(0), subject.samples("train")
+    model, (x, y) = subject.network(0), subject.samples("train")
     right = ((logits(model, x).argmax(dim=1) == y) & (y != 1)).nonzero().flatten()
     assert 0 < len(right) < 40
     found = points_of(cone.measure(subject, untrained))["sample"].unique()
@@ -162,7 +162,7 @@ def test_apexes_and_their_copies_lie_within_the_datas_region(subject, model, mon
 
 def test_without_a_sample_that_is_classified_right_there_is_no_cone(subject):
     x, y = subject.samples("train")
-    wrong = set(range(3)) - set(y[logits(subject.model(0), x).argmax(dim=1) == y].tolist())
+    wrong = set(range(3)) - set(y[logits(subject.network(0), x).argmax(dim=1) == y].tolist())
     assert wrong
     with pytest.raises(NetdynError, match=r"at step 0 classifies no .* choose another step"):
         cone.measure(subject, {**CONE, "steps": 0, "digits": sorted(wrong)})
@@ -298,7 +298,7 @@ def test_overlaps_are_those_of_the_library(subject, model):
 
 def test_flips_stand_beside_basins_of_samples_that_are_right(subject):
     settings = {**BASIN, "steps": 10}
-    table, model = adversarial.measure(subject, settings), subject.model(10)
+    table, model = adversarial.measure(subject, settings), subject.network(10)
     x, y = subject.samples("train", 30)
     prediction = logits(model, x).argmax(dim=1)
     assert table["sample"].tolist() == (prediction == y).nonzero().flatten().tolist()
@@ -361,7 +361,7 @@ def test_the_fragile_sample_has_the_smallest_basin_and_what_flips_it_flips_it(
     settings = {**FRAGILE, "steps": steps, "noise_return": noise_return}
     table = fragile_sample.measure(subject, settings)
     summary, images = summary_of(table), images_of(table)
-    (model,) = (model for _, model in subject.each_model(steps))
+    (model,) = (model for _, model in subject.each_network(steps))
     x, y = subject.samples("train", 30)
     basins = adversarial.measure(subject, settings).set_index("sample")["basin"]
     sample = int(summary["sample"])

@@ -11,7 +11,7 @@ from netdyn.data.prepared import load, to_unit, training_samples
 from netdyn.measures.ranks.rpd import rpd_gradient
 from netdyn.networks.lmap import linear_maps
 from netdyn.networks.mlp import initialise
-from netdyn.networks.propagation import logits, propagate, with_batch_statistics
+from netdyn.networks.reading import logits, read
 from netdyn.plan import settings
 from netdyn.plan.tables import TablePlan
 from netdyn.records.files import digest, read_json, read_yaml
@@ -89,7 +89,7 @@ def outcome(digits, run):
     for step in range(run["steps"]):
         steps.take(step)
     x, own = to_unit(images), steps.network().eval()
-    batch = with_batch_statistics(own, x)
+    batch = read(own).with_batch_statistics(x)
     accuracies = [
         (logits(own, to_unit(digits.test_images)).argmax(1) == digits.test_labels).double().mean(),
         (logits(batch, x).argmax(1) == labels).double().mean(),
@@ -100,7 +100,7 @@ def outcome(digits, run):
 
 
 def layer_gradients(model, x, labels):
-    maps, fields = linear_maps(model), list(propagate(model, x))
+    maps, fields = linear_maps(model), list(read(model).propagate(x))
     return torch.stack(
         [
             rpd_gradient(field, labels, maps[l][0].sign()).mean()

@@ -19,7 +19,7 @@ from netdyn.errors import NetdynError
 from netdyn.jobs.measuring import measure_block, quantity, subject_of
 from netdyn.jobs.schedule import RunJob, TimeLeft, needs_training, run_jobs
 from netdyn.jobs.training import train_run
-from netdyn.networks.mlp import MLP
+from netdyn.networks.reading import Network
 from netdyn.plan.targets import Plan
 from netdyn.quantities.subject import Subject
 from netdyn.records import provenance
@@ -44,11 +44,11 @@ class _Interruptible(Subject):
 
     stopping: Callable[[], bool]
 
-    def each_model(self, selector: int | str | list) -> Iterator[tuple[int, MLP]]:
-        for step, model in super().each_model(selector):
+    def each_network(self, selector: int | str | list) -> Iterator[tuple[int, Network]]:
+        for step, network in super().each_network(selector):
             if self.stopping():
                 raise _Stopped
-            yield step, model
+            yield step, network
 
 
 class ScaleRun:

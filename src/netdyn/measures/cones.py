@@ -1,4 +1,4 @@
-"""Cones of single samples (Fig. 4h, 5): their perturbed points, projected, and what basins share.
+"""Cones of single samples (Fig. 4h, 5): their projected perturbed points, and overlaps of basins.
 
 A sample is the apex; at noise amplitude a its perturbed points scatter around or below it. Those
 that keep its prediction lie in its attraction basin (Sec. II.D), and the part of the basin within
@@ -16,8 +16,8 @@ from netdyn.errors import NetdynError
 from netdyn.measures.basins.drawn_noise import drawn_noise
 from netdyn.measures.basins.noise import noisy_samples
 from netdyn.measures.projections import inside_region
-from netdyn.networks.layers import layers
-from netdyn.networks.propagation import as_input, logits, network_input
+from netdyn.networks.propagation import as_input
+from netdyn.networks.reading import Network, read
 from netdyn.runtime.random_streams import generator
 
 __all__ = ["ConeShapes", "Cones", "basin_overlaps", "cone_shapes", "cones", "perturbed_samples"]
@@ -26,7 +26,7 @@ __all__ = ["ConeShapes", "Cones", "basin_overlaps", "cone_shapes", "cones", "per
 class Cones(NamedTuple):
     """Perturbed points of S samples at A amplitudes in T trials, in a projection of D coordinates.
 
-    On the processor, coordinates in float64.
+    All tensors are on the CPU, coordinates in float64.
     """
 
     apexes: Tensor  # (S, D): the samples themselves
@@ -80,7 +80,7 @@ def perturbed_samples(
 
     def draw(place: int, inputs: int) -> Tensor:
         stream = generator(seed, "cone noise", place)
-        # Trial by trial: one draw of all would depend on their number.
+        # Drawn trial by trial: a single draw would depend on the number of trials.
         return torch.stack([torch.randn(inputs, generator=stream) for _ in range(trials)])
 
     for place, sample in enumerate(as_input(x).flatten(1)):
@@ -94,7 +94,7 @@ def perturbed_samples(
 
 @torch.no_grad()
 def cones(
-    model: nn.Module,
+    model: nn.Module | Network,
     x: Tensor,
     project: Callable[[Tensor], Tensor],
     amplitudes: Sequence[float] | Tensor,
@@ -105,14 +105,14 @@ def cones(
 ) -> Cones:
     """Return the perturbed points of each sample, projected, and which keep its prediction.
 
-    One sample's noisy versions are held at a time. The network is in evaluation mode and is not
-    touched.
+    The noisy versions of one sample are held at a time. The network is measured in evaluation mode
+    and left unchanged.
 
     Args:
-        model: any network that `netdyn.networks.layers.layers` reads.
+        model: any network that `netdyn.read` reads, or what it returned.
         project: maps samples (P, N_0) to coordinates (P, D):
-            `netdyn.measures.projections.half_sums` for Fig. 4h; for Fig. 5 what
-            `principal_components` was fitted to.
+            `netdyn.measures.projections.half_sums` for Fig. 4h, the fitted
+            `principal_components` for Fig. 5.
         x, amplitudes, trials, seed, value_range, noise_return: as in `perturbed_samples`, with at
             least one sample.
 
@@ -121,48 +121,48 @@ def cones(
     """
     if not len(x):
         raise NetdynError("cones of no samples: give at least one")
-    x = network_input(layers(model), x)  # (S, N_0)
-    predictions = logits(model, x).argmax(dim=1)  # (S,)
+    network = read(model)
+    x = network.prepare(x)  # (S, N_0)
+    predictions = network.logits(x).argmax(dim=1)  # (S,)
     points, kept = [], []
     noisy_versions = perturbed_samples(x, amplitudes, trials, seed, value_range, noise_return)
     for prediction, noisy in zip(predictions, noisy_versions, strict=True):
-        outputs = logits(model, noisy.flatten(0, 1))  # (A·T, K)
+        outputs = network.logits(noisy.flatten(0, 1))  # (A·T, K)
         is_kept = (outputs.argmax(dim=1) == prediction) & outputs.isfinite().all(dim=1)
         kept.append(is_kept.view(noisy.shape[:2]).cpu())
         points.append(project(noisy.flatten(0, 1)).double().cpu().unflatten(0, noisy.shape[:2]))
     return Cones(project(x).double().cpu(), torch.stack(points), torch.stack(kept))
 
 
-def cone_shapes(found: Cones) -> ConeShapes:
+def cone_shapes(measured: Cones) -> ConeShapes:
     """Return spread, drift and distance to the common mean of each cone at each amplitude."""
-    means = found.points.mean(dim=2)  # (S, A, D)
-    spread = found.points.var(dim=2, correction=0).sum(dim=2).sqrt()
-    drift = (means - found.apexes[:, None]).norm(dim=2)
+    means = measured.points.mean(dim=2)  # (S, A, D)
+    spread = measured.points.var(dim=2, correction=0).sum(dim=2).sqrt()
+    drift = (means - measured.apexes[:, None]).norm(dim=2)
     return ConeShapes(spread, drift, (means - means.mean(dim=0)).norm(dim=2))
 
 
 def basin_overlaps(
     points: Tensor, kept: Tensor, within: Tensor, percentile: float = 99.0
 ) -> tuple[Tensor, Tensor]:
-    """Return how far the effective basins of each two samples overlap, (S, S), and their points.
+    """Return the overlaps of the effective basins of each two samples, (S, S), and their points.
 
     One direction is the share of the counted points of one sample, those that keep its prediction
     and lie within the data's region, inside the region
     (`netdyn.measures.projections.inside_region`) of all points that keep the other's prediction.
     The overlap is the larger of both directions, so that a small basin inside a large one overlaps
-        wholly: 0 for disjoint basins, about the percentile for
-    equal ones.
+    completely: 0 for disjoint basins, about the percentile for equal ones.
 
     Args:
         points: perturbed points in a projection, (S, T, D): those of one amplitude, or of all
-            pooled, `cones.points.flatten(1, 2)`.
+            amplitudes pooled, `cones.points.flatten(1, 2)`.
         kept: whether each keeps its sample's prediction, bool (S, T).
         within: whether each lies within the data's region, bool (S, T).
         percentile: of the Mahalanobis distance at which a region ends, in [0, 100].
 
     Returns:
         The overlaps, symmetric, in [0, 1], float64, NaN where one of the two samples has fewer
-        counted points than 3 or than D + 1 (so few would make a flat region, which holds nothing
+        counted points than 3 or than D + 1 (so few span a flat region, which contains no points
         of the other); and the number of counted points of each sample, (S,).
 
     Raises:

@@ -1,4 +1,4 @@
-"""How far samples lie from the nearest of others: the deviation of test from training samples."""
+"""Distances of samples to the nearest of others: the deviation of test from training samples."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from netdyn.networks.propagation import as_input
 
 __all__ = ["nearest_distance"]
 
-# Distances held at a time (64 MB).
+# Number of distances held at a time (64 MB).
 HELD = 16_000_000
 
 
@@ -22,10 +22,11 @@ def nearest_distance(x: Tensor, others: Tensor) -> Tensor:
 
     Args:
         x: samples, (Q, …), flattened to (Q, N_0); bytes (uint8) are divided by 255.
-        others: samples among which the nearest is sought, (P, …), at least one.
+        others: samples among which the nearest is searched, (P, …), at least one.
 
-    The nearest is found by matrix products in the samples' own precision, which may take one of
-    two that are equally near but for rounding; its distance is then taken from the differences.
+    The nearest is chosen by matrix products in the precision of the samples, which may choose
+    either of two that are equally near but for rounding; its distance is then computed from the
+    differences.
 
     Raises:
         NetdynError: for no others, or another number of inputs.
@@ -36,10 +37,10 @@ def nearest_distance(x: Tensor, others: Tensor) -> Tensor:
             f"samples {tuple(x.shape)} and others {tuple(others.shape)}: give (Q, N) and (P, N), "
             "P at least one"
         )
-    found = []
+    nearest_distances = []
     for part in x.split(max(1, HELD // len(others))):
         # (part, P)
         distances = torch.cdist(part, others, compute_mode="use_mm_for_euclid_dist")
         nearest = others[distances.argmin(dim=1)]  # (part, N_0)
-        found.append((part.double() - nearest.double()).square().mean(dim=1).sqrt())
-    return torch.cat(found)
+        nearest_distances.append((part.double() - nearest.double()).square().mean(dim=1).sqrt())
+    return torch.cat(nearest_distances)

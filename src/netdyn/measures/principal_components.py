@@ -1,4 +1,4 @@
-"""Principal components of samples, by scikit-learn, which only those wait for who ask for them."""
+"""Principal components of samples, by scikit-learn, whose slow import stays in this module."""
 
 from sklearn.decomposition import PCA
 from torch import Tensor
@@ -13,8 +13,8 @@ def principal_components(x: Tensor, components: int = 3) -> PCA:
     """Return scikit-learn's PCA fitted to the samples x (P, …), flattened; Fig. 5 uses three.
 
     The solver is the exact eigendecomposition of the covariance, which draws no random numbers and
-    fixes the signs of the axes. Bytes (uint8) are divided by 255; transform what was treated alike:
-    `principal_components(x).transform(points)`.
+    fixes the signs of the axes. Bytes (uint8) are divided by 255; the same must be done to points
+    before `principal_components(x).transform(points)`.
 
     Raises:
         NetdynError: for more components than samples or inputs.

@@ -5,9 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.networks.layers import layers
-from netdyn.networks.lmap import substitute
-from netdyn.networks.propagation import as_input, logits
+from netdyn.networks.propagation import as_input
+from netdyn.networks.reading import Network, read
 
 __all__ = [
     "bottleneck",
@@ -17,13 +16,13 @@ __all__ = [
     "region",
 ]
 
-# A direction in which the training points spread less than this fraction of their widest spread
-# counts as none: float32 coordinates carry no more than that.
+# A direction counts as flat if the training points spread less in it than this fraction of their
+# widest spread: float32 coordinates are no more precise.
 FLAT = 1e-6
 
 
 @torch.no_grad()
-def output_plane(model: nn.Module) -> Tensor:
+def output_plane(model: nn.Module | Network) -> Tensor:
     """Return the two leading right-singular vectors of the output layer's weight, (2, N_{L−1}).
 
     Rows are orthonormal; each has its component of largest size positive, which fixes its sign.
@@ -31,10 +30,10 @@ def output_plane(model: nn.Module) -> Tensor:
     Raises:
         NetdynError: for an output layer with fewer than two inputs or outputs.
     """
-    weight = layers(model)[-1].linear.weight  # (K, N_{L−1})
+    weight = read(model).layers[-1].linear.weight  # (K, N_{L−1})
     if min(weight.shape) < 2:
         raise NetdynError(
-            f"the output layer takes {weight.shape[1]} values and gives {weight.shape[0]}: "
+            f"the output layer has {weight.shape[1]} inputs and {weight.shape[0]} outputs: "
             "a plane needs two of each"
         )
     plane = torch.linalg.svd(weight.double(), full_matrices=False).Vh[:2]
@@ -42,25 +41,26 @@ def output_plane(model: nn.Module) -> Tensor:
     return (plane * largest.sign()).to(weight.dtype)
 
 
-def bottleneck(model: nn.Module, x: Tensor) -> Tensor:
+def bottleneck(model: nn.Module | Network, x: Tensor) -> Tensor:
     """Return the local fields (h_1, h_2) of a bottleneck before the output layer, (P, 2).
 
     The last hidden activations x^(L−1) times the vectors of `output_plane`: the coordinates of
     Fig. 6 and 7e–h. Evaluation mode; for training mode measure
-    `netdyn.networks.propagation.with_batch_statistics(model, x)` instead of `model`.
+    `netdyn.read(model).with_batch_statistics(x)` instead of `model`.
 
     Args:
-        model: any network that `netdyn.networks.layers.layers` reads.
+        model: any network that `netdyn.read` reads, or what it returned.
         x: samples, (P, …), flattened to (P, N_0); bytes (uint8) are divided by 255.
     """
-    return logits(substitute(model, len(layers(model)), output_plane(model)), x)
+    network = read(model)
+    return network.with_affine_tail(network.depth, output_plane(network)).logits(x)
 
 
 def half_sums(x: Tensor) -> Tensor:
     """Return the sums of the first and of the last half of each sample's inputs, (P, 2).
 
-    The coordinates of Fig. 4h: for 784 inputs, the first and the last 392. Of an odd number the
-    middle input counts to the last half. Bytes (uint8) are divided by 255.
+    The coordinates of Fig. 4h: for 784 inputs, the first and the last 392. Of an odd number of
+    inputs the middle one belongs to the last half. Bytes (uint8) are divided by 255.
     """
     x = as_input(x).flatten(1)
     middle = x.shape[1] // 2
@@ -70,8 +70,8 @@ def half_sums(x: Tensor) -> Tensor:
 def region(points: Tensor, percentile: float = 99.0) -> tuple[Tensor, Tensor, float]:
     """Return mean (D,), covariance (D, D) and radius of the region that points (P, D) occupy.
 
-    The radius is the given percentile of the points' Mahalanobis distances: the region that
-    `inside_region` decides by, for drawing. Infinite where the covariance has no inverse.
+    The radius is the given percentile of the points' Mahalanobis distances: this is the region of
+    `inside_region`, for drawing. It is infinite where the covariance has no inverse.
 
     Raises:
         NetdynError: for fewer than two points or values that are not finite.
@@ -91,12 +91,12 @@ def region(points: Tensor, percentile: float = 99.0) -> tuple[Tensor, Tensor, fl
 def inside_region(
     points: Tensor | np.ndarray, training: Tensor | np.ndarray, percentile: float = 99.0
 ) -> Tensor:
-    """Say which points lie inside the region of a class's training projections, bool (Q,).
+    """Return which points lie inside the region of a class's training projections, bool (Q,).
 
     Inside is a point whose Mahalanobis distance to the training projections, by their mean and
-    covariance, is at most the given percentile of the training projections' own distances. Where
-    those lie on a line (or plane, or in a point), the distance is taken within it, and whatever
-    lies off it is outside.
+    covariance, is at most the given percentile of the distances of the training projections
+    themselves. Where those lie on a line (or plane, or in a point), the distance is measured within
+    it, and all points off it are outside.
 
     Args:
         points: (Q, D).
@@ -130,7 +130,7 @@ def inside_region(
         is_off = (along.abs() > off_plane)[:, flat].any(dim=1)
         return torch.where(is_off, torch.inf, within)
 
-    own = distances(training).cpu().numpy()
-    # Rounding must not push the outermost training projections out of their own region.
-    limit = float(np.percentile(own, percentile)) * (1 + 1e-9)
+    training_distances = distances(training).cpu().numpy()
+    # Rounding must not move the outermost training projections out of their own region.
+    limit = float(np.percentile(training_distances, percentile)) * (1 + 1e-9)
     return distances(points) <= limit

@@ -1,5 +1,5 @@
-"""How a network is read, run and linearised, layer by layer.
+"""Reading a network, passing samples through it and linearising it.
 
-In comes any `torch.nn.Sequential` of linear layers, batch norm and elementwise activations.
-Out go its layers, local fields, logits, L-maps and Jacobians; the network is left alone.
+Input: any `torch.nn.Sequential` of linear layers, batch norm and elementwise activations.
+Output: its layers, local fields, logits, L-maps and Jacobians. The network is left unchanged.
 """

@@ -3,87 +3,81 @@
     J_l[k, i] = mean over samples μ of ∂ logit_k(μ) / ∂ x^(l)_i
 
 The L-map M_l (`netdyn.networks.lmap`) estimates it by taking every later activation as the
-identity. An RPD uses no more of M_l than its signs (Sec. II.C): how many are right is
-`sign_agreement`.
+identity. An RPD uses only the signs of M_l (Sec. II.C): `sign_agreement` returns how many are
+right.
 """
 
 import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.networks.layers import Layer, layers
-from netdyn.networks.lmap import linear_maps
-from netdyn.networks.propagation import apply_norm, network_input
+from netdyn.networks.reading import Network, read
 
 __all__ = ["mean_jacobians", "sign_agreement"]
 
 
-@torch.enable_grad()
-def mean_jacobians(model: nn.Module, x: Tensor, first: int = 0, chunk: int = 1000) -> list[Tensor]:
+def mean_jacobians(
+    model: nn.Module | Network, x: Tensor, first: int = 0, chunk: int = 1000
+) -> list[Tensor]:
     """Return J_first … J_{L−1}, each (K, N_l), float64, in evaluation mode.
 
-    In evaluation mode samples do not meet, so the gradient of Σ_μ logit_k(μ) by x^(l) holds every
-    sample's own: K backward passes serve all layers and samples, and no (P, K, N_l) is ever held.
+    In evaluation mode samples do not interact, so the gradient of Σ_μ logit_k(μ) by x^(l) holds
+    every sample's own: K backward passes serve all layers and samples, and no (P, K, N_l) is ever
+    held.
 
     Args:
-        model: any network that `netdyn.networks.layers.layers` reads; it is left as it was found.
-            For training mode give `netdyn.networks.propagation.with_batch_statistics(model, x)`:
-            statistics then count as constants, as they do in the L-map.
+        model: any network that `netdyn.read` reads, or what it returned; it is left unchanged. For
+            training mode use `netdyn.read(model).with_batch_statistics(x)`: statistics then count
+            as constants, as they do in the L-map.
         x: samples, (P, …), at least one, flattened to (P, N_0); bytes (uint8) are divided by 255.
-        first: the first layer wanted, 0 … L−1; 0 is the input.
+        first: the first layer whose Jacobian is returned, 0 … L−1; 0 is the input.
         chunk: samples held at a time.
 
     Raises:
         NetdynError: for no samples or a layer outside 0 … L−1.
     """
-    read = layers(model)
-    if not 0 <= first < len(read):
+    return _mean_jacobians(read(model), x, first, chunk)
+
+
+@torch.enable_grad()
+def _mean_jacobians(network: Network, x: Tensor, first: int, chunk: int) -> list[Tensor]:
+    if not 0 <= first < network.depth:
         raise NetdynError(
-            f"layer {first}: a network of {len(read)} weight layers has Jacobians "
-            f"0 … {len(read) - 1}"
+            f"layer {first}: a network of {network.depth} weight layers has Jacobians "
+            f"0 … {network.depth - 1}"
         )
     if len(x) == 0:
         raise NetdynError("a mean Jacobian needs at least one sample")
-    classes = read[-1].linear.out_features
+    classes = network.classes
     sums = [
         layer.linear.weight.new_zeros(classes, layer.linear.in_features, dtype=torch.float64)
-        for layer in read[first:]
+        for layer in network.layers[first:]
     ]
     for part in x.split(chunk):
-        inputs, outputs = _inputs_and_logits(read, network_input(read, part), first)
+        activations, outputs = network.differentiable_pass(network.prepare(part), first)
         for k in range(classes):
             gradients = torch.autograd.grad(
-                outputs[:, k].sum(), inputs, retain_graph=k < classes - 1
+                outputs[:, k].sum(), activations, retain_graph=k < classes - 1
             )
             for total, gradient in zip(sums, gradients, strict=True):
                 total[k] += gradient.sum(dim=0, dtype=torch.float64)
     return [total / len(x) for total in sums]
 
 
-def _inputs_and_logits(read: list[Layer], x: Tensor, first: int) -> tuple[list[Tensor], Tensor]:
-    """Return x^(first) … x^(L−1) and the logits, with a graph from x^(first) on."""
-    inputs = []
-    for l, (linear, norm, activation) in enumerate(read):
-        if l == first:
-            x = x.detach().requires_grad_()
-        if l >= first:
-            inputs.append(x)
-        h = apply_norm(norm, linear(x))
-        x = h if activation is None else activation(h)
-    return inputs, x
-
-
-def sign_agreement(model: nn.Module, x: Tensor, first: int = 0, chunk: int = 1000) -> list[float]:
+def sign_agreement(
+    model: nn.Module | Network, x: Tensor, first: int = 0, chunk: int = 1000
+) -> list[float]:
     """Return per layer l = first … L−1 the share of entries with sign(M_l) = sign(J_l), in [0, 1].
 
-    Two zeros agree; a zero and another number do not. A half is what signs drawn at random reach,
-    and 1 what a linear network does, as does the last layer of any, up to entries that are zero
-    but for rounding.
+    Two zeros agree; a zero and another number do not. Signs drawn at random reach one half. A
+    linear network reaches 1, and so does the last layer of any network, up to entries that are
+    zero but for rounding.
 
     Args and Raises: as for `mean_jacobians`.
     """
-    jacobians = mean_jacobians(model, x, first, chunk)
+    network = read(model)
+    jacobians = _mean_jacobians(network, x, first, chunk)
     return [
         (weight.sign() == jacobian.sign()).double().mean().item()
-        for (weight, _), jacobian in zip(linear_maps(model, first), jacobians, strict=True)
+        for (weight, _), jacobian in zip(network.linear_maps(first), jacobians, strict=True)
     ]

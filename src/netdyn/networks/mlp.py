@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.networks.layers import ACTIVATIONS, layers
-from netdyn.networks.propagation import local_fields
+from netdyn.networks.layers import ACTIVATIONS
+from netdyn.networks.reading import Network, local_fields, read
 from netdyn.runtime.random_streams import generator
 
 __all__ = ["MLP", "initialise"]
@@ -28,7 +28,7 @@ class MLP(nn.Sequential):
     Weights start as PyTorch's default: U(−1/√fan_in, 1/√fan_in); see `initialise`.
 
     Raises:
-        NetdynError: for widths, an activation or a momentum that make no network.
+        NetdynError: for invalid widths, an unknown activation or a momentum outside [0, 1].
     """
 
     def __init__(
@@ -67,21 +67,21 @@ class MLP(nn.Sequential):
 
 @torch.no_grad()
 def initialise(
-    model: nn.Module, seed: int, scale: float = 1.0, weight_range: float | None = None
+    model: nn.Module | Network, seed: int, scale: float = 1.0, weight_range: float | None = None
 ) -> None:
     """Draw the initial weights and biases of every Linear layer in place.
 
     Args:
-        model: any network that `layers` reads.
+        model: any network that `netdyn.read` reads, or what it returned.
         seed: master seed; the weights come from its stream "initial weights".
         scale: factor on weights and biases of every layer, > 0 (8 in the shallow grokking recipe).
-        weight_range: r of U(−r, r), the same in all layers; None takes PyTorch's default
-            r = 1/√fan_in, which shrinks as layers widen.
+        weight_range: r of U(−r, r), the same in all layers; None means PyTorch's
+            default r = 1/√fan_in, which shrinks as layers widen.
 
-    Batch norm's own parameters are not touched.
+    The parameters of batch norm are left unchanged.
     """
     stream = generator(seed, "initial weights")
-    for linear, _, _ in layers(model):
+    for linear, _, _ in read(model).layers:
         bound = (
             1 / math.sqrt(linear.in_features) if weight_range is None else weight_range
         ) * scale

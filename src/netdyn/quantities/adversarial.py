@@ -33,10 +33,10 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         of its variants with shortened steps the smallest: closer to the smallest there is).
     """
     tables = []
-    for step, model in subject.each_model(settings["steps"]):
-        basins, x, y = single_basins(subject, model, settings)
+    for step, network in subject.each_network(settings["steps"]):
+        basins, x, y = single_basins(subject, network, settings)
         flips = [
-            deepfool(model, x, iterations=iterations, longest_step=longest)
+            deepfool(network, x, iterations=iterations, longest_step=longest)
             for longest, iterations in STEPS
         ]
         published = flips[0]

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from netdyn.data.translation import translate
 from netdyn.errors import NetdynError
 from netdyn.measures.cones import Cones, cones
 from netdyn.measures.principal_components import principal_components
 from netdyn.measures.projections import half_sums, inside_region
-from netdyn.networks.propagation import logits
+from netdyn.networks.reading import Network
 from netdyn.quantities.perturbed import amplitude_grid
 from netdyn.quantities.subject import Subject
 from netdyn.runtime.random_streams import generator
@@ -86,8 +86,8 @@ def single_sample_cones(
         points = project(with_copies(sample))  # (copies, D)
         return bool(inside_region(points, data, settings["percentile"]).all())
 
-    for step, model in subject.each_model(settings["steps"]):
-        chosen = _chosen(model, images, labels, within, settings, seed)
+    for step, network in subject.each_network(settings["steps"]):
+        chosen = _chosen(network, images, labels, within, settings, seed)
         if not chosen:
             raise NetdynError(
                 f"{subject.run_folder} at step {step} classifies no training sample of the digits "
@@ -100,13 +100,13 @@ def single_sample_cones(
         )
         for returned in noise_returns:
             found = cones(
-                model, x, project, amplitudes, settings["trials"], seed, noise_return=returned
+                network, x, project, amplitudes, settings["trials"], seed, noise_return=returned
             )
             yield MeasuredCones(step, returned, samples, found)
 
 
 def _chosen(
-    model: nn.Module,
+    network: Network,
     images: Tensor,
     labels: Tensor,
     within: Callable[[int], bool],
@@ -119,7 +119,7 @@ def _chosen(
         members = (labels == digit).nonzero().squeeze(1)  # (n_k,)
         order = torch.randperm(len(members), generator=generator(seed, "cone samples", digit))
         members = members[order.to(members.device)]
-        right = logits(model, images[members]).argmax(dim=1) == digit
+        right = network.logits(images[members]).argmax(dim=1) == digit
         fitting = (sample for sample in members[right].tolist() if within(sample))
         chosen += itertools.islice(fitting, settings["samples_per_class"])
     return chosen

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.networks.propagation import logits
+from netdyn.networks.reading import Network
 from netdyn.networks.running_statistics import started_from_first_batch
 from netdyn.quantities.subject import Subject
 
@@ -33,20 +34,20 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
             f"run {subject.run_folder} kept no step 1, from which the first batch's statistics "
             "are read: let its snapshots hold it (every_step_until: 1)"
         )
-    after_one_step = subject.model(1)
+    after_one_step = subject.network(1)
     x, y = subject.samples("test")
     rows = []
-    for step, model in subject.each_model(settings["steps"]):
-        restarted = started_from_first_batch(model, after_one_step)
+    for step, network in subject.each_network(settings["steps"]):
+        restarted = started_from_first_batch(network, after_one_step)
         rows.append(
             {
                 "step": step,
-                "test_accuracy": _accuracy(model, x, y),
+                "test_accuracy": _accuracy(network, x, y),
                 "test_accuracy_first_batch": _accuracy(restarted, x, y),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _accuracy(model, x, y) -> float:
-    return (logits(model, x).argmax(1) == y).double().mean().item()
+def _accuracy(network: Network, x: Tensor, y: Tensor) -> float:
+    return (network.logits(x).argmax(1) == y).double().mean().item()

@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from netdyn.errors import NetdynError
 from netdyn.measures.adversarial import deepfool
 from netdyn.measures.cones import perturbed_samples
-from netdyn.networks.propagation import logits
+from netdyn.networks.reading import Network
 from netdyn.quantities.perturbed import amplitude_grid
 from netdyn.quantities.single_basins import single_basins
 from netdyn.quantities.subject import Subject
@@ -46,8 +46,8 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         NetdynError: where no measured sample is classified right.
     """
     tables = []
-    for step, model in subject.each_model(settings["steps"]):
-        images, summary = _fragile(subject, model, settings)
+    for step, network in subject.each_network(settings["steps"]):
+        images, summary = _fragile(subject, network, settings)
         pixels = [
             pd.DataFrame({"kind": kind, "pixel": range(len(image)), "value": image.tolist()})
             for kind, image in images.items()
@@ -60,16 +60,16 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
 
 
 def _fragile(
-    subject: Subject, model: nn.Module, settings: Mapping
+    subject: Subject, network: Network, settings: Mapping
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the images (N_0,) by kind and the numbers by name of one network's sample."""
-    basins, x, y = single_basins(subject, model, settings)
-    right = logits(model, x).argmax(dim=1) == y
+    basins, x, y = single_basins(subject, network, settings)
+    right = network.logits(x).argmax(dim=1) == y
     if not right.any():
         raise NetdynError(f"{subject.run_folder} classifies none of {len(y)} samples right")
     chosen = torch.where(right, basins, torch.inf).argmin()
     original, label = x[chosen], y[chosen].item()
-    flips = deepfool(model, original.unsqueeze(0))
+    flips = deepfool(network, original.unsqueeze(0))
     images = {"original": original}
     summary = {
         "sample": chosen.item(),
@@ -78,7 +78,7 @@ def _fragile(
         "flip_distance": flips.distance.item(),
         "prediction_original": flips.prediction.item(),
     }
-    noisy = _misclassified(model, original, label, settings)
+    noisy = _misclassified(network, original, label, settings)
     if noisy is not None:
         images |= {"noisy": noisy["image"], "noise": noisy["image"] - original}
         summary |= {name: noisy[name] for name in noisy if name != "image"}
@@ -94,7 +94,7 @@ def _fragile(
 
 
 def _misclassified(
-    model: nn.Module, original: Tensor, label: int, settings: Mapping
+    network: Network, original: Tensor, label: int, settings: Mapping
 ) -> dict[str, Any] | None:
     """Return a misclassified noisy version at the amplitude that misclassifies most, if any does.
 
@@ -106,7 +106,7 @@ def _misclassified(
         noise_return=settings["noise_return"],
     )  # (A, T, N_0)  # fmt: skip
     for amplitude, images in zip(grid, noisy, strict=True):
-        predictions = logits(model, images).argmax(dim=1)  # (T,)
+        predictions = network.logits(images).argmax(dim=1)  # (T,)
         flipped = predictions != label
         share = flipped.double().mean().item()
         if share > 0.5:

@@ -1,13 +1,11 @@
 """What RPDs and their gradients share: the local fields and L-map signs of every hidden layer."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
 
-from netdyn.networks.layers import layers
-from netdyn.networks.lmap import linear_maps
-from netdyn.networks.propagation import propagate
 from netdyn.quantities.subject import Subject, in_mode
 
 __all__ = ["hidden_layers"]
@@ -26,16 +24,13 @@ def hidden_layers(
         the columns step, mode, layer and samples_measured; the local fields h^(l) (P, N_l); the
         labels (P,); and sign(M_l), (K, N_l).
     """
-    some, everything = subject.samples("train", settings["samples"]), subject.samples("train")
+    some, complete = subject.samples("train", settings["samples"]), subject.samples("train")
     full = subject.steps(settings.get("all_samples_at", []))
-    for step, model in subject.each_model(settings["steps"]):
-        x, y = everything if step in full else some
+    for step, network in subject.each_network(settings["steps"]):
+        x, y = complete if step in full else some
         for mode in subject.modes(settings["modes"]):
-            network = in_mode(model, x, mode)
-            maps = linear_maps(network)
-            depth = len(layers(network))
-            for l, field in enumerate(propagate(network, x), 1):
-                if l == depth:
-                    break
+            measured = in_mode(network, x, mode)
+            maps, fields = measured.linear_maps(), measured.propagate(x)
+            for l, field in enumerate(itertools.islice(fields, len(measured.sites)), 1):
                 columns = {"step": step, "mode": mode, "layer": l, "samples_measured": len(y)}
                 yield columns, field, y, maps[l][0].sign()

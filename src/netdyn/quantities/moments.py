@@ -22,10 +22,10 @@ def views(subject: Subject, settings: Mapping) -> Iterator[tuple[dict[str, Any],
     """
     for moment, selector in settings["moments"].items():
         (step,) = subject.steps(selector)
-        model = subject.model(step)
+        network = subject.network(step)
         for split, mode in settings["views"]:
             x, y = subject.samples(split)
-            points = bottleneck(in_mode(model, x, mode), x)  # (P, 2)
+            points = bottleneck(in_mode(network, x, mode), x)  # (P, 2)
             for digit in settings["digits"]:
                 columns = {"moment": moment, "step": step, "split": split, "mode": mode}
                 yield {**columns, "digit": digit}, points[y == digit].cpu()

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from netdyn.measures.basins.sizes import sample_noise_correct, weight_noise_correct
+from netdyn.networks.reading import Network
 from netdyn.quantities.subject import Subject
 
 __all__ = ["amplitude_grid", "groups", "perturbed_groups"]
@@ -32,18 +33,20 @@ def perturbed_groups(
         settings: steps, space, amplitudes, trials, samples, noise_return (sample space) and of.
     """
     x, y = subject.samples("train", settings["samples"])
-    for step, model in subject.each_model(settings["steps"]):
-        correct = _correct(subject, model, x, y, settings)  # (A, P)
+    for step, network in subject.each_network(settings["steps"]):
+        correct = _correct(subject, network, x, y, settings)  # (A, P)
         for columns, part in groups(correct, y, settings["of"]):
             yield {"step": step, "space": settings["space"], **columns}, part
 
 
-def _correct(subject: Subject, model: nn.Module, x: Tensor, y: Tensor, settings: Mapping) -> Tensor:
+def _correct(subject: Subject, network: Network, x: Tensor, y: Tensor, settings: Mapping) -> Tensor:
     grid, seed = amplitude_grid(settings["amplitudes"]), subject.settings["seed"]
     if settings["space"] == "weight":
-        return weight_noise_correct(model, x, y, grid, settings["trials"], seed)
-    returned = settings.get("noise_return", "affine")
-    return sample_noise_correct(model, x, y, grid, settings["trials"], seed, noise_return=returned)
+        return weight_noise_correct(network, x, y, grid, settings["trials"], seed)
+    noise_return = settings.get("noise_return", "affine")
+    return sample_noise_correct(
+        network, x, y, grid, settings["trials"], seed, noise_return=noise_return
+    )
 
 
 def groups(correct: Tensor, y: Tensor, wanted: list[str]) -> Iterator[tuple[dict, Tensor]]:

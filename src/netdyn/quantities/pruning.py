@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from torch import Tensor
 
-from netdyn.networks.layers import layers
-from netdyn.networks.lmap import prune
-from netdyn.networks.propagation import logits
+from netdyn.networks.lmap import pruned
+from netdyn.networks.reading import Network
 from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
@@ -25,23 +25,24 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     rows = []
     for split in settings["splits"]:
         x, y = subject.samples(split)
-        for step, model in subject.each_model(settings["steps"]):
-            every = range(1, len(layers(model)) + 1)
-            wanted = every if settings["start_layers"] == "all" else settings["start_layers"]
-            full = _accuracy(model, x, y)
-            for start in wanted:
-                pruned = _accuracy(prune(model, start), x, y)
+        for step, network in subject.each_network(settings["steps"]):
+            start_layers = settings["start_layers"]
+            if start_layers == "all":
+                start_layers = range(1, network.depth + 1)
+            full = _accuracy(network, x, y)
+            for start in start_layers:
+                accuracy = _accuracy(pruned(network, start), x, y)
                 rows.append(
                     {
                         "step": step,
                         "split": split,
                         "start_layer": start,
-                        "accuracy": pruned,
+                        "accuracy": accuracy,
                         "full_accuracy": full,
                     }
                 )
     return pd.DataFrame(rows)
 
 
-def _accuracy(model, x, y) -> float:
-    return (logits(model, x).argmax(1) == y).double().mean().item()
+def _accuracy(network: Network, x: Tensor, y: Tensor) -> float:
+    return (network.logits(x).argmax(1) == y).double().mean().item()

@@ -30,12 +30,12 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     samples = {"train": (training, training_labels), "test": subject.samples("test")}
     own = {"train": training_labels.cpu(), "test": samples["test"][1].cpu()}
     rows = []
-    for step, model in subject.each_model(settings["steps"]):
-        reference = bottleneck(in_mode(model, training, "training"), training).cpu()  # (P, 2)
+    for step, network in subject.each_network(settings["steps"]):
+        reference = bottleneck(in_mode(network, training, "training"), training).cpu()  # (P, 2)
         for split, mode in settings["views"]:
             x, y = samples[split][0], own[split]
             # On the CPU: so few coordinates are not worth a GPU's launches.
-            points = bottleneck(in_mode(model, x, mode), x).cpu()  # (P_split, 2)
+            points = bottleneck(in_mode(network, x, mode), x).cpu()  # (P_split, 2)
             for digit in settings["digits"]:
                 inside = inside_region(
                     points[y == digit], reference[own["train"] == digit], settings["percentile"]

@@ -23,7 +23,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     x, _ = subject.samples("train", settings["samples"])
     rows = [
         {"step": step, "layer": layer, "agreement": agreement}
-        for step, model in subject.each_model(settings["steps"])
-        for layer, agreement in enumerate(jacobian.sign_agreement(model, x, first=1), 1)
+        for step, network in subject.each_network(settings["steps"])
+        for layer, agreement in enumerate(jacobian.sign_agreement(network, x, first=1), 1)
     ]
     return pd.DataFrame(rows)

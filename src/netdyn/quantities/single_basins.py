@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from netdyn.measures.basins.sizes import basin_sizes, sample_noise_correct
+from netdyn.networks.reading import Network
 from netdyn.quantities.perturbed import amplitude_grid
 from netdyn.quantities.subject import Subject
 
@@ -12,7 +13,7 @@ __all__ = ["single_basins"]
 
 
 def single_basins(
-    subject: Subject, model: nn.Module, settings: Mapping
+    subject: Subject, network: Network, settings: Mapping
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the sample-space basin size of each measured training sample, and the samples.
 
@@ -28,7 +29,7 @@ def single_basins(
     x, y = subject.samples("train", settings["samples"])
     grid = amplitude_grid(settings["amplitudes"])
     correct = sample_noise_correct(
-        model, x, y, grid, settings["trials"], subject.settings["seed"],
+        network, x, y, grid, settings["trials"], subject.settings["seed"],
         noise_return=settings["noise_return"],
     )  # fmt: skip
     return basin_sizes(grid, correct), x, y

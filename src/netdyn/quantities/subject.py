@@ -1,4 +1,4 @@
-"""What is measured: a run's networks at chosen steps, and its samples, on the chosen device."""
+"""The subject of a measurement: a run's networks and samples, on the chosen device."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,8 +9,7 @@ from torch import Tensor
 
 from netdyn.data import prepared
 from netdyn.errors import NetdynError
-from netdyn.networks.mlp import MLP
-from netdyn.networks.propagation import with_batch_statistics
+from netdyn.networks.reading import Network, read
 from netdyn.records.files import read_json
 from netdyn.results import runs
 from netdyn.runtime.devices import measuring_device
@@ -19,9 +18,10 @@ __all__ = ["Subject", "in_mode"]
 
 
 class Subject(NamedTuple):
-    """A whole run, the data set it was trained on, and the device that measures it.
+    """A complete run, the data set it was trained on, and the device that measures it.
 
-    Opened by its settings alone (`of_data`) it has samples but no networks, and no folder.
+    A subject that was opened by its settings alone (`of_data`) has samples, but no networks and no
+    folder.
     """
 
     run_folder: Path | None
@@ -46,12 +46,12 @@ class Subject(NamedTuple):
         return cls(None, settings, loaded, measuring_device(device))
 
     def steps(self, selector: int | str | list) -> list[int]:
-        """Return the kept steps that the selector means (see `runs.select_steps`)."""
+        """Return the snapshot steps that the selector means (see `runs.select_steps`)."""
         return runs.select_steps(self.run_folder, selector)
 
-    def model(self, step: int) -> MLP:
-        """Return the network after `step` steps, in float32: what is measured is its function."""
-        return runs.load_model(self.run_folder, step).float().to(self.device)
+    def network(self, step: int) -> Network:
+        """Return the network after `step` steps, read, in float32: its function is measured."""
+        return read(runs.load_model(self.run_folder, step).float().to(self.device))
 
     def samples(self, split: str, count: int | str = "all") -> tuple[Tensor, Tensor]:
         """Return inputs in [0, 1] (P, N_0) and labels (P,) of the run's "train" or "test" samples.
@@ -62,25 +62,26 @@ class Subject(NamedTuple):
             images, labels = prepared.training_samples(self.loaded, self.settings)
         else:
             images, labels = self.loaded.test_images, self.loaded.test_labels
-        # A sweep over sample sizes asks for one count; the smaller runs give all they have.
+        # A sweep over sample sizes requests one count; smaller runs return all their samples.
         if count != "all" and count < len(labels):
             chosen = prepared.subset(labels, count, self.settings["seed"])
             images, labels = images[chosen], labels[chosen]
         return prepared.to_unit(images.to(self.device)), labels.to(self.device)
 
-    def modes(self, wanted: list[str]) -> list[str]:
+    def modes(self, requested: list[str]) -> list[str]:
         """Return the modes to measure in: without batch norm there is only evaluation mode."""
-        return wanted if self.settings["batch_norm"] else ["evaluation"]
+        return requested if self.settings["batch_norm"] else ["evaluation"]
 
-    def each_model(self, selector: int | str | list) -> Iterator[tuple[int, MLP]]:
+    def each_network(self, selector: int | str | list) -> Iterator[tuple[int, Network]]:
+        """Yield each step that the selector means, with its network."""
         for step in self.steps(selector):
-            yield step, self.model(step)
+            yield step, self.network(step)
 
 
-def in_mode(model: MLP, x: Tensor, mode: str) -> torch.nn.Sequential:
+def in_mode(network: Network, x: Tensor, mode: str) -> Network:
     """Return the network as it acts on x in "evaluation" or in "training" mode (α = 1 in Eq. 3)."""
     if mode == "evaluation":
-        return model
+        return network
     if mode == "training":
-        return with_batch_statistics(model, x)
+        return network.with_batch_statistics(x)
     raise NetdynError(f"mode {mode!r}: choose evaluation or training")

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.measures.ranks.rpd import rank_probability, rpd_gradient
-from netdyn.networks.lmap import linear_map
 from netdyn.networks.mlp import MLP, initialise
-from netdyn.networks.propagation import local_fields, logits
+from netdyn.networks.reading import read
 from netdyn.runtime.random_streams import generator
 
 __all__ = ["SETTINGS", "measure"]
@@ -150,10 +149,11 @@ def _trained(
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(x), labels).backward()
         optimizer.step()
-    signs = linear_map(model, 1)[0].detach().sign()  # (K, N_1)
+    network = read(model)
+    signs = network.linear_maps(1)[0][0].sign()  # (K, N_1)
     weight = model[0].weight.detach() * signs[A, :, None]  # (N_1, 2)
     directions = weight / weight.norm(dim=1, keepdim=True)
-    fields = local_fields(model, x)[0]  # (P, N_1)
+    fields = network.local_fields(x)[0]  # (P, N_1)
     density = rank_probability(fields, labels, signs, settings["bins"])[A]
     r = (np.arange(settings["bins"]) + 0.5) / settings["bins"]
     for group, points in zip("AB", samples, strict=True):
@@ -163,6 +163,6 @@ def _trained(
     for quantity, value in {
         "gradient": float(rpd_gradient(fields, labels, signs)[A].mean()),
         "resultant": float(directions.mean(0).norm()),
-        "accuracy": float((logits(model, x).argmax(1) == labels).double().mean()),
+        "accuracy": float((network.logits(x).argmax(1) == labels).double().mean()),
     }.items():
         yield from _rows(panel, quantity, "A", np.array([np.nan]), np.array([value]))

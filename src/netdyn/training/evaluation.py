@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.data import prepared
-from netdyn.networks.layers import layers
-from netdyn.networks.propagation import batch_statistics, logits
+from netdyn.networks.reading import Network, read
 
 __all__ = ["Evaluator", "statistics_distance"]
 
@@ -56,10 +55,11 @@ class Evaluator:
             Accuracies lie in [0, 1], NaN where the outputs are not finite; losses are means over
             samples.
         """
-        train_loss, train_accuracy, met = self._training_samples(model)
-        test_logits = logits(model, self.test_images, CHUNK)  # (P_test, K)
+        network = read(model)
+        train_loss, train_accuracy, met = self._training_samples(network)
+        test_logits = network.logits(self.test_images, CHUNK)  # (P_test, K)
         own_logits = (
-            batch_statistics(model, self.test_images)[0] if self.batch_norm else test_logits
+            network.batch_statistics(self.test_images)[0] if self.batch_norm else test_logits
         )
         judged = [self._judged(outputs, self.test_labels) for outputs in (test_logits, own_logits)]
         (test_loss, correct), (_, own_correct) = torch.stack(judged).tolist()
@@ -72,12 +72,11 @@ class Evaluator:
             "test_accuracy": correct / len(self.test_labels),
             "test_accuracy_batch_statistics": own_correct / len(self.test_labels),
         }
-        read = layers(model)
         numbers = {
             f"weight_norm_{l}": layer.linear.weight.detach().norm()
-            for l, layer in enumerate(read, 1)
+            for l, layer in enumerate(network.layers, 1)
         }
-        for l, (layer, statistics) in enumerate(zip(read, met, strict=True), 1):
+        for l, (layer, statistics) in enumerate(zip(network.layers, met, strict=True), 1):
             if statistics is not None:
                 numbers[f"statistics_distance_{l}"] = statistics_distance(layer.norm, *statistics)
         # All at once: a GPU is waited for whenever a number is read.
@@ -85,7 +84,7 @@ class Evaluator:
         return row
 
     def _training_samples(
-        self, model: nn.Module
+        self, network: Network
     ) -> tuple[float, float, list[tuple[Tensor, Tensor] | None]]:
         """Return loss, accuracy and the first batch's statistics, all in training mode."""
         size = self.batch if self.batch_norm else min(CHUNK, len(self.labels))
@@ -95,7 +94,7 @@ class Evaluator:
         for x, y in zip(self.images.split(size), self.labels.split(size), strict=True):
             if self.batch_norm and len(y) < size:
                 break
-            outputs, met = batch_statistics(model, self._input(x))
+            outputs, met = network.batch_statistics(self._input(x))
             first = met if first is None else first
             judged.append(self._judged(outputs, y))
             counts.append(len(y))

@@ -1,5 +1,5 @@
-"""Attraction basins of samples and of weights: how much noise a network bears.
+"""Attraction basins of samples and of weights: how much noise a network tolerates.
 
-In come a network, samples, their classes and a seed for the noise.
-Out go shares of correct answers by amplitude, and sizes of basins with their errors.
+Input: a network, samples, their classes and a seed for the noise.
+Output: shares of correct predictions by amplitude, and sizes of basins with their errors.
 """

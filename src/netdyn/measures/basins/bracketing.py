@@ -1,10 +1,10 @@
-"""Basin sizes by bracketing: forward passes go where the accuracy falls through 50 %.
+"""Basin sizes by bracketing: passes only at amplitudes where the accuracy falls through 50 %.
 
 The definition is that of `netdyn.measures.basins.sizes`, and the noise is the same draw for draw:
-with as many trials, `find_basins` gives what a fine grid of amplitudes gives, for a few passes per
-trial. A pilot on some of the samples scans from `smallest` upward by octaves (factors of 2) to the
-first one in which the accuracy falls below one half; then all samples are evaluated closely around
-there.
+with as many trials, `find_basins` returns what a fine grid of amplitudes returns, for a few passes
+per trial. A pilot on some of the samples scans from `smallest` upward by octaves (factors of 2) to
+the first one in which the accuracy falls below one half; then all samples are evaluated at
+amplitudes close to that crossing.
 """
 
 import math
@@ -19,6 +19,7 @@ from netdyn.errors import NetdynError
 from netdyn.measures.basins.accuracy_curves import SURE, AccuracyCurves, group_means
 from netdyn.measures.basins.crossings import LEVEL, STEPS, Scan, search
 from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise
+from netdyn.networks.reading import Network, read
 
 __all__ = ["Basins", "GroupBasins", "find_basins"]
 
@@ -50,7 +51,7 @@ class Basins(NamedTuple):
 
 
 def find_basins(
-    model: nn.Module,
+    model: nn.Module | Network,
     x: Tensor,
     y: Tensor,
     space: str,
@@ -97,11 +98,12 @@ def find_basins(
             `netdyn.measures.basins.sizes`.
     """
     _check(x, y, space, trials, groups, error, smallest, largest)
+    network = read(model)
 
     def noise_on(x: Tensor, y: Tensor) -> _Counted:
         if space == "weight":
-            return _Counted(WeightNoise(model, x, y, seed), len(x))
-        return _Counted(SampleNoise(model, x, y, seed, value_range, noise_return), len(x))
+            return _Counted(WeightNoise(network, x, y, seed), len(x))
+        return _Counted(SampleNoise(network, x, y, seed, value_range, noise_return), len(x))
 
     passes = noise_on(x, y)
     nothing = torch.zeros(1, 1, dtype=torch.float64)

@@ -1,14 +1,13 @@
 """Passes of noisy samples, or of samples through noisy weights, one trial of noise at a time.
 
-What `netdyn.measures.basins.sizes` evaluates on a grid of amplitudes and
-`netdyn.measures.basins.bracketing` near the crossing: both see the same noise, which depends on the
-seed, the trial and the sample's place (or the layer).
+`netdyn.measures.basins.sizes` evaluates them on a grid of amplitudes and
+`netdyn.measures.basins.bracketing` near the crossing. Both use the same noise, which depends on the
+seed, the trial and the sample's position (or the layer).
 """
 
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +15,8 @@ from torch import Tensor, nn
 from netdyn.errors import NetdynError
 from netdyn.measures.basins.drawn_noise import drawn_noise
 from netdyn.measures.basins.noise import checked_return, noisy_samples
-from netdyn.networks.layers import Layer, layers
-from netdyn.networks.propagation import network_input
+from netdyn.networks.layers import FoldedLayer
+from netdyn.networks.reading import Network
 from netdyn.runtime.products import linear
 from netdyn.runtime.random_streams import generator
 
@@ -32,43 +31,19 @@ SAMPLES_PER_PASS = 1000
 SAMPLES_PER_PASS_ON_GPU = 10_000
 
 
-class _Folded(NamedTuple):
-    """One layer x → f(W x + b), batch norm folded into W and b; `scale` is what W was scaled by."""
-
-    weight: Tensor  # (N_l, N_{l−1})
-    bias: Tensor | None  # (N_l,)
-    activation: nn.Module | None
-    scale: Tensor | None  # (N_l,); None without batch norm
-
-
-def _fold(layer: Layer) -> _Folded:
-    """Fold batch norm in evaluation mode, an affine map of each neuron, into its linear layer."""
-    linear, norm, activation = layer
-    if norm is None:
-        return _Folded(linear.weight, linear.bias, activation, None)
-    scale = (norm.running_var + norm.eps).rsqrt()
-    if norm.weight is not None:
-        scale = scale * norm.weight
-    bias = -norm.running_mean if linear.bias is None else linear.bias - norm.running_mean
-    bias = scale * bias
-    if norm.bias is not None:
-        bias = bias + norm.bias
-    return _Folded(scale.unsqueeze(1) * linear.weight, bias, activation, scale)
-
-
-def _check_samples(read: Sequence[Layer], x: Tensor, y: Tensor) -> None:
-    network_input(read, x[:1])
+def _check_samples(network: Network, x: Tensor, y: Tensor) -> None:
+    network.prepare(x[:1])
     if x.is_floating_point() and not x.isfinite().all():
-        raise NetdynError("samples hold NaN or infinite values: leave these samples out")
-    classes = read[-1].linear.out_features
+        raise NetdynError("samples hold NaN or infinite values: remove these samples")
     if y.shape != x.shape[:1] or y.is_floating_point():
         raise NetdynError(
             f"labels of shape {tuple(y.shape)}, {y.dtype}, for {len(x)} samples: give "
             "one label per sample, a whole number"
         )
-    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
+    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < network.classes:
         raise NetdynError(
-            f"labels run from {y.min()} to {y.max()}: the network has the classes 0 … {classes - 1}"
+            f"labels run from {y.min()} to {y.max()}: "
+            f"the network has the classes 0 … {network.classes - 1}"
         )
 
 
@@ -76,7 +51,7 @@ def _samples_per_pass(device: torch.device) -> int:
     return SAMPLES_PER_PASS if device.type == "cpu" else SAMPLES_PER_PASS_ON_GPU
 
 
-def _is_correct(folded: Sequence[_Folded], h: Tensor, y: Tensor) -> Tensor:
+def _is_correct(folded: Sequence[FoldedLayer], h: Tensor, y: Tensor) -> Tensor:
     """Return which samples are classified as y, given h^(1) (S, N_1), which is overwritten."""
     for layer, after in zip(folded, [*folded[1:], None], strict=True):
         if after is None:
@@ -96,22 +71,21 @@ class SampleNoise:
     @torch.no_grad()
     def __init__(
         self,
-        model: nn.Module,
+        network: Network,
         x: Tensor,
         y: Tensor,
         seed: int,
         value_range: tuple[float, float] = (0.0, 1.0),
         noise_return: str = "affine",
     ):
-        self._read = layers(model)
-        _check_samples(self._read, x, y)
+        _check_samples(network, x, y)
         if x.dtype == torch.uint8 and tuple(value_range) != (0.0, 1.0):
             raise NetdynError(
                 f"value_range {value_range}: bytes are divided by 255, leave it (0, 1)"
             )
         self._low, self._high = checked_return(noise_return, value_range)
         self._return = noise_return
-        self._folded = [_fold(layer) for layer in self._read]
+        self._network, self._folded = network, network.folded()
         self._x, self._y, self._seed = x, y, seed
 
     @torch.no_grad()
@@ -134,7 +108,7 @@ class SampleNoise:
             y = self._y[places]
             if len(y) == 0:
                 continue
-            clean = network_input(self._read, self._x[places])  # (S_b, N_0)
+            clean = self._network.prepare(self._x[places])  # (S_b, N_0)
             noise = self._noise(trial, start, clean.shape[1])
             inside = slice(0, len(y)) if samples is None else places - start
             noise = noise[inside].to(clean)
@@ -182,22 +156,21 @@ class WeightNoise:
     """Noise on all weight matrices: see `sizes.weight_noise_correct` for the arguments."""
 
     @torch.no_grad()
-    def __init__(self, model: nn.Module, x: Tensor, y: Tensor, seed: int):
-        read = layers(model)
-        _check_samples(read, x, y)
-        if not all(isinstance(layer.linear.weight, nn.Parameter) for layer in read):
+    def __init__(self, network: Network, x: Tensor, y: Tensor, seed: int):
+        _check_samples(network, x, y)
+        if not all(isinstance(layer.linear.weight, nn.Parameter) for layer in network.layers):
             raise NetdynError(
                 "a weight matrix is computed from other parameters (weight norm or the like): fold "
                 "it in first, with torch.nn.utils.parametrize.remove_parametrizations"
             )
-        self._folded = [_fold(layer) for layer in read]
-        self._deviations = [layer.linear.weight.std(correction=0) for layer in read]
-        # Perturbed weights are written here: the model's own are never touched.
+        self._folded = network.folded()
+        self._deviations = [layer.linear.weight.std(correction=0) for layer in network.layers]
+        # Perturbed weights are written to these tensors: those of the model are left unchanged.
         self._noisy = [
             folded._replace(weight=torch.empty_like(folded.weight)) for folded in self._folded
         ]
         first = self._folded[0]
-        self._inputs = network_input(read, x)  # (P, N_0)
+        self._inputs = network.prepare(x)  # (P, N_0)
         self._z = linear(self._inputs, first.weight, first.bias)  # (P, N_1)
         self._y, self._seed = y, seed
 

@@ -1,4 +1,4 @@
-"""Attraction basins: how much noise on a sample or on the weights a classification bears.
+"""Attraction basins: how much noise on a sample or on the weights a classification tolerates.
 
 `sample_noise_correct` and `weight_noise_correct` give, per noise amplitude and sample, the share of
 trials in which the sample is classified as its label. The basin size is the amplitude at which that
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise
+from netdyn.networks.reading import Network, read
 from netdyn.runtime.random_streams import generator
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
 
 
 def sample_noise_correct(
-    model: nn.Module,
+    model: nn.Module | Network,
     x: Tensor,
     y: Tensor,
     amplitudes: Sequence[float] | Tensor,
@@ -38,16 +39,17 @@ def sample_noise_correct(
     """Return the share of trials in which each noisy sample is classified as y, (A, P).
 
     Inputs are scaled to [0, 1], a·ε with standard normal ε is added, and the result is returned to
-    the data's range (Sec. II.D). The network is in evaluation mode and is not touched.
+    the data's range (Sec. II.D). The network is measured in evaluation mode and left
+    unchanged.
 
     Args:
-        model: any network that `netdyn.networks.layers.layers` reads.
+        model: any network that `netdyn.read` reads, or what it returned.
         x: samples, (P, …), flattened to (P, N_0): floats within `value_range`, or bytes (uint8),
             which are pixels and divided by 255.
         y: labels in 0 … K−1, integers, (P,).
         amplitudes: standard deviations a ≥ 0 of the noise on the scale [0, 1], (A,).
         trials: number of draws of ε; the same ε serves every amplitude.
-        seed: master seed; a sample's noise depends on the seed, the trial and its place in x.
+        seed: master seed; a sample's noise depends on the seed, the trial and its position in x.
         value_range: (low, high), the range of the data; (0, 1) for bytes.
         noise_return: "affine", "clip" or "range": see `noisy_samples`.
 
@@ -55,11 +57,12 @@ def sample_noise_correct(
         NetdynError: for inputs that do not match, and as `noisy_samples` does.
     """
     amplitudes = _checked(amplitudes, trials)
-    return _shares(SampleNoise(model, x, y, seed, value_range, noise_return), amplitudes, trials)
+    noise = SampleNoise(read(model), x, y, seed, value_range, noise_return)
+    return _shares(noise, amplitudes, trials)
 
 
 def weight_noise_correct(
-    model: nn.Module,
+    model: nn.Module | Network,
     x: Tensor,
     y: Tensor,
     amplitudes: Sequence[float] | Tensor,
@@ -70,8 +73,8 @@ def weight_noise_correct(
 
     Every Linear layer's weight matrix, the output layer's included, becomes W + a·std(W)·ε with
     standard normal ε: standardised by mean and (population) standard deviation, perturbed, and
-    transformed back (Sec. II.D). Biases and all of batch norm stay as they are. The network is in
-    evaluation mode and is not touched.
+    transformed back (Sec. II.D). Biases and all of batch norm stay as they are. The network is
+    measured in evaluation mode and left unchanged.
 
     Args:
         model, x, y, trials, seed: as in `sample_noise_correct`; the noise depends on the seed, the
@@ -79,10 +82,11 @@ def weight_noise_correct(
         amplitudes: standard deviations a ≥ 0 in units of each matrix's own, (A,).
 
     Raises:
-        NetdynError: for inputs that do not match, and for a weight that is no parameter itself.
+        NetdynError: for inputs that do not match, and for a weight matrix that is computed from
+            other parameters.
     """
     amplitudes = _checked(amplitudes, trials)
-    return _shares(WeightNoise(model, x, y, seed), amplitudes, trials)
+    return _shares(WeightNoise(read(model), x, y, seed), amplitudes, trials)
 
 
 def _shares(passes: SampleNoise | WeightNoise, amplitudes: list[float], trials: int) -> Tensor:
@@ -116,7 +120,7 @@ def basin_sizes(amplitudes: Sequence[float] | Tensor, shares: Tensor, level: flo
 
     The size is the smallest amplitude beyond which the curve, linear between the amplitudes, lies
     below `level`: the first downward crossing. It is 0 where the curve is already below at a = 0,
-    inf where it never gets there, and NaN where the curve holds NaN.
+    inf where it never is, and NaN where the curve holds NaN.
 
     Args:
         amplitudes: (A,), strictly increasing from 0.
@@ -164,7 +168,7 @@ def basin_error(
         level: as in `basin_sizes`.
 
     Returns:
-        The standard deviation of the resampled sizes. NaN where there is no size to have an error:
+        The standard deviation of the resampled sizes. NaN where there is no finite size:
         the average curve's size is inf or NaN, or there are fewer than two samples. inf where the
         size is finite but a resampled one is not: the amplitudes do not bound it from above.
 
@@ -185,7 +189,7 @@ def basin_error(
 
 @functools.lru_cache(maxsize=4)
 def _resampling_weights(samples: int, seed: int, resamples: int) -> Tensor:
-    """Return how often each resample draws each sample, (R, P); kept, as many curves ask for it."""
+    """Return how often each resample draws each sample, (R, P); cached, as many curves use it."""
     weights = torch.empty(resamples, samples, dtype=torch.int16)
     for resample in range(resamples):
         stream = generator(seed, "basin resampling", resample)
