@@ -335,7 +335,7 @@ def test_mistakes_are_named(make_network):
             measure(model, x, y.double(), [0.0], 1, 0)
         with pytest.raises(NetdynError, match="from 0 to 4: the network has the classes 0 … 3"):
             measure(model, x, torch.arange(5), [0.0], 1, 0)
-        with pytest.raises(NetdynError, match="the network takes 6 values a sample"):
+        with pytest.raises(NetdynError, match="the network expects 6 values a sample"):
             measure(model, x[:, 1:], y, [0.0], 1, 0)
         with pytest.raises(NetdynError, match="NaN or infinite"):
             measure(model, torch.full_like(x, torch.nan), y, [0.0], 1, 0)
