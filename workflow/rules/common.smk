@@ -233,7 +233,10 @@ except OSError as error:
 # These settings say how jobs run, not what they compute. Jobs get them from the environment, so
 # that moving the data or changing the device puts nothing out of date. The command line wins over
 # the environment.
-HANDED_ON = {f"NETDYN_{key.upper()}": key for key in ("data_root", "device", "checkpoint_seconds")}
+HANDED_ON = {
+    f"NETDYN_{key.upper()}": key
+    for key in ("data_root", "device", "checkpoint_seconds")
+}
 for variable, key in HANDED_ON.items():
     if key in config or variable not in os.environ:
         os.environ[variable] = str(plan(SCALE).config[key])
@@ -257,11 +260,7 @@ onsuccess:
 
 # Local jobs inherit the environment in any case; jobs of a cluster get these variables.
 envvars:
-    *(
-        variable
-        for variable in HANDED_ON
-        if declarable(os.environ[variable])
-    ),
+    *(variable for variable in HANDED_ON if declarable(os.environ[variable])),
 
 
 wildcard_constraints:

@@ -14,7 +14,9 @@ rule draw_figure:
                 for table in plan.figure_tables(w.figure)
             ]
         ),
-        upstream=from_plan(lambda plan, w: upstreams(plan, w, plan.figure_tables(w.figure))),
+        upstream=from_plan(
+            lambda plan, w: upstreams(plan, w, plan.figure_tables(w.figure))
+        ),
         records=from_plan(
             lambda plan, w: records(
                 f"{table_folder(w)}/{table}.csv"

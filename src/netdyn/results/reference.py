@@ -22,10 +22,10 @@ from netdyn.records.sealed import read_record
 
 __all__ = [
     "LARGEST",
+    "committed_runs",
     "is_committed_table",
     "keep",
     "keep_parts",
-    "committed_runs",
     "run_record",
     "too_large",
 ]
