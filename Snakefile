@@ -32,13 +32,13 @@ rule all:
         f"results/{SCALE}/report/claims.html",
         f"results/{SCALE}/report/runs.html",
         f"results/{SCALE}/provenance.json",
-        behind(lambda plan: plan.files_needed(plan.tables())),
+        for_target(lambda plan: plan.files_needed(plan.tables())),
 
 
 rule figures:
     input:
         figure_files(SCALE, "figures"),
-        behind(files_needed),
+        for_target(files_needed),
 
 
 # Each figure of the scale by its bare name: snakemake fig7
@@ -49,30 +49,30 @@ for figure in plan(SCALE).figures():
             figure
         input:
             figure_files(SCALE, "figures", figure),
-            behind(files_needed, figure),
+            for_target(files_needed, figure),
 
 
-# What is lost of these comes back alone: later files are not made again for its sake.
+# A lost file of a run is made again alone: later files stay as they are.
 rule runs:
     input:
-        behind(lambda plan: plan.run_files(plan.tables())),
+        for_target(lambda plan: plan.run_files(plan.tables())),
 
 
 rule tables:
     input:
-        behind(lambda plan: plan.files_needed(plan.tables())),
+        for_target(lambda plan: plan.files_needed(plan.tables())),
 
 
 rule claims:
     input:
         f"results/{SCALE}/claims/claims.csv",
-        behind(lambda plan: plan.files_needed(plan.claim_tables())),
+        for_target(lambda plan: plan.files_needed(plan.claim_tables())),
 
 
 rule redraw:
-    """Redraw what the committed tables suffice for; nothing older passes for the rest."""
+    """Redraw the figures whose committed tables are complete; delete older files of the others."""
     input:
-        behind(redrawable),
+        for_target(redrawable),
         f"results/{SCALE}/redrawn/claims.csv",
     log:
         f"results/{SCALE}/logs/redraw.log",
@@ -84,11 +84,11 @@ rule redraw:
         "rm -f {params.stale:q} 2>&1 | tee {log:q}"
 
 
-# Every part that is finished goes into the committed tables, whatever else is still missing:
+# Every finished part goes into the committed tables, whatever else is still missing:
 #     snakemake keep --keep-going --config scale=cpu
 rule keep:
     input:
-        behind(lambda plan: plan.kept_files(plan.tables())),
+        for_target(lambda plan: plan.kept_files(plan.tables())),
 
 
 rule publish:

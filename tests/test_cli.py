@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from netdyn import cli
+from netdyn import __version__, cli
 from netdyn.data.prepared import load
 from netdyn.quantities import toy_neurons
 from netdyn.records.files import read_json, write_json
@@ -102,6 +102,10 @@ def test_every_command_explains_itself(netdyn, command):
         c.callback for c in cli.app.registered_commands if c.callback.__name__ == command
     )
     assert " ".join(callback.__doc__.split()[:3]) in " ".join(out.split())
+
+
+def test_the_version_is_the_packages(netdyn):
+    assert netdyn("--version") == (0, f"netdyn {__version__}\n", "")
 
 
 @pytest.mark.parametrize("words", [["trian"], ["train"], ["prepare", "digits", "--outptu", "x"]])
@@ -211,8 +215,13 @@ def test_settings_of_another_kind_are_one_line(mistake, tmp_path, settings_file,
 
 def test_an_unknown_figure_is_one_line(mistake, tmp_path, settings_file):
     given = settings_file({"tables": []})
-    said = mistake("draw", "fig99", given, "--tables", tmp_path, "--output", tmp_path / "out")
-    assert "no figure 'fig99'" in said
+    out = "--output", tmp_path / "out"
+    said = mistake("draw", "fig99", given, "--tables", tmp_path, *out)
+    assert said.endswith(
+        "no figure 'fig99': choose one of fig1, fig2, fig3, fig3_training, fig4, fig5, fig6, fig7, "
+        "supplement"
+    )
+    assert "no figure 'drawing': " in mistake("draw", "drawing", given, "--tables", ".", *out)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +279,7 @@ def test_resolved_settings_train_and_measure(netdyn, tmp_path, monkeypatch):
     words = "--workflow", ROOT, "--output", tmp_path / "settings", "--set", override
     status, out, err = netdyn("resolve", *words)
     assert (status, err) == (0, "")
-    assert out == f"resolved settings of scale demo are in {tmp_path / 'settings'}\n"
+    assert out.startswith(f"resolved settings of scale demo are in {tmp_path / 'settings'}\n")
     found = {path.stem: path for path in (tmp_path / "settings" / "runs").iterdir()}
     name, given = next(item for item in sorted(found.items()) if "samples-100_" in item[0])
     assert read_json(given)["width"] == [6]

@@ -1,25 +1,28 @@
 """The command line: every stage of the workflow is a subcommand, with or without Snakemake.
 
-It parses, shows progress and turns mistakes into one line; what is computed stands elsewhere, so
-this file is no input of any rule.
+It parses options and turns mistakes into one line. The work is done in `netdyn.jobs`, so this file
+is no input of any rule.
 """
 
 import json
 import logging
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import netdyn
 from netdyn.errors import NetdynError
-from netdyn.records.files import read_json, write_json
 from netdyn.runtime.terminal import message, progress, stop_signals
+
+if TYPE_CHECKING:
+    from netdyn.plan.targets import Plan
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Measure how deep networks learn, stage by stage: prepare, train, measure, draw.",
 )
 
 Settings = Annotated[Path, typer.Argument(help="Resolved settings, as `netdyn resolve` writes.")]
@@ -28,15 +31,37 @@ Data = Annotated[Path, typer.Option("--data", help="Prepared data set (`netdyn p
 Device = Annotated[
     str, typer.Option(envvar="NETDYN_DEVICE", help="auto, cpu, cuda or mps; auto takes the best.")
 ]
-
 Gpus = Annotated[
-    str, typer.Option(envvar="NETDYN_GPUS", help="Take one of these that no other job has: 0,1,2.")
+    str, typer.Option(envvar="NETDYN_GPUS", help="GPUs to choose a free one from: 0,1,2.")
 ]
-
 CheckpointSeconds = Annotated[
     float,
     typer.Option(envvar="NETDYN_CHECKPOINT_SECONDS", help="Between checkpoints; 0 is each step."),
 ]
+Scale = Annotated[str | None, typer.Option(help="demo (unless configured), cpu or paper.")]
+Override = Annotated[str, typer.Option("--set", help="JSON laid over the settings.")]
+ConfigFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--configfile", help="YAML laid over the settings; may be repeated."),
+]
+Names = Annotated[str, typer.Option("--tables", help="Tables or figures, by commas; default: all.")]
+Workflow = Annotated[Path, typer.Option(help="Folder of config.yaml.")]
+
+
+def _show_version(requested: bool) -> None:
+    if requested:
+        typer.echo(f"netdyn {netdyn.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Measure how deep networks learn, stage by stage: prepare, train, measure, draw."""
 
 
 @app.command()
@@ -67,25 +92,22 @@ def translate(
 @app.command()
 def resolve(
     output: Output,
-    scale: Annotated[str, typer.Option(help="demo, cpu or paper.")] = "demo",
-    workflow: Annotated[Path, typer.Option(help="Folder of config.yaml.")] = Path(),
-    override: Annotated[str, typer.Option("--set", help="JSON laid over the settings.")] = "{}",
+    scale: Scale = None,
+    override: Override = "{}",
+    configfile: ConfigFiles = None,
+    tables: Names = "",
+    workflow: Workflow = Path(),
 ) -> None:
-    """Write the resolved settings of every run and measurement, for work without Snakemake."""
-    from netdyn.plan import settings
+    """Write the settings of every stage, and the commands that take them without Snakemake."""
+    from netdyn.jobs import resolving
 
-    config = settings.load(workflow, {"scale": scale, **_overrides(override, [])})
-    for declared in settings.runs(config).values():
-        for run in declared:
-            write_json(output / "runs" / f"{run.id}.json", run.settings)
-    for name, measurement in settings.measurements(config).items():
-        write_json(output / "measurements" / f"{name}.json", measurement.settings)
-    typer.echo(f"resolved settings of scale {scale} are in {output}")
+    plan = _plan(workflow, scale, override, configfile, output)
+    typer.echo(resolving.resolve(plan, _names(tables)))
 
 
 @app.command()
 def device(device: Device = "auto") -> None:
-    """Say which device work would run on here, or that the one asked for is missing."""
+    """Show the device that work would run on here; an unavailable one is an error."""
     from netdyn.runtime.devices import choose_device
 
     typer.echo(choose_device(device))
@@ -96,24 +118,24 @@ def train(
     settings: Settings,
     data: Data,
     output: Output,
-    checkpoints: Annotated[Path, typer.Option(help="Where a run is kept while it is made.")],
+    checkpoints: Annotated[Path, typer.Option(help="Where an unfinished run is stored.")],
     device: Device = "auto",
     gpus: Gpus = "",
     checkpoint_seconds: CheckpointSeconds = 30.0,
 ) -> None:
-    """Train one run, or go on where it was cut; SIGINT and SIGTERM leave a checkpoint."""
+    """Train one run, or resume it; SIGINT and SIGTERM leave a checkpoint."""
     _claim_gpu(gpus, device)
+    from netdyn.jobs.settings_files import read_settings
     from netdyn.jobs.training import train_run
 
-    resolved = _read_settings(settings, "format", "steps", "threads")
+    resolved = read_settings(settings, "format", "steps", "threads")
     with stop_signals() as signals, progress(output.name, resolved["steps"]) as report:
         stopping = lambda: bool(signals)  # noqa: E731
         complete = train_run(
             *(resolved, data, output, checkpoints, device, report, stopping, checkpoint_seconds)
         )
     if not complete:
-        there = f"its checkpoint is in {checkpoints}, run again to go on"
-        message(f"{output.name}: stopped; {there}")
+        message(f"{output.name}: stopped; its checkpoint is in {checkpoints}, run again to go on")
         raise SystemExit(128 + signals[0])
 
 
@@ -131,36 +153,22 @@ def measure(
 ) -> None:
     """Measure one quantity on one run, or on the runs that the settings name; write its table."""
     _claim_gpu(gpus, device)
-    from netdyn.jobs.measuring import measure_block
+    from netdyn.jobs.measuring import measure_file
 
-    given = _read_settings(settings)
-    # As the workflow writes them, with the runs of a job, or as `netdyn resolve` does, without.
-    block = given if given.keys() == {"settings", "runs"} else {"settings": given, "runs": []}
-    if "threads" not in block["settings"]:
-        raise NetdynError(f"{settings} holds no settings of a measurement (it needs threads)")
-    runs = block["runs"]
-    if run is not None:
-        if data is None:
-            raise NetdynError("--data is missing: give the data set that the run was trained on")
-        runs = [{"folder": str(run), "data": str(data)}]
-    measure_block(quantity, block["settings"], runs, output, device)
+    measure_file(quantity, settings, output, run, data, device)
 
 
 @app.command()
 def run(
-    scale: Annotated[str, typer.Option(help="demo, cpu or paper.")] = "demo",
-    override: Annotated[str, typer.Option("--set", help="JSON laid over the settings.")] = "{}",
-    configfile: Annotated[
-        list[Path] | None, typer.Option(help="YAML laid over the settings; may be given again.")
-    ] = None,
-    tables: Annotated[
-        str, typer.Option(help="Tables or figures, by commas; default: all, by what they decide.")
-    ] = "",
+    scale: Scale = None,
+    override: Override = "{}",
+    configfile: ConfigFiles = None,
+    tables: Names = "",
     until: Annotated[
         float | None, typer.Option(help="Seconds after which to stop; call again to go on.")
     ] = None,
     drop_snapshots: Annotated[
-        bool, typer.Option("--drop-snapshots", help="Delete runs once their tables are kept.")
+        bool, typer.Option("--drop-snapshots", help="Delete runs once their tables are committed.")
     ] = False,
     pack: Annotated[
         Path | None, typer.Option(help="Write the committed results into this .tar.gz at the end.")
@@ -172,69 +180,71 @@ def run(
         str | None, typer.Option(envvar="NETDYN_DEVICE", help="auto, cpu, cuda or mps.")
     ] = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
-    workflow: Annotated[Path, typer.Option(help="Folder of config.yaml.")] = Path(),
+    workflow: Workflow = Path(),
 ) -> None:
-    """Train and measure a whole scale in this process, and keep what is finished."""
-    import time
-
+    """Train and measure a whole scale in this process; commit every finished table."""
     started = time.monotonic()
     from netdyn.jobs import packing
     from netdyn.jobs.scale import ScaleRun
     from netdyn.jobs.schedule import chosen_tables
-    from netdyn.plan.targets import Plan
 
-    plan = Plan(workflow, {**_overrides(override, configfile or []), "reuse": True}, scale)
-    groups = chosen_tables(plan, [name for name in tables.split(",") if name])
+    plan = _plan(workflow, scale, override, configfile, reuse=True)
+    groups = chosen_tables(plan, _names(tables))
     with stop_signals() as signals:
-
-        def stopping() -> bool:
-            return bool(signals) or (until is not None and time.monotonic() - started > until)
-
         work = ScaleRun(
             plan,
             groups,
             data_root or Path(plan.config["data_root"]),
             device or plan.config["device"],
             drop_snapshots,
-            stopping,
+            lambda: bool(signals) or (until is not None and time.monotonic() - started > until),
             checkpoint_seconds,
         )
-        done = work.run()
-    kept = f"the tables are in {work.reference}"
-    message(f"scale {scale}: done, {kept}" if done else f"stopped: {kept}, run again to go on")
+        complete = work.run()
+    state = f"scale {plan.scale}: done" if complete else "stopped"
+    hint = "" if complete else ", run again to go on"
+    message(f"{state}: the tables are in {work.reference}{hint}")
+    if work.failed:
+        message(f"{len(work.failed)} failed, see above: {', '.join(work.failed)}")
     if pack is not None:
         message(f"{pack}: {packing.pack(work.reference, pack)} files of {work.reference}")
-    if work.failed:
-        raise NetdynError(f"{len(work.failed)} jobs failed, see above: {', '.join(work.failed)}")
-    if signals:
-        raise SystemExit(128 + signals[0])
+    if signals or work.failed:
+        raise SystemExit(128 + signals[0] if signals else 1)
 
 
-def _overrides(text: str, files: list[Path]) -> dict:
-    """Return the settings of --configfile, one laid over the other, and --set over them."""
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _plan(
+    workflow: Path,
+    scale: str | None,
+    override: str,
+    files: list[Path] | None,
+    settings_folder: Path | None = None,
+    **settings: object,
+) -> "Plan":
+    """Return the plan of a scale: `override` is laid over the files, each over the one before."""
     from netdyn.plan.settings import overlay
+    from netdyn.plan.targets import Plan
     from netdyn.records.files import read_yaml
 
     try:
-        given = json.loads(text)
+        last = json.loads(override)
     except ValueError as error:
-        raise NetdynError(f"--set {text!r} is not JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise NetdynError(f'--set {text!r}: give keys and values, such as {{"threads": 2}}')
-    return overlay({}, *map(read_yaml, files), given)
+        raise NetdynError(f"--set {override!r} is not JSON: {error}") from error
+    if not isinstance(last, dict):
+        raise NetdynError(f'--set {override!r}: give keys and values, such as {{"threads": 2}}')
+    overrides = overlay({}, *map(read_yaml, files or []), last, settings)
+    return Plan(workflow, overrides, scale or overrides.get("scale", "demo"), settings_folder)
 
 
 @app.command()
 def tabulate(settings: Settings, output: Output) -> None:
-    """Put the tables of single runs together into one, told apart by run, sweep and seed."""
-    from netdyn.records.provenance import Origin
-    from netdyn.results import tables
+    """Put the parts of a table together, with run, swept values and seed as columns."""
+    from netdyn.jobs import tabulating
 
-    origin = Origin("netdyn.results.tables")
-    found = _read_settings(settings, "parts")
-    table, parts = tables.tabulate(found["parts"], found.get("order", []))
-    record = {"kind": "table", "parts": parts, "made": origin.record()}
-    tables.write_table(output, table, record)
+    tabulating.tabulate(settings, output)
 
 
 @app.command()
@@ -246,10 +256,9 @@ def keep(
     run: Annotated[list[Path] | None, typer.Option(help="The run folders in the part.")] = None,
 ) -> None:
     """Put a finished part into the committed table, with the provenance of its runs."""
-    from netdyn.results import reference as committed
+    from netdyn.jobs import keeping
 
-    wanted = _read_settings(settings, "name", "quantity", "settings", "runs")
-    write_json(output, committed.keep(part, run or [], wanted, reference))
+    keeping.keep_part(part, settings, run or [], reference, output)
 
 
 @app.command()
@@ -260,9 +269,9 @@ def draw(
     output: Output,
 ) -> None:
     """Draw a figure from its tables as OUTPUT.pdf and OUTPUT.png."""
-    from netdyn.figures import drawing
+    from netdyn.jobs import drawing
 
-    drawing.draw(figure, tables, _read_settings(settings, "tables"), output)
+    drawing.draw_figure(figure, settings, tables, output)
 
 
 @app.command()
@@ -274,10 +283,9 @@ def score(
     page: Annotated[Path, typer.Option(help="The scorecard as a page, Markdown.")],
 ) -> None:
     """Judge every claim of the paper from tables: the scorecard."""
-    from netdyn.claims import scorecard
+    from netdyn.jobs import scoring
 
-    found = _read_settings(settings, "scale", "dataset", "tables")
-    scorecard.write(found, claims, tables, output, page)
+    scoring.score_claims(settings, claims, tables, output, page)
 
 
 @app.command()
@@ -288,19 +296,10 @@ def page(
     ],
     output: Output,
 ) -> None:
-    """Write a page of the report: the scorecard, or where every run came from."""
-    from netdyn.claims import pages
+    """Write a page of the report: the scorecard, or the provenance of every run."""
+    from netdyn.jobs import reporting
 
-    if kind == "claims" and len(files) == 1:
-        pages.claims_page(files[0], output)
-    elif kind == "runs":
-        found = {}
-        for file in files:
-            record = read_json(file)
-            found |= record if file.name == "runs.json" else {file.parent.name: record}
-        pages.runs_page(found, output)
-    else:
-        raise NetdynError(f"no page {kind!r} of {len(files)} files: give claims and one, or runs")
+    reporting.write_page(kind, files, output)
 
 
 @app.command()
@@ -311,16 +310,14 @@ def provenance(
     results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Say what a file was made from: code, settings, data, seeds, machine, when, how long."""
-    from netdyn.results import lineage
+    """Show what a file was made from: code, settings, data, seeds, machine, when, how long."""
+    from netdyn.results import lineage, lineage_tree
 
-    found = lineage.trace(file, results)
+    traced = lineage.trace(file, results)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(traced, indent=2))
     else:
-        from netdyn.results import lineage_tree
-
-        lineage_tree.show(found)
+        lineage_tree.show(traced)
 
 
 @app.command()
@@ -330,6 +327,7 @@ def index(
     results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
 ) -> None:
     """Put the records of all figures, tables, parts and runs of a scale into one file."""
+    from netdyn.records.files import write_json
     from netdyn.results import lineage
 
     write_json(output, lineage.known(results, scale)._asdict())
@@ -346,10 +344,9 @@ def publish(
     folder: Annotated[str, typer.Option(help="Where in it the files go.")] = "figures",
 ) -> None:
     """Copy a finished figure, or the scorecard, and its record to the committed results."""
-    from netdyn.results import publishing
+    from netdyn.jobs import keeping
 
-    record = publishing.publish(name, file, table, reference, folder, _read_settings(settings))
-    write_json(output, record)
+    keeping.publish(name, settings, file, table, reference, folder, output)
 
 
 def _claim_gpu(gpus: str, device: str) -> None:
@@ -359,19 +356,8 @@ def _claim_gpu(gpus: str, device: str) -> None:
         message(f"on GPU {claim_gpu(gpus)}")
 
 
-def _read_settings(path: Path, *needed: str) -> dict:
-    """Read a file of resolved settings; one of another kind is a mistake, and named."""
-    found = read_json(path)
-    if not isinstance(found, dict) or not found.keys() >= set(needed):
-        raise NetdynError(
-            f"{path} holds no settings of this command (it needs {', '.join(needed)}): "
-            "give a file that `netdyn resolve` or the workflow wrote for it"
-        )
-    return found
-
-
 def main() -> None:
-    """Run the command line; a mistake that can be mended ends in one line and exit status 1."""
+    """Run the command line; a user's mistake ends in one line and exit status 1."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("netdyn").setLevel(logging.INFO)
     try:
@@ -381,5 +367,5 @@ def main() -> None:
         raise SystemExit(1) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        message(f"error: {where}{error.strerror or error}: mend this and run again")
+        message(f"error: {where}{error.strerror or error}: correct this and run again")
         raise SystemExit(1) from None

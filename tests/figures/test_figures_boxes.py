@@ -24,7 +24,7 @@ TABLES = {
 @pytest.mark.parametrize("name", TABLES)
 def test_all_words_stand_on_the_page_and_not_on_each_other(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settings = json.loads(Path(Plan(ROOT, {}, "paper").figure_settings(name)).read_text())
+    settings = json.loads(Path(Plan(ROOT, {}, "paper").figure_settings_file(name)).read_text())
     settings.pop("large_samples", None)  # of the paper's tables
     draw = importlib.import_module(f"netdyn.figures.{name}").draw
     figure = draw(TABLES[name](name, (0, 1, 2)), settings)

@@ -31,7 +31,7 @@ def figure_settings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def read(scale, figure):
-        return json.loads(Path(Plan(ROOT, {}, scale).figure_settings(figure)).read_text())
+        return json.loads(Path(Plan(ROOT, {}, scale).figure_settings_file(figure)).read_text())
 
     return read
 

@@ -141,4 +141,4 @@ def test_a_kept_table_tells_when_and_by_which_code_its_parts_were_measured(tmp_p
     assert {entry["environment"] for entry in record["measured"]} == record["environments"].keys()
     assert len(record["environments"]) == 1
     assert all("command" not in entry for entry in record["measured"])
-    assert reference.kept(tmp_path / "reference", wanted) == {"run-0", "run-1"}
+    assert reference.committed_runs(tmp_path / "reference", wanted) == {"run-0", "run-1"}

@@ -44,7 +44,7 @@ def keep(tmp_path, part, wanted):
 
 
 def kept(tmp_path, wanted):
-    return reference.kept(tmp_path / "reference", wanted)
+    return reference.committed_runs(tmp_path / "reference", wanted)
 
 
 def test_parts_that_are_kept_in_any_order_become_the_whole_table(tmp_path, part):

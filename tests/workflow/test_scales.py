@@ -27,7 +27,7 @@ def test_ids_and_settings_of_scale_cpu_are_those_of_its_committed_tables():
     records = {path.stem: read_json(path) for path in (PROVENANCE / "tables").glob("*.json")}
     assert records.keys() == plan.measurements.keys()
     for name, record in records.items():
-        now = plan.keep_record(name)
+        now = plan.keep_settings(name)
         # Tables may lack runs that nobody has trained yet; those that they have are configured.
         assert all(run in now["runs"] for run in record["runs"]), name
         assert (now["quantity"], now["settings"]) == (record["quantity"], record["settings"]), name

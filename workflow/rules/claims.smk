@@ -6,11 +6,11 @@
 rule score_claims:
     """Judge every claim of the paper."""
     input:
-        settings=asked(lambda plan, w: plan.claims_settings()),
-        claims=asked(lambda plan, w: str(plan.claims)),
-        tables=asked(lambda plan, w: scored_tables(plan, w)),
-        upstream=asked(lambda plan, w: upstreams(plan, w, plan.claim_tables())),
-        records=asked(lambda plan, w: records(scored_tables(plan, w))),
+        settings=from_plan(lambda plan, w: plan.claims_settings_file()),
+        claims=from_plan(lambda plan, w: str(plan.claims)),
+        tables=from_plan(lambda plan, w: scored_tables(plan, w)),
+        upstream=from_plan(lambda plan, w: upstreams(plan, w, plan.claim_tables())),
+        records=from_plan(lambda plan, w: records(scored_tables(plan, w))),
         code=code("netdyn.claims.scorecard"),
     output:
         csv="results/{scale}/{scored}/claims.csv",
@@ -36,13 +36,13 @@ rule score_claims:
 rule publish_claims:
     """Copy the scorecard to the committed results."""
     input:
-        settings=asked(lambda plan, w: plan.claims_settings()),
+        settings=from_plan(lambda plan, w: plan.claims_settings_file()),
         files=[
             "results/{scale}/claims/claims.csv",
             "results/{scale}/claims/claims.md",
         ],
-        tables=asked(lambda plan, w: plan.table_files(plan.claim_tables())),
-        kept=asked(lambda plan, w: plan.kept_files(plan.claim_tables())),
+        tables=from_plan(lambda plan, w: plan.table_files(plan.claim_tables())),
+        kept=from_plan(lambda plan, w: plan.kept_files(plan.claim_tables())),
         code=code("netdyn.results.publishing"),
     output:
         "results/{scale}/published/claims.json",

@@ -1,7 +1,7 @@
 # The plan of a scale, and the environment that jobs run in.
 #
 # In:  the command line's configuration (config), which wins over the scale and over config.yaml.
-# Out: plan(scale), figure_files(…), SCALE, and the functions that rules ask for their inputs.
+# Out: plan(scale), figure_files(…), SCALE, and the input functions of the rules.
 
 import atexit
 import functools
@@ -19,8 +19,8 @@ from netdyn.plan.written import code
 from netdyn.plan.shell_words import declarable, repeated
 from netdyn.runtime.visible_gpus import a_gpu_is_visible
 
-# A DAG of thousands of jobs is millions of objects, none of them garbage: looking for some among
-# them again and again takes a sixth of a dry run, and as much once more when Snakemake ends.
+# A DAG of thousands of jobs is millions of objects, none of them garbage. Scanning them for garbage
+# would take a sixth of a dry run, and as much again when Snakemake ends.
 gc.set_threshold(1_000_000)
 atexit.register(gc.freeze)
 
@@ -40,8 +40,8 @@ def plan(scale):
         raise SystemExit(f"error: {error}") from None
 
 
-def asked(method):
-    """Turn a plan's method into an input function: its arguments are wildcards of the same name."""
+def from_plan(method):
+    """Return an input function that calls `method` with the plan of the wildcards' scale."""
 
     def inputs(wildcards):
         try:
@@ -52,10 +52,10 @@ def asked(method):
     return inputs
 
 
-def behind(method, *arguments):
-    """Turn a plan's method into an input function of a target, asked when the target is.
+def for_target(method, *arguments):
+    """Return an input function of a target rule that calls `method` with the plan of `SCALE`.
 
-    Targets name many thousands of files: only the one that is asked for reads its own.
+    The files of all targets are many thousands: a function lists only those of the requested one.
     """
 
     def inputs(wildcards):
@@ -68,7 +68,7 @@ def behind(method, *arguments):
 
 
 def plan_or_none(scale):
-    """Return the plan of a scale that is not asked for, unless the overrides don't suit it."""
+    """Return the plan of another scale, or None where the overrides do not fit it."""
     try:
         return Plan(Path(workflow.basedir), config, scale)
     except NetdynError:
@@ -84,10 +84,10 @@ def figure_files(scale, collection, *figures):
 
 
 def files_needed(plan, *figures):
-    """Return the tables, their parts and the runs behind figures.
+    """Return the tables of figures, with their parts and runs.
 
-    Targets name them, because a file that a failed job has left missing is not made again for the
-    sake of an older table or figure that was once made from it: that one would pass for current.
+    Targets name these files because Snakemake does not remake a missing intermediate file while
+    an older table or figure made from it exists: that one would pass for current.
     """
     tables = [
         table
@@ -117,7 +117,7 @@ def section(wildcards):
 
 
 def is_redrawn(wildcards):
-    """Return whether a figure or the scorecard is made from committed tables."""
+    """Return whether a figure or the scorecard is drawn from committed tables."""
     return "redrawn" in (wildcards.get("collection"), wildcards.get("scored"))
 
 
@@ -128,58 +128,59 @@ def table_folder(wildcards):
 
 
 def upstreams(plan, wildcards, tables):
-    """Return what stands for all that these tables rest on; committed ones stand for themselves."""
+    """Return the files of settings and code that these tables depend on; none where redrawn."""
     return [] if is_redrawn(wildcards) else plan.upstreams(tables)
 
 
 def records(tables):
     """Return the records by which a job checks the tables that it reads.
 
-    What makes a job run again is the tables: their records hold times too. Committed tables have
-    theirs in the repository.
+    They are ancient: a record holds times, so only the table itself makes a job run again. The
+    records of committed tables are no rule's output.
     """
-    made = [path for path in tables if "/reference/" not in path]
+    measured = [path for path in tables if "/reference/" not in path]
     return [
         ancient(
             str(Path(path).with_name("manifest.json"))
             if Path(path).name == "history.csv"
             else f"{path}.json"
         )
-        for path in made
+        for path in measured
     ]
 
 
-# What is not redrawn, for which tables, once that was asked for.
-LEFT_OUT = {}
+# Figures that cannot be redrawn, with the tables they lack; filled in when redraw is the target.
+INCOMPLETE = {}
 
 
 def redrawable(plan):
-    """Return the figures whose tables are committed as a whole; say what is left out."""
-    LEFT_OUT.update(plan.left_out())
-    say_what_is_left_out()
+    """Return the files of the figures whose tables are complete; warn about the others."""
+    INCOMPLETE.update(plan.incomplete())
+    warn_incomplete()
     return [
         path
         for figure in plan.figures()
-        if figure not in LEFT_OUT
+        if figure not in INCOMPLETE
         for path in figure_files(plan.scale, "redrawn", figure)
     ]
 
 
 def not_redrawable(wildcards):
-    """Return the files of the figures that are left out."""
+    """Return the files of the figures whose committed tables are incomplete."""
     return [
         path
         for figure in plan(SCALE).figures()
-        if figure in LEFT_OUT
+        if figure in INCOMPLETE
         for path in figure_files(SCALE, "redrawn", figure)
     ]
 
 
-def say_what_is_left_out():
-    if LEFT_OUT:
+def warn_incomplete():
+    """Name the figures that are left out, with the tables that they lack."""
+    if INCOMPLETE:
         print(
             "warning: left out, for tables that are not committed, or not of all runs:",
-            *(f"  {name}: {', '.join(tables)}" for name, tables in LEFT_OUT.items()),
+            *(f"  {name}: {', '.join(tables)}" for name, tables in INCOMPLETE.items()),
             "restore these tables from the repository, or make them: "
             f"snakemake keep --config scale={SCALE}",
             sep="\n",
@@ -188,14 +189,14 @@ def say_what_is_left_out():
 
 
 def scored_tables(plan, wildcards):
-    """Return the tables of the scorecard; redrawn, only those that were committed."""
-    there = plan.committed() if is_redrawn(wildcards) else plan.claim_tables()
-    tables = [table for table in plan.claim_tables() if table in there]
+    """Return the tables of the scorecard; where redrawn, only those that are committed."""
+    present = plan.committed() if is_redrawn(wildcards) else plan.claim_tables()
+    tables = [table for table in plan.claim_tables() if table in present]
     return [f"{table_folder(wildcards)}/{table}.csv" for table in tables]
 
 
 def check_device():
-    """End in one line where this machine lacks the device that was asked for."""
+    """End with one line where this machine lacks the requested device."""
     command = [sys.executable, "-m", "netdyn", "device"]
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
         raise SystemExit(1)
@@ -203,15 +204,15 @@ def check_device():
 
 SCALE = config.get("scale") or plan("demo").config["scale"]
 
-# Paths may name any scale, so the settings of each that a target names are laid out beside those of
-# the one asked for; a job on a cluster finds them so.
+# A target's path may name any scale: the settings of each named scale are written beside those of
+# SCALE, where jobs on a cluster read them.
 for scale in ("demo", "cpu", "paper") if workflow.is_main_process else ():
     if scale != SCALE and not any(f"results/{scale}/" in word for word in sys.argv):
         continue
-    found = plan(scale) if scale == SCALE else plan_or_none(scale)
+    scale_plan = plan(scale) if scale == SCALE else plan_or_none(scale)
     try:
-        if found:
-            found.write_settings()
+        if scale_plan:
+            scale_plan.write_settings()
     except NetdynError as error:
         if scale == SCALE:
             raise SystemExit(f"error: {error}") from None
@@ -221,7 +222,7 @@ for scale in ("demo", "cpu", "paper") if workflow.is_main_process else ():
             "results/ must be a folder that can be written to, with space left"
         ) from None
 
-# A clock that was wrong has left dates in the future, with which no job can end well.
+# A wrong clock may have left dates in the future, with which every job would fail.
 try:
     date_back([*Path("results").rglob("*"), plan(SCALE).claims])
 except OSError as error:
@@ -229,9 +230,13 @@ except OSError as error:
         f"error: {error.filename}: {error.strerror}: it is dated in the future, touch it"
     ) from None
 
-# How jobs run, not what they compute: handed on by the environment, so that moving the data or
-# changing the device makes nothing out of date. The command line wins over the environment.
-HANDED_ON = {f"NETDYN_{key.upper()}": key for key in ("data_root", "device", "checkpoint_seconds")}
+# These settings say how jobs run, not what they compute. Jobs get them from the environment, so
+# that moving the data or changing the device puts nothing out of date. The command line wins over
+# the environment.
+HANDED_ON = {
+    f"NETDYN_{key.upper()}": key
+    for key in ("data_root", "device", "checkpoint_seconds")
+}
 for variable, key in HANDED_ON.items():
     if key in config or variable not in os.environ:
         os.environ[variable] = str(plan(SCALE).config[key])
@@ -242,24 +247,20 @@ GPUS = int(DEVICE == "cuda" or (DEVICE == "auto" and a_gpu_is_visible()))
 
 onstart:
     # One error before anything runs, instead of one from each job. On a cluster this machine may
-    # lack the GPU that the jobs will have, so there each job finds out for itself.
+    # lack the GPU that the jobs will have, so there each job checks for itself.
     if workflow.local_exec and DEVICE not in ("auto", "cpu"):
         if any(job.rule.name in ON_DEVICE for job in workflow.dag.needrun_jobs()):
             check_device()
 
 
 onsuccess:
-    # Again where it is seen.
-    say_what_is_left_out()
+    # Repeated at the end, where it is read.
+    warn_incomplete()
 
 
-# Jobs here inherit the environment in any case; it is a cluster's that are handed these.
+# Local jobs inherit the environment in any case; jobs of a cluster get these variables.
 envvars:
-    *(
-        variable
-        for variable in HANDED_ON
-        if declarable(os.environ[variable])
-    ),
+    *(variable for variable in HANDED_ON if declarable(os.environ[variable])),
 
 
 wildcard_constraints:

@@ -7,15 +7,17 @@
 rule draw_figure:
     """Draw one figure from its tables."""
     input:
-        settings=asked(lambda plan, w: plan.figure_settings(w.figure)),
-        tables=asked(
+        settings=from_plan(lambda plan, w: plan.figure_settings_file(w.figure)),
+        tables=from_plan(
             lambda plan, w: [
                 f"{table_folder(w)}/{table}.csv"
                 for table in plan.figure_tables(w.figure)
             ]
         ),
-        upstream=asked(lambda plan, w: upstreams(plan, w, plan.figure_tables(w.figure))),
-        records=asked(
+        upstream=from_plan(
+            lambda plan, w: upstreams(plan, w, plan.figure_tables(w.figure))
+        ),
+        records=from_plan(
             lambda plan, w: records(
                 f"{table_folder(w)}/{table}.csv"
                 for table in plan.figure_tables(w.figure)
@@ -57,13 +59,13 @@ rule publish_figure:
     redraw them in a fresh clone would train every run again.
     """
     input:
-        settings=asked(lambda plan, w: plan.figure_settings(w.figure)),
+        settings=from_plan(lambda plan, w: plan.figure_settings_file(w.figure)),
         files=[
             "results/{scale}/figures/{figure}.pdf",
             "results/{scale}/figures/{figure}.png",
         ],
-        tables=asked(lambda plan, w: plan.table_files(plan.figure_tables(w.figure))),
-        kept=asked(lambda plan, w: plan.kept_files(plan.figure_tables(w.figure))),
+        tables=from_plan(lambda plan, w: plan.table_files(plan.figure_tables(w.figure))),
+        kept=from_plan(lambda plan, w: plan.kept_files(plan.figure_tables(w.figure))),
         code=code("netdyn.results.publishing"),
     output:
         "results/{scale}/published/{figure}.json",

@@ -8,7 +8,7 @@
 rule measure_run:
     """Measure one quantity on one run, or on a block of runs."""
     input:
-        unpack(asked(lambda plan, w: plan.measured(w.measurement, w.block))),
+        unpack(from_plan(lambda plan, w: plan.measure_inputs(w.measurement, w.block))),
     output:
         table="results/{scale}/tables/parts/{measurement}/{block}.csv",
         record="results/{scale}/tables/parts/{measurement}/{block}.csv.json",
@@ -33,10 +33,10 @@ rule measure_run:
 rule tabulate:
     """Put a measurement's parts together, each row told by run, swept settings and seed."""
     input:
-        settings=asked(lambda plan, w: plan.table_settings(w.measurement)),
-        parts=asked(lambda plan, w: plan.table_inputs(w.measurement)),
-        upstream=asked(lambda plan, w: plan.upstream(w.measurement)),
-        records=asked(lambda plan, w: records(plan.table_inputs(w.measurement))),
+        settings=from_plan(lambda plan, w: plan.table_settings_file(w.measurement)),
+        parts=from_plan(lambda plan, w: plan.table_inputs(w.measurement)),
+        upstream=from_plan(lambda plan, w: plan.upstream(w.measurement)),
+        records=from_plan(lambda plan, w: records(plan.table_inputs(w.measurement))),
         code=code("netdyn.results.tables"),
     output:
         table="results/{scale}/tables/{measurement}.csv",
@@ -58,8 +58,8 @@ rule tabulate:
 rule keep_part:
     """Put a finished part into the committed table at once, with the provenance of its runs."""
     input:
-        unpack(asked(lambda plan, w: plan.part_to_keep(w.measurement, w.block))),
-        record=asked(
+        unpack(from_plan(lambda plan, w: plan.keep_inputs(w.measurement, w.block))),
+        record=from_plan(
             lambda plan, w: records([plan.keepable(w.measurement)[w.block][0]])
         ),
     output:

@@ -28,7 +28,7 @@ rule page_claims:
 rule page_runs:
     """Write when, where and by which code each run was trained, as a page of the report."""
     input:
-        provenance=asked(lambda plan, w: plan.provenance_files()),
+        provenance=from_plan(lambda plan, w: plan.provenance_files()),
         code=code("netdyn.claims.pages"),
     output:
         report("results/{scale}/report/runs.html", category="Provenance"),
@@ -49,18 +49,18 @@ rule page_runs:
 rule index_provenance:
     """Put the records of all figures, tables, parts and runs into one file."""
     input:
-        figures=asked(
+        figures=from_plan(
             lambda plan, w: [
                 f"results/{w.scale}/figures/{figure}.json" for figure in plan.figures()
             ]
         ),
         scorecard="results/{scale}/claims/claims.csv.json",
-        tables=asked(
+        tables=from_plan(
             lambda plan, w: [
                 f"{path}.json" for path in plan.table_files(plan.tables())
             ]
         ),
-        provenance=asked(lambda plan, w: plan.provenance_files()),
+        provenance=from_plan(lambda plan, w: plan.provenance_files()),
         code=code("netdyn.results.lineage"),
     output:
         "results/{scale}/provenance.json",

@@ -8,10 +8,10 @@
 rule train_run:
     """Train one run to its last step, or go on from its checkpoint."""
     input:
-        settings=asked(lambda plan, w: plan.run_settings(w.run)),
-        data=asked(lambda plan, w: plan.data_file(w.run)),
+        settings=from_plan(lambda plan, w: plan.run_settings_file(w.run)),
+        data=from_plan(lambda plan, w: plan.data_file(w.run)),
         code=code("netdyn.training.train"),
-        upstream=asked(lambda plan, w: plan.data_code(w.run)),
+        upstream=from_plan(lambda plan, w: plan.data_code(w.run)),
     output:
         snapshots="results/{scale}/runs/{run}/snapshots.safetensors",
         history="results/{scale}/runs/{run}/history.csv",

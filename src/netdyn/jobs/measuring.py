@@ -12,6 +12,7 @@ import torch
 
 from netdyn import quantities as measurements
 from netdyn.errors import NetdynError
+from netdyn.jobs.settings_files import read_settings
 from netdyn.quantities.modules import module_of, quantity_of
 from netdyn.quantities.subject import Subject
 from netdyn.records.files import read_json
@@ -23,7 +24,7 @@ from netdyn.runtime.arithmetic import fixed_arithmetic
 from netdyn.runtime.devices import measuring_device
 from netdyn.runtime.terminal import message
 
-__all__ = ["measure_block", "quantities", "quantity"]
+__all__ = ["measure_block", "measure_file", "quantities", "quantity"]
 
 
 def quantities() -> list[str]:
@@ -49,11 +50,45 @@ def quantity(name: str) -> Callable[..., pd.DataFrame]:
     Raises:
         NetdynError: there is no such quantity; the message lists those that there are.
     """
-    known = name.isidentifier() and quantity_of(name) == name
-    measure = _measure(name) if known else None
+    is_name = name.isidentifier() and quantity_of(name) == name
+    measure = _measure(name) if is_name else None
     if measure is None:
         raise NetdynError(f"no quantity {name!r}: choose one of {', '.join(quantities())}")
     return measure
+
+
+def measure_file(
+    name: str,
+    settings_file: Path,
+    output: Path,
+    run_folder: Path | None = None,
+    data: Path | None = None,
+    device: str = "auto",
+) -> None:
+    """Measure a quantity by a file of settings, on its runs or on one of the caller's.
+
+    Args:
+        name: the quantity.
+        settings_file: `settings` and `runs` of a block, or the measurement's settings alone.
+        output: the table.
+        run_folder: a run to measure instead of those that the file names.
+        data: the prepared data set that this run was trained on.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        NetdynError: the file holds no such settings, `data` is missing, or as `measure_block`.
+    """
+    quantity(name)
+    content = read_settings(settings_file)
+    block = content if content.keys() == {"settings", "runs"} else {"settings": content, "runs": []}
+    if "threads" not in block["settings"]:
+        raise NetdynError(f"{settings_file} holds no settings of a measurement (it needs threads)")
+    runs = block["runs"]
+    if run_folder is not None:
+        if data is None:
+            raise NetdynError("--data is missing: give the data set that the run was trained on")
+        runs = [{"folder": str(run_folder), "data": str(data)}]
+    measure_block(name, block["settings"], runs, output, device)
 
 
 def measure_block(

@@ -201,7 +201,7 @@ class ScaleRun:
             return []
         of_data = not needs_training(self.plan, RunJob(job.run, (name,)))
         where = (
-            {"settings": self.plan.run_settings(job.run.id)}
+            {"settings": self.plan.run_settings_file(job.run.id)}
             if of_data
             else {"folder": self.plan.run_folder(job.run.id)}
         )
@@ -258,7 +258,7 @@ class ScaleRun:
     def _keep(self, done: int) -> None:
         """Put finished parts into the committed tables; `done` jobs need their runs no more."""
         for name, parts in self._parts.items():
-            keep_parts(parts, self.plan.keep_record(name), self.reference)
+            keep_parts(parts, self.plan.keep_settings(name), self.reference)
         self._parts.clear()
         self._kept_at = time.monotonic()
         if self.drop_snapshots and done:

@@ -67,7 +67,7 @@ def run_jobs(plan: Plan, groups: Iterable[Sequence[str]]) -> list[RunJob]:
             if not plan.measurement(name).runs and plan.blocks(name):
                 without_run.append(RunJob(None, (name,)))
             for run in plan.measurement(name).runs:
-                if run.id not in plan.kept(name):
+                if run.id not in plan.reused_runs(name):
                     runs[run.id] = run
                     of_run[run.id].append(name)
         for run_id, run in runs.items():

@@ -9,7 +9,7 @@ from netdyn.plan import settings
 from netdyn.plan.written import RESULTS, code, once, written
 from netdyn.quantities.modules import module_of
 from netdyn.records.files import RUN_FILES, digest, write_json
-from netdyn.results.reference import is_kept, kept
+from netdyn.results.reference import committed_runs, is_committed_table
 
 __all__ = ["OF_DATA", "TablePlan"]
 
@@ -21,11 +21,29 @@ OF_DATA = ("test_distance",)
 class TablePlan:
     """The files of one scale, as far as its tables."""
 
-    def __init__(self, workflow: Path, overrides: Mapping, scale: str):
-        """Load and resolve the scale's settings; raises NetdynError for what cannot be run."""
+    def __init__(
+        self,
+        workflow: Path,
+        overrides: Mapping,
+        scale: str,
+        settings_folder: Path | None = None,
+    ):
+        """Load and resolve the scale's settings.
+
+        Args:
+            workflow: folder of config.yaml.
+            overrides: settings of the command line, laid over those of the scale.
+            scale: "demo", "cpu" or "paper".
+            settings_folder: where resolved settings are written; results/<scale>/settings unless
+                given.
+
+        Raises:
+            NetdynError: for settings that cannot be run.
+        """
         self.config = settings.read(workflow, {**overrides, "scale": scale})
         self.folder = RESULTS / scale
         self.scale = scale
+        self.settings_folder = settings_folder or self.folder / "settings"
         declared = settings.runs(self.config)
         self.measurements = settings.measurements(self.config, declared)
         self.runs = {run.id: run for name in declared for run in declared[name]}
@@ -33,6 +51,7 @@ class TablePlan:
     # Runs
 
     def run(self, run_id: str) -> settings.Run:
+        """Return a run by its id; raises NetdynError where no such run is configured."""
         if run_id not in self.runs:
             raise NetdynError(
                 f"no run {run_id!r} at scale {self.scale}: its settings are no longer configured; "
@@ -41,19 +60,22 @@ class TablePlan:
         return self.runs[run_id]
 
     @once
-    def run_settings(self, run_id: str) -> str:
-        path = self._settings("runs") / f"{run_id}.json"  # an id holds a digest already
+    def run_settings_file(self, run_id: str) -> str:
+        """Write the resolved settings of a run; return the file."""
+        path = self.settings_folder / "runs" / f"{run_id}.json"  # an id holds a digest already
         write_json(path, self.run(run_id).settings, durable=False)
         return str(path)
 
     def run_folder(self, run_id: str) -> str:
+        """Return the folder of a trained run."""
         return f"{self.folder}/runs/{self.run(run_id).id}"
 
     def data_file(self, run_id: str) -> str:
+        """Return the prepared data set that a run is trained on."""
         return f"{RESULTS}/data/{self.run(run_id).data}.safetensors"
 
     def data_code(self, *run_ids: str) -> list[str]:
-        """Return the code that the data of runs were prepared by."""
+        """Return the files of the code that prepares the data of these runs."""
         translated = any(self.run(run_id).settings["translated"] for run_id in run_ids)
         modules = ["datasets"] * bool(run_ids) + ["translation"] * translated
         return [code(f"netdyn.data.{module}") for module in modules]
@@ -61,6 +83,7 @@ class TablePlan:
     # Measurements: on which runs, in which jobs
 
     def measurement(self, name: str) -> settings.Measurement:
+        """Return a measurement by its name; raises NetdynError where none is declared so."""
         if name not in self.measurements:
             raise NetdynError(
                 f"no measurement {name!r} at scale {self.scale}: "
@@ -69,26 +92,29 @@ class TablePlan:
         return self.measurements[name]
 
     @once
-    def kept(self, name: str) -> dict[str, settings.Run]:
-        """Return the runs whose rows are taken from the committed table instead of measured.
+    def reused_runs(self, name: str) -> dict[str, settings.Run]:
+        """Return, by id, the runs whose rows come from the committed table and are not measured.
 
-        None unless `reuse` is set; then those that the committed table's record names, if it was
-        measured with the same settings.
+        There are none unless `reuse` is set. Then they are the runs in the committed table's
+        record, if the table was measured with the same settings.
         """
         if not self.config["reuse"]:
             return {}
         try:
-            known = kept(self.folder / "reference", self.keep_record(name))
+            committed = committed_runs(self.folder / "reference", self.keep_settings(name))
         except NetdynError as error:
             raise NetdynError(f"{error}, or set reuse to false") from None
-        return {run.id: run for run in self.measurement(name).runs if run.id in known}
+        return {run.id: run for run in self.measurement(name).runs if run.id in committed}
 
     @once
-    def is_kept_as_a_whole(self, name: str) -> bool:
-        """Return whether the committed table of a quantity that needs no run is taken."""
+    def reuses_table(self, name: str) -> bool:
+        """Return whether a table without runs, such as toy_neurons, is reused as committed."""
         if not self.config["reuse"] or self.measurement(name).runs:
             return False
-        return is_kept(self.folder / "reference", self.keep_record(name))
+        try:
+            return is_committed_table(self.folder / "reference", self.keep_settings(name))
+        except NetdynError as error:
+            raise NetdynError(f"{error}, or set reuse to false") from None
 
     @once
     def blocks(self, name: str) -> dict[str, list[settings.Run]]:
@@ -100,54 +126,59 @@ class TablePlan:
         if measurement.quantity == "history":
             return {}
         if not measurement.runs:
-            return {} if self.is_kept_as_a_whole(name) else {NO_RUN: []}
-        kept = self.kept(name)
-        chosen = [run for run in measurement.runs if run.id not in kept]
+            return {} if self.reuses_table(name) else {NO_RUN: []}
+        reused = self.reused_runs(name)
+        chosen = [run for run in measurement.runs if run.id not in reused]
         size = self.config["runs_per_job"]
-        found = {}
+        blocks = {}
         for start in range(0, len(chosen), size):
             block = chosen[start : start + size]
             ids = [run.id for run in block]
             first = block[0].identity["run"]
-            found[ids[0] if len(ids) == 1 else f"{first}_block-{digest(ids)[:10]}"] = block
-        return found
+            blocks[ids[0] if len(ids) == 1 else f"{first}_block-{digest(ids)[:10]}"] = block
+        return blocks
 
     def block(self, name: str, block: str) -> list[settings.Run]:
+        """Return the runs of one block; raises NetdynError where there is no such block."""
         blocks = self.blocks(name)
         if block not in blocks:
             raise NetdynError(
-                f"measurement {name!r} takes no run {block!r} at scale {self.scale}: "
-                f"it takes {', '.join(blocks)}"
+                f"measurement {name!r} has no run {block!r} at scale {self.scale}: "
+                f"it has {', '.join(blocks)}"
             )
         return blocks[block]
 
     @once
-    def block_settings(self, name: str, block: str) -> str:
-        """Write a measuring job's settings and the runs that it measures."""
+    def block_settings_file(self, name: str, block: str) -> str:
+        """Write `block_settings`; return the file."""
+        folder = self.settings_folder / "measurements" / name
+        return written(folder, block, self.block_settings(name, block))
+
+    def block_settings(self, name: str, block: str) -> dict[str, Any]:
+        """Return a measuring job's settings and the runs that it measures."""
         measurement = self.measurement(name)
         runs = []
         for run in self.block(name, block):
             where = (
-                {"settings": self.run_settings(run.id)}
+                {"settings": self.run_settings_file(run.id)}
                 if measurement.quantity in OF_DATA
                 else {"folder": self.run_folder(run.id)}
             )
             runs.append({**where, "data": self.data_file(run.id), "identity": run.columns()})
-        content = {"settings": measurement.settings, "runs": runs}
-        return written(self._settings("measurements") / name, block, content)
+        return {"settings": measurement.settings, "runs": runs}
 
     @once
-    def measured(self, name: str, block: str) -> dict[str, Any]:
+    def measure_inputs(self, name: str, block: str) -> dict[str, Any]:
         """Return the inputs of measuring `name` on a block of runs."""
         measurement, chosen = self.measurement(name), self.block(name, block)
         inputs: dict[str, Any] = {
-            "settings": self.block_settings(name, block),
+            "settings": self.block_settings_file(name, block),
             "code": code(module_of(measurement.quantity)),
         }
         if not chosen:
             return inputs
         if measurement.quantity in OF_DATA:
-            inputs["runs"] = [self.run_settings(run.id) for run in chosen]
+            inputs["runs"] = [self.run_settings_file(run.id) for run in chosen]
         else:
             # All of a run but its provenance, which may differ between equal runs.
             names = [name for name in RUN_FILES if name != "provenance.json"]
@@ -157,10 +188,10 @@ class TablePlan:
         return inputs
 
     def _code_upstream(self, name: str, chosen: Sequence[settings.Run]) -> list[str]:
-        """Return the code that made what a measurement reads."""
-        prepared = self.data_code(*(run.id for run in chosen))
-        trained = prepared and self.measurement(name).quantity not in OF_DATA
-        return [*prepared, code("netdyn.training.train")] if trained else prepared
+        """Return the files of the code behind what a measurement reads."""
+        data_code = self.data_code(*(run.id for run in chosen))
+        trained = data_code and self.measurement(name).quantity not in OF_DATA
+        return [*data_code, code("netdyn.training.train")] if trained else data_code
 
     # Tables, put together from parts
 
@@ -169,41 +200,44 @@ class TablePlan:
         """Return the files that a measurement's table is put together from."""
         measurement = self.measurement(name)
         if measurement.quantity == "history":
-            kept = self.kept(name)
-            runs = [run.id for run in measurement.runs if run.id not in kept]
+            reused = self.reused_runs(name)
+            runs = [run.id for run in measurement.runs if run.id not in reused]
             return [f"{self.run_folder(run)}/history.csv" for run in runs]
         folder = self.folder / "tables" / "parts" / name
         return [f"{folder}/{block}.csv" for block in self.blocks(name)]
 
     def table_inputs(self, name: str) -> list[str]:
-        """Return a table's parts, and the committed table where rows are taken from it."""
-        taken = self.kept(name) or self.is_kept_as_a_whole(name)
-        return self.parts(name) + ([self._reference(name)] if taken else [])
+        """Return a table's parts, and the committed table where its rows are reused."""
+        reused = self.reused_runs(name) or self.reuses_table(name)
+        return self.parts(name) + ([self._reference(name)] if reused else [])
 
     @once
-    def table_settings(self, name: str) -> str:
-        """Write which parts a table is put together from, and which rows of the committed one."""
-        measurement, kept = self.measurement(name), self.kept(name)
+    def table_settings_file(self, name: str) -> str:
+        """Write `table_settings`; return the file."""
+        return written(self.settings_folder / "tables", name, self.table_settings(name))
+
+    def table_settings(self, name: str) -> dict[str, Any]:
+        """Return which parts a table is put together from, and which rows of the committed one."""
+        measurement, reused = self.measurement(name), self.reused_runs(name)
         parts: list[dict] = [{"file": part} for part in self.parts(name)]
         if measurement.quantity == "history":
-            chosen = [run for run in measurement.runs if run.id not in kept]
+            chosen = [run for run in measurement.runs if run.id not in reused]
             for part, run in zip(parts, chosen, strict=True):
                 part["identity"] = run.columns()
-        if kept:
-            rows = [run.columns() for run in kept.values()]
+        if reused:
+            rows = [run.columns() for run in reused.values()]
             parts.append({"file": self._reference(name), "rows": rows})
-        if self.is_kept_as_a_whole(name):
+        if self.reuses_table(name):
             parts.append({"file": self._reference(name)})
-        order = [run.columns() for run in measurement.runs]
-        return written(self._settings("tables"), name, {"parts": parts, "order": order})
+        return {"parts": parts, "order": [run.columns() for run in measurement.runs]}
 
     @once
     def upstream(self, name: str) -> str:
-        """Write which settings and code a table rests on, from the data to its rows.
+        """Write which settings and code a table depends on, from the data to its rows.
 
-        It is named by them. What is made from the table has it as an input, so that it is out of
-        date whenever the table is: also while a job that failed has left nothing to compare with,
-        and whatever the clock says.
+        The file is named by its content. It is an input of all that is made from the table, which
+        is therefore out of date whenever the table is: also while a failed job has left nothing to
+        compare with, and whatever the clock says.
         """
         measurement = self.measurement(name)
         files = [code("netdyn.results.tables"), *self._code_upstream(name, measurement.runs)]
@@ -211,24 +245,25 @@ class TablePlan:
             files.append(code(module_of(measurement.quantity)))
         content = {
             "settings": measurement.settings,
-            "table": self.table_settings(name),
+            "table": self.table_settings_file(name),
             "code": files,
         }
-        return written(self._settings("upstream"), name, content)
+        return written(self.settings_folder / "upstream", name, content)
 
     def upstreams(self, names: Iterable[str]) -> list[str]:
+        """Return `upstream` of each of these tables."""
         return [self.upstream(name) for name in names]
 
-    def keep_record(self, name: str) -> dict[str, Any]:
-        """Return what tells a table from others: quantity, settings, and runs in their order."""
+    def keep_settings(self, name: str) -> dict[str, Any]:
+        """Return what identifies a committed table: quantity, settings, runs in their order."""
         measurement = self.measurement(name)
-        # Threads change how fast a table is made, and at most its last digit.
-        own = {key: value for key, value in measurement.settings.items() if key != "threads"}
-        runs = [{"id": run.id, "identity": run.columns()} for run in measurement.runs]
-        return {"name": name, "quantity": measurement.quantity, "settings": own, "runs": runs}
+        return {
+            "name": name,
+            "quantity": measurement.quantity,
+            # Threads change how long a measurement takes, and at most a number's last digit.
+            "settings": {k: v for k, v in measurement.settings.items() if k != "threads"},
+            "runs": [{"id": run.id, "identity": run.columns()} for run in measurement.runs],
+        }
 
     def _reference(self, name: str) -> str:
         return str(self.folder / "reference" / "tables" / f"{name}.csv")
-
-    def _settings(self, kind: str) -> Path:
-        return self.folder / "settings" / kind

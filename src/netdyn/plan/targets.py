@@ -1,4 +1,4 @@
-"""From tables to what is asked for: figures, scorecard, committed tables; what is behind them."""
+"""The targets of a scale: figures, scorecard and committed tables, and the files they need."""
 
 import functools
 import json
@@ -13,7 +13,7 @@ from netdyn.errors import NetdynError
 from netdyn.plan.tables import OF_DATA, TablePlan
 from netdyn.plan.written import code, once, written
 from netdyn.records.files import RUN_FILES
-from netdyn.results.reference import kept
+from netdyn.results.reference import committed_runs
 
 __all__ = ["Plan"]
 
@@ -43,39 +43,52 @@ PRIORITIES = (
 class Plan(TablePlan):
     """The files of one scale."""
 
-    def __init__(self, workflow: Path, overrides: Mapping, scale: str):
-        """Load and resolve the scale's settings; raises NetdynError for what cannot be run."""
-        super().__init__(workflow, overrides, scale)
-        # Relative where the workflow runs in its own folder: so it can be moved.
+    def __init__(
+        self,
+        workflow: Path,
+        overrides: Mapping,
+        scale: str,
+        settings_folder: Path | None = None,
+    ):
+        """Load and resolve the scale's settings, as `TablePlan` does."""
+        super().__init__(workflow, overrides, scale, settings_folder)
+        # Relative, so that the workflow's folder can be moved.
         self.claims = Path(os.path.relpath(workflow / "workflow" / "claims.yaml"))
 
     def write_settings(self) -> None:
-        """Write the resolved settings that jobs are handed; a file that is right is left alone.
+        """Write the resolved settings that jobs read; files with the right content stay untouched.
 
-        Before any rule is asked for: Snakemake remembers which folders it did not find.
+        This happens before Snakemake evaluates any rule, because Snakemake remembers which folders
+        were missing.
         """
         for run_id in self.runs:
-            self.run_settings(run_id)
+            self.run_settings_file(run_id)
         for name in self.measurements:
             for block in self.blocks(name):
-                self.block_settings(name, block)
-            self.table_settings(name)
+                self.block_settings_file(name, block)
+            self.table_settings_file(name)
             self.upstream(name)
         for figure in self.figures():
-            self.figure_settings(figure)
-        self.claims_settings()
+            self.figure_settings_file(figure)
+        self.claims_settings_file()
 
     # Figures and claims
 
     def figures(self) -> list[str]:
+        """Return the names of all figures."""
         return list(self.config["figures"])
 
     @once
-    def figure_settings(self, figure: str) -> str:
-        seeds = set().union(*(self._seeds(table) for table in self.figure_tables(figure)))
-        few, most = (min(seeds), max(seeds)) if seeds else (0, 0)
-        many = f"{most} seed{'s' * (most > 1)}" if few == most else f"{few} to {most} seeds"
-        note = f"scale {self.scale}, {self.config['dataset']}, {many}" if seeds else "toy neurons"
+    def figure_settings_file(self, figure: str) -> str:
+        """Write `figure_settings`; return the file."""
+        return written(self.settings_folder / "figures", figure, self.figure_settings(figure))
+
+    def figure_settings(self, figure: str) -> dict[str, Any]:
+        """Return what the drawing of a figure reads: its block of config.yaml, title and note."""
+        counts = set().union(*(self._seeds(table) for table in self.figure_tables(figure)))
+        least, most = (min(counts), max(counts)) if counts else (0, 0)
+        seeds = f"{most} seed{'s' * (most > 1)}" if least == most else f"{least} to {most} seeds"
+        note = f"scale {self.scale}, {self.config['dataset']}, {seeds}" if counts else "toy neurons"
         title = figure.replace("fig", "Figure ").replace("_training", ", training mode")
         block = {
             "title": title.capitalize(),
@@ -83,7 +96,7 @@ class Plan(TablePlan):
             "runs": self._trainings(figure),
             "noise_return": self._returns(figure),
         }
-        return written(self._settings("figures"), figure, block | self.config["figures"][figure])
+        return block | self.config["figures"][figure]
 
     def _seeds(self, table: str) -> set[int]:
         """Return how many seeds the points of a table's sweeps have."""
@@ -92,18 +105,18 @@ class Plan(TablePlan):
 
     def _trainings(self, figure: str) -> dict[str, dict[str, Any]]:
         """Return, by declared run, what the trainings behind a figure have in common."""
-        found: dict[str, list[Mapping]] = {}
+        trainings: dict[str, list[Mapping]] = {}
         for table in self.figure_tables(figure):
             for run in self.measurement(table).runs:
-                found.setdefault(run.identity["run"], []).append(run.settings)
+                trainings.setdefault(run.identity["run"], []).append(run.settings)
         return {
             run: {
                 key: first[key]
                 for key in SHARED_SETTINGS
-                if all(own[key] == first[key] for own in all_of)
+                if all(settings[key] == first[key] for settings in trained)
             }
-            for run, all_of in found.items()
-            for first in all_of[:1]
+            for run, trained in trainings.items()
+            for first in trained[:1]
         }
 
     def _returns(self, figure: str) -> dict[str, str]:
@@ -116,6 +129,7 @@ class Plan(TablePlan):
         }
 
     def figure_tables(self, figure: str) -> list[str]:
+        """Return the tables that a figure is drawn from; raises NetdynError for an unknown one."""
         if figure not in self.config["figures"]:
             raise NetdynError(
                 f"no figure {figure!r} at scale {self.scale}: "
@@ -131,15 +145,15 @@ class Plan(TablePlan):
 
     @once
     def tables_by_priority(self) -> list[list[str]]:
-        """Return all tables in groups, those first that most is decided by (`PRIORITIES`)."""
+        """Return all tables in groups of falling priority (see `PRIORITIES`)."""
         tables = {claim.id: claim.tables for claim in load_claims(self.claims)}
         tables |= {figure: self.figure_tables(figure) for figure in self.figures()}
         groups: list[list[str]] = []
         seen: set[str] = set()
         for names in (*PRIORITIES, tuple(tables)):
-            wanted = dict.fromkeys(table for name in names for table in tables.get(name, ()))
-            groups.append([table for table in wanted if table not in seen])
-            seen.update(wanted)
+            group = dict.fromkeys(table for name in names for table in tables.get(name, ()))
+            groups.append([table for table in group if table not in seen])
+            seen.update(group)
         return [group for group in groups if group]
 
     def claim_tables(self) -> list[str]:
@@ -154,24 +168,28 @@ class Plan(TablePlan):
         return tuple(dict.fromkeys(table for claim in claims for table in claim.tables))
 
     @once
-    def claims_settings(self) -> str:
-        """Write which runs each table of the scorecard must hold, and what they were trained on."""
+    def claims_settings_file(self) -> str:
+        """Write `claims_settings`; return the file."""
+        return written(self.settings_folder / "claims", "claims", self.claims_settings())
+
+    def claims_settings(self) -> dict[str, Any]:
+        """Return which runs each table of the scorecard must hold, with their sample counts."""
         tables = {}
         for name in self.claim_tables():
             runs = self.measurement(name).runs
             tables[name] = {
                 "runs": [{**run.columns(), "samples": run.settings["samples"]} for run in runs]
             }
-        content = {"scale": self.scale, "dataset": self.config["dataset"], "tables": tables}
-        return written(self._settings("claims"), "claims", content)
+        return {"scale": self.scale, "dataset": self.config["dataset"], "tables": tables}
 
-    # What stands behind tables
+    # What tables depend on
 
     def table_files(self, names: Iterable[str]) -> list[str]:
+        """Return the files of these tables."""
         return [str(self.folder / "tables" / f"{name}.csv") for name in names]
 
     def files_needed(self, names: Iterable[str]) -> list[str]:
-        """Return what tables rest on, each file once: themselves, their parts, their runs."""
+        """Return the files of tables, of their parts and of their runs, each once."""
         files = self.table_files(names)
         files += [part for name in names for part in self.parts(name)]
         # A history's record is its run's manifest.
@@ -179,7 +197,7 @@ class Plan(TablePlan):
         return list(dict.fromkeys(files + self.run_files(names)))
 
     def run_files(self, names: Iterable[str]) -> list[str]:
-        """Return the files of each run behind tables."""
+        """Return the files of each run that tables need."""
         folders = [self.run_folder(run) for run in self.runs_needed(names)]
         return [f"{folder}/{name}" for folder in folders for name in RUN_FILES]
 
@@ -190,15 +208,15 @@ class Plan(TablePlan):
             for name in names
             if self.measurement(name).quantity not in OF_DATA
             for run in self.measurement(name).runs
-            if run.id not in self.kept(name)
+            if run.id not in self.reused_runs(name)
         ]
         return list(dict.fromkeys(ids))
 
     def provenance_files(self) -> list[str]:
-        """Return the records of all runs behind figures and scorecard, committed ones together."""
+        """Return the records of all runs of figures and scorecard; committed ones share a file."""
         tables = self.tables()
         files = [f"{self.run_folder(run)}/provenance.json" for run in self.runs_needed(tables)]
-        if any(self.kept(name) for name in tables):
+        if any(self.reused_runs(name) for name in tables):
             files.append(str(self.folder / "reference" / "provenance" / "runs.json"))
         return files
 
@@ -206,44 +224,43 @@ class Plan(TablePlan):
 
     @once
     def committed(self) -> list[str]:
-        """Return the tables that are committed, be it in part.
+        """Return the tables that are committed, completely or in part.
 
         Raises:
-            NetdynError: none is.
+            NetdynError: no table is.
         """
-        found = [name for name in self.tables() if Path(self._reference(name)).is_file()]
-        if not found:
+        names = [name for name in self.tables() if Path(self._reference(name)).is_file()]
+        if not names:
             raise NetdynError(
                 f"nothing is committed for scale {self.scale}, {self.folder}/reference has no "
                 f"table: run `snakemake keep --config scale={self.scale}` first"
             )
-        return found
+        return names
 
     @once
-    def left_out(self) -> dict[str, list[str]]:
-        """Return what committed tables don't suffice for, figures and claims, with these tables.
+    def incomplete(self) -> dict[str, list[str]]:
+        """Return the figures, and "some claims", that cannot be redrawn, with the missing tables.
 
-        They are not committed, or not with every run that they are to hold.
+        A table is missing if it is not committed, or not with all of its runs.
 
         Raises:
-            NetdynError: nothing is committed, or a table is not the one that its record was written
-                for.
+            NetdynError: nothing is committed, or a table does not match its record.
         """
         self.committed()
         needed = {figure: self.figure_tables(figure) for figure in self.figures()}
         needed["some claims"] = self.claim_tables()
-        lacking = {
+        missing = {
             name: [table for table in tables if not self._is_committed(table)]
             for name, tables in needed.items()
         }
-        return {name: tables for name, tables in lacking.items() if tables}
+        return {name: tables for name, tables in missing.items() if tables}
 
     @once
     def _is_committed(self, name: str) -> bool:
         if not Path(self._reference(name)).is_file():
             return False
-        known = kept(self.folder / "reference", self.keep_record(name))
-        return {run.id for run in self.measurement(name).runs} <= known
+        committed = committed_runs(self.folder / "reference", self.keep_settings(name))
+        return {run.id for run in self.measurement(name).runs} <= committed
 
     @once
     def keepable(self, name: str) -> dict[str, tuple[str, list[str]]]:
@@ -257,7 +274,7 @@ class Plan(TablePlan):
             for block, part in zip(blocks, parts, strict=True)
         }
 
-    def part_to_keep(self, name: str, block: str) -> dict[str, Any]:
+    def keep_inputs(self, name: str, block: str) -> dict[str, Any]:
         """Return the inputs of putting a part into the committed table."""
         keepable = self.keepable(name)
         if block not in keepable:
@@ -266,14 +283,14 @@ class Plan(TablePlan):
         trained = self.measurement(name).quantity not in OF_DATA
         return {
             "part": part,
-            "settings": self.keep_settings(name),
+            "settings": self.keep_settings_file(name),
             "provenance": [f"{folder}/provenance.json" for folder in folders if trained],
             "upstream": self.upstream(name),
             "code": code("netdyn.results.reference"),
         }
 
     def kept_files(self, names: Iterable[str]) -> list[str]:
-        """Return the records that stand for every part of these tables being committed."""
+        """Return the records which say that every part of these tables is committed."""
         return [
             str(self.folder / "kept" / name / f"{block}.json")
             for name in names
@@ -281,5 +298,6 @@ class Plan(TablePlan):
         ]
 
     @once
-    def keep_settings(self, name: str) -> str:
-        return written(self._settings("kept"), name, self.keep_record(name))
+    def keep_settings_file(self, name: str) -> str:
+        """Write `keep_settings`; return the file."""
+        return written(self.settings_folder / "kept", name, self.keep_settings(name))

@@ -20,46 +20,57 @@ from netdyn.errors import NetdynError
 from netdyn.records.files import atomic_write, digest, digest_file, read_json, write_json
 from netdyn.records.sealed import read_record
 
-__all__ = ["LARGEST", "is_kept", "keep", "keep_parts", "kept", "run_record", "too_large"]
+__all__ = [
+    "LARGEST",
+    "committed_runs",
+    "is_committed_table",
+    "keep",
+    "keep_parts",
+    "run_record",
+    "too_large",
+]
 
 LARGEST = 1_000_000  # bytes of a committed file
 # What many parts have in common: told once in a table's record.
 ENVIRONMENT = ("netdyn", "python", "packages", "machine")
 
 
-def kept(reference: Path, wanted: Mapping) -> set[str]:
+def committed_runs(reference: Path, measurement: Mapping) -> set[str]:
     """Return the ids of the runs in the committed table, none if it was measured otherwise.
 
     Args:
         reference: the folder of committed results.
-        wanted: the measurement: its `name`, `quantity` and `settings`.
+        measurement: the measurement: its `name`, `quantity` and `settings`.
 
     Raises:
         NetdynError: the table is not the one that its record was written for, or one of the two is
             missing.
     """
-    record = _matching(reference, wanted)
+    record = _matching(reference, measurement)
     return set() if record is None else {run["id"] for run in record["runs"]}
 
 
-def is_kept(reference: Path, wanted: Mapping) -> bool:
+def is_committed_table(reference: Path, measurement: Mapping) -> bool:
     """Return whether the table of a quantity that is measured on no run is committed.
 
-    Args and errors are those of `kept`.
+    Args and errors are those of `committed_runs`.
     """
-    return _matching(reference, wanted) is not None
+    return _matching(reference, measurement) is not None
 
 
-def _matching(reference: Path, wanted: Mapping) -> dict[str, Any] | None:
+def _matching(reference: Path, measurement: Mapping) -> dict[str, Any] | None:
     """Return the record of the committed table, None where it is missing or of other settings."""
-    path, table = _record_path(reference, wanted["name"]), _table_path(reference, wanted["name"])
+    path, table = (
+        _record_path(reference, measurement["name"]),
+        _table_path(reference, measurement["name"]),
+    )
     if not path.is_file():
         if table.is_file():
             raise NetdynError(f"{table} has no record {path}: restore it from the repository")
         return None
-    _put_in_place(reference, wanted["name"])
+    _put_in_place(reference, measurement["name"])
     record = _record(path)
-    if any(record[key] != wanted[key] for key in ("quantity", "settings")):
+    if any(record[key] != measurement[key] for key in ("quantity", "settings")):
         return None
     if not table.is_file():
         raise NetdynError(f"{table} is missing, {path} is there: restore it from the repository")
@@ -71,20 +82,20 @@ def _matching(reference: Path, wanted: Mapping) -> dict[str, Any] | None:
     return record
 
 
-def keep(part: Path, run_folders: Sequence[Path], wanted: Mapping, reference: Path) -> dict:
+def keep(part: Path, run_folders: Sequence[Path], measurement: Mapping, reference: Path) -> dict:
     """Put a finished part into the committed table (see `keep_parts`)."""
-    return keep_parts([(part, run_folders)], wanted, reference)
+    return keep_parts([(part, run_folders)], measurement, reference)
 
 
 def keep_parts(
-    parts: Sequence[tuple[Path, Sequence[Path]]], wanted: Mapping, reference: Path
+    parts: Sequence[tuple[Path, Sequence[Path]]], measurement: Mapping, reference: Path
 ) -> dict:
     """Put finished parts into the committed table, in the place of older rows of their runs.
 
     Args:
         parts: of each its table, a measured block or a run's history, and the folders of the runs
             in it, named by their ids; none for toy neurons.
-        wanted: the measurement: `name`, `quantity`, `settings` and `runs`, a list of `id` and
+        measurement: the measurement: `name`, `quantity`, `settings` and `runs`, a list of `id` and
             `identity` in the order in which their rows are to stand.
         reference: the folder of committed results.
 
@@ -96,15 +107,15 @@ def keep_parts(
     """
     from netdyn.results.tables import tabulate, write_csv
 
-    identities = {run["id"]: run["identity"] for run in wanted["runs"]}
+    identities = {run["id"]: run["identity"] for run in measurement["runs"]}
     new = [[folder.name for folder in folders] for _, folders in parts]
     replaced = {run for runs in new for run in runs}
-    table = _table_path(reference, wanted["name"])
+    table = _table_path(reference, measurement["name"])
     with _locked(reference):
-        committed = kept(reference, wanted) - replaced
+        committed = committed_runs(reference, measurement) - replaced
         old = [run for run in identities if run in committed]
         sources: list[dict] = [{"file": part} for part, _ in parts]
-        if wanted["quantity"] == "history":
+        if measurement["quantity"] == "history":
             for source, (run,) in zip(sources, new, strict=True):
                 source["identity"] = identities[run]
         if old:
@@ -116,14 +127,14 @@ def keep_parts(
             if (size := temporary.stat().st_size) > LARGEST:
                 raise too_large(table, size)
         record = {
-            **wanted,
+            **measurement,
             "runs": [{"id": run, "identity": identities[run]} for run in present],
             "sha256": digest_file(_next_path(table)),
             **_measured(records, new, old),
         }
         _keep_provenance(reference, [folder for _, folders in parts for folder in folders], record)
-        write_json(_record_path(reference, wanted["name"]), record)
-        _put_in_place(reference, wanted["name"])
+        write_json(_record_path(reference, measurement["name"]), record)
+        _put_in_place(reference, measurement["name"])
     return record
 
 
