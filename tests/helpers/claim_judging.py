@@ -40,7 +40,7 @@ def verdict_of(claims, name, tables, expected_of=None):
 
 
 def assert_reads_its_tables(claims, name, tables):
-    """Check that the claim reads only the tables of its row, and is untested unless all are complete.
+    """Check that the claim reads only the tables of its row, and needs all of them complete.
 
     Each table in turn is missing, has a seed missing, or its last required column.
     """
