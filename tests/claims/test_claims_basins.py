@@ -1,4 +1,4 @@
-"""Claims C28 to C36, from tables made to show what the paper says, and tables made not to."""
+"""Claims C28 to C36, from tables built to agree with the paper, and tables built not to."""
 
 import numpy as np
 import pandas as pd
@@ -102,9 +102,9 @@ def cones(prefix, pairs, overlap, shape):
         for noise_return in RETURNS:
             for pair, ((a, shift_a), (b, shift_b)) in enumerate(pairs):
                 for amplitude in (*AMPLITUDES, NAN):
-                    found = overlap(amplitude, pair) if noise_return == "range" else 0.99
+                    result = overlap(amplitude, pair) if noise_return == "range" else 0.99
                     rows.append(
-                        ("deep23", seed, noise_return, a, b, shift_a, shift_b, amplitude, found)
+                        ("deep23", seed, noise_return, a, b, shift_a, shift_b, amplitude, result)
                     )
     columns = ["run", "seed", "noise_return", "sample_a", "sample_b", "shift_a", "shift_b"]
     overlaps = pd.DataFrame(rows, columns=[*columns, "amplitude", "overlap"])
@@ -126,22 +126,22 @@ def cones(prefix, pairs, overlap, shape):
 def shifted(overlap=0.05, shape=lambda a: (a, 2 * a)):
     """A sample and its copy, and beside them a pair of other samples, which overlap wholly."""
 
-    def found(amplitude, pair):
+    def overlap_of(amplitude, pair):
         return 1.0 if pair == 1 else overlap if np.isnan(amplitude) else 0.9
 
-    return cones("shift", [((3, 0), (3, 3)), ((3, 0), (4, 0))], found, shape)
+    return cones("shift", [((3, 0), (3, 3)), ((3, 0), (4, 0))], overlap_of, shape)
 
 
 def twenty(distinct=4, growing=True):
     """Five pairs of which so many are distinct when all amplitudes are pooled."""
 
-    def found(amplitude, pair):
+    def overlap_of(amplitude, pair):
         if np.isnan(amplitude):
             return 0.05 if pair < distinct else 0.6
         return amplitude if growing else 0.5
 
     pairs = [((i, 0), (i + 1, 0)) for i in range(5)]
-    return cones("cone", pairs, found, lambda a: (a, a))
+    return cones("cone", pairs, overlap_of, lambda a: (a, a))
 
 
 def adversarial(flip=lambda basin: 2 * basin):
@@ -229,20 +229,20 @@ FAILING = [
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_reproduced_where_tables_show_what_the_paper_says(name):
-    found = outcome(CLAIMS, name, passing()[name])
-    assert found.verdict == REPRODUCED
-    assert found.measured
-    assert found.seen.endswith(".")
-    assert "nan" not in found.measured + found.seen
-    assert found.spread is not None  # two seeds
+    result = outcome(CLAIMS, name, passing()[name])
+    assert result.verdict == REPRODUCED
+    assert result.measured
+    assert result.seen.endswith(".")
+    assert "nan" not in result.measured + result.seen
+    assert result.spread is not None  # two seeds
 
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_one_seed_has_no_spread(name):
     one = {key: table[table["seed"] == 0] for key, table in passing()[name].items()}
-    found = outcome(CLAIMS, name, one)
-    assert found.spread is None
-    assert found.verdict == REPRODUCED
+    result = outcome(CLAIMS, name, one)
+    assert result.spread is None
+    assert result.verdict == REPRODUCED
 
 
 @pytest.mark.parametrize(("name", "tables"), FAILING)
@@ -307,12 +307,12 @@ def test_no_basin_at_all_is_no_maximum():
 )
 def test_the_pictures_noise_decides_and_affine_is_told(name, good, bad):
     make = architecture if name == "C28" else classes
-    found = outcome(CLAIMS, name, make(**good))
-    assert found.verdict == REPRODUCED
-    assert f"affine: {NOT_REPRODUCED}" in found.seen
-    found = outcome(CLAIMS, name, make(**bad))
-    assert found.verdict == NOT_REPRODUCED
-    assert f"affine: {REPRODUCED}" in found.seen
+    result = outcome(CLAIMS, name, make(**good))
+    assert result.verdict == REPRODUCED
+    assert f"affine: {NOT_REPRODUCED}" in result.seen
+    result = outcome(CLAIMS, name, make(**bad))
+    assert result.verdict == NOT_REPRODUCED
+    assert f"affine: {REPRODUCED}" in result.seen
 
 
 def test_a_diverged_rate_is_left_out_and_named():
@@ -320,10 +320,10 @@ def test_a_diverged_rate_is_left_out_and_named():
     assert outcome(CLAIMS, "C31", tables).verdict == NOT_REPRODUCED
     # In one seed only: the other alone is no mean over seeds.
     history = diverge(tables["learning_rates_history"], learning_rate=1.0, seed=1)
-    found = outcome(CLAIMS, "C31", {**tables, "learning_rates_history": history})
-    assert found.verdict == REPRODUCED
-    assert "diverged: 1." in found.seen
-    assert "learning rate 0.3" in found.seen
+    result = outcome(CLAIMS, "C31", {**tables, "learning_rates_history": history})
+    assert result.verdict == REPRODUCED
+    assert "diverged: 1." in result.seen
+    assert "learning rate 0.3" in result.seen
     for rate in RATES[:-2]:
         history = diverge(history, learning_rate=rate)
     assert verdict_of(CLAIMS, "C31", {**tables, "learning_rates_history": history}) == DIVERGED
@@ -357,15 +357,17 @@ def test_seeds_that_disagree_make_a_claim_partly_reproduced():
 
 
 def test_what_other_returns_of_noise_say_is_told_and_not_judged():
-    found = outcome(CLAIMS, "C34", shifted())
-    assert found.seen.endswith("with noise returned otherwise, an overlap of 0.99 ± 0.00 (affine).")
+    result = outcome(CLAIMS, "C34", shifted())
+    assert result.seen.endswith(
+        "with noise returned otherwise, an overlap of 0.99 ± 0.00 (affine)."
+    )
     tables = twenty(distinct=4)
     overlaps = tables["deep23_cone_overlap"]
     pooled = overlaps["amplitude"].isna() & (overlaps["noise_return"] == "affine")
     overlaps.loc[pooled & (overlaps["sample_a"] < 2), "overlap"] = 0.0
-    found = outcome(CLAIMS, "C35", tables)
-    assert found.verdict == REPRODUCED
-    assert found.seen.endswith("otherwise, distinct pairs: 40 % (affine).")
+    result = outcome(CLAIMS, "C35", tables)
+    assert result.verdict == REPRODUCED
+    assert result.seen.endswith("otherwise, distinct pairs: 40 % (affine).")
 
 
 def test_basins_outside_the_data_cannot_be_compared():
@@ -375,16 +377,16 @@ def test_basins_outside_the_data_cannot_be_compared():
     overlaps = tables["deep23_cone_overlap"]
     # Of the pair that overlaps too few points count: four of four pairs are distinct.
     overlaps.loc[overlaps["overlap"] == 0.6, "overlap"] = NAN
-    found = outcome(CLAIMS, "C35", tables)
-    assert found.measured.startswith("100 ± 0 %")
-    assert "2 more have too few points" in found.seen  # one per seed
+    result = outcome(CLAIMS, "C35", tables)
+    assert result.measured.startswith("100 ± 0 %")
+    assert "2 more have too few points" in result.seen  # one per seed
     overlaps["overlap"] = NAN
     assert verdict_of(CLAIMS, "C35", tables) == NOT_TESTED
 
 
 def test_samples_that_nothing_flips_are_left_out_and_counted():
-    found = outcome(CLAIMS, "C36", adversarial())
-    assert "2 of 12 samples were not flipped" in found.seen
+    result = outcome(CLAIMS, "C36", adversarial())
+    assert "2 of 12 samples were not flipped" in result.seen
     assert verdict_of(CLAIMS, "C36", adversarial(flip=lambda basin: NAN)) == NOT_TESTED
 
 

@@ -1,4 +1,4 @@
-"""Claims C37 to C40 and C52, from tables made to show what the paper says, and tables made not to.
+"""Claims C37 to C40 and C52, from tables built to agree with the paper, and tables built not to.
 
 Also the share of points inside regions, which C47 counts too.
 """
@@ -98,9 +98,9 @@ def shares_inside(share=0.9, **of_letter):
     parts = []
     for letter in "bcef":
         rows = crossed(PANELS[letter], step=[0, 1, 5, 20, 100], digit=range(10))
-        found = of_letter.get(letter, lambda step, digit: share)
+        share_of = of_letter.get(letter, lambda step, digit: share)
         rows["share"] = [
-            found(row.step, row.digit) if row.step > 2 else 0.0 for row in rows.itertuples()
+            share_of(row.step, row.digit) if row.step > 2 else 0.0 for row in rows.itertuples()
         ]
         parts.append(rows)
     table = pd.concat(parts, ignore_index=True)
@@ -160,19 +160,19 @@ OTHERS = [
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_reproduced_where_tables_show_what_the_paper_says(name):
-    found = outcome(CLAIMS, name, passing()[name])
-    assert found.verdict == REPRODUCED
-    assert found.measured
-    assert found.seen.endswith(".")
-    assert "nan" not in found.measured + found.seen
+    result = outcome(CLAIMS, name, passing()[name])
+    assert result.verdict == REPRODUCED
+    assert result.measured
+    assert result.seen.endswith(".")
+    assert "nan" not in result.measured + result.seen
 
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_one_seed_has_no_spread(name):
     one = {key: table[table["seed"] == 0] for key, table in passing()[name].items()}
-    found = outcome(CLAIMS, name, one)
-    assert found.spread is None
-    assert found.verdict == REPRODUCED
+    result = outcome(CLAIMS, name, one)
+    assert result.spread is None
+    assert result.verdict == REPRODUCED
 
 
 @pytest.mark.parametrize(("name", "tables", "verdict"), OTHERS)
@@ -187,15 +187,15 @@ def test_not_tested_unless_all_tables_are_whole(name):
 
 @pytest.mark.parametrize("name", ["C39", "C40", "C52"])
 def test_not_tested_without_one_of_the_runs(name):
-    whole = passing()[name]
-    for key, table in whole.items():
+    complete = passing()[name]
+    for key, table in complete.items():
         for run in table["run"].unique():
             used = run in CLAIM_RUNS[name]
-            less = {**whole, key: table[table["run"] != run]}
+            less = {**complete, key: table[table["run"] != run]}
             if less[key].empty:
                 continue
             expected = NOT_TESTED if used else REPRODUCED
-            assert verdict_of(CLAIMS, name, less, whole) == expected, (key, run)
+            assert verdict_of(CLAIMS, name, less, complete) == expected, (key, run)
 
 
 CLAIM_RUNS = {
@@ -223,8 +223,8 @@ def test_a_run_that_diverged_elsewhere_does_not_matter(name):
 
 
 def test_the_shares_inside_are_told():
-    found = outcome(CLAIMS, "C37", inside_before_after(0.3, 0.9))
-    assert found.measured == "30 ± 0 % → 90 ± 0 %"
+    result = outcome(CLAIMS, "C37", inside_before_after(0.3, 0.9))
+    assert result.measured == "30 ± 0 % → 90 ± 0 %"
 
 
 def test_seeds_that_disagree_make_a_claim_partly_reproduced():
@@ -254,22 +254,22 @@ def test_early_ends_where_the_training_accuracy_is_first_reached():
 
 
 def test_distances_of_layers_are_averaged():
-    # Networks of fewer layers lack the columns of the others.
+    # Networks of fewer layers do not have the columns of the others.
     one_layer = {"statistics_distance_1": [3 * d for d in PARTING]}
     one_layer["statistics_distance_2"] = [NAN] * len(STEPS)
-    found = outcome(CLAIMS, "C52", trainings(g=one_layer))
-    assert found.verdict == REPRODUCED
+    result = outcome(CLAIMS, "C52", trainings(g=one_layer))
+    assert result.verdict == REPRODUCED
     mean = 3 * np.mean(PARTING[1:5])
-    assert f"g {mean:.2f}" in found.seen
+    assert f"g {mean:.2f}" in result.seen
 
 
 def test_c52_judges_the_seeds_that_every_panel_was_trained_with():
     tables = trainings(a=apart([9, 4, 0.1, 2, 4, 4.5, 5, 3]))
     history = tables["deep10_history"]
     tables["deep10_history"] = history[history["seed"] == 0]
-    found = outcome(CLAIMS, "C52", tables)
-    assert found.verdict == PARTLY
-    assert found.spread is None
+    result = outcome(CLAIMS, "C52", tables)
+    assert result.verdict == PARTLY
+    assert result.spread is None
     deep = tables["deep23_history"]
     tables["deep23_history"] = deep[deep["seed"] != 0]
     assert verdict_of(CLAIMS, "C52", tables) == NOT_TESTED

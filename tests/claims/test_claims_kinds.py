@@ -46,16 +46,16 @@ NAN, INF = math.nan, math.inf
     ],
 )
 def test_number_is_judged_by_the_distance_of_the_mean(values, verdict):
-    found = kinds.number(values, 97.14, NUMBER)
-    assert found.verdict == verdict
-    assert f"{np.mean(values):.2f} %" in found.seen
+    result = kinds.number(values, 97.14, NUMBER)
+    assert result.verdict == verdict
+    assert f"{np.mean(values):.2f} %" in result.seen
 
 
 def test_number_tells_mean_and_sample_deviation():
-    found = kinds.number([97.0, 97.2, 97.4], 97.14, NUMBER)
-    assert found.measured == "97.20 ± 0.20 %"
-    assert found.spread == pytest.approx(np.std([97.0, 97.2, 97.4], ddof=1))
-    assert "0.06 points above" in found.seen
+    result = kinds.number([97.0, 97.2, 97.4], 97.14, NUMBER)
+    assert result.measured == "97.20 ± 0.20 %"
+    assert result.spread == pytest.approx(np.std([97.0, 97.2, 97.4], ddof=1))
+    assert "0.06 points above" in result.seen
     assert kinds.number([97.0], 97.14, NUMBER).spread is None
 
 
@@ -88,10 +88,10 @@ def test_order(pairs, gap, verdict):
 
 
 def test_order_of_one_seed_is_at_most_partly():
-    found = kinds.order([(100, 1)], ORDER)
-    assert found.verdict == PARTLY
-    assert found.spread is None
-    assert "one seed" in found.seen
+    result = kinds.order([(100, 1)], ORDER)
+    assert result.verdict == PARTLY
+    assert result.spread is None
+    assert "one seed" in result.seen
     assert kinds.order([(1, 100)], ORDER).verdict == NOT_REPRODUCED
 
 
@@ -186,7 +186,7 @@ def test_saturation_in_most_series_is_partly(level, verdict):
 
 
 @pytest.mark.parametrize(
-    ("train", "test", "found"),
+    ("train", "test", "result"),
     [
         ([0.1, 0.8, 1.0], [0.1, 0.2, 0.9], "grokking"),  # both thresholds themselves
         ([0.1, 0.79, 1.0], [0.1, 0.2, 0.9], "none"),  # 0.9 when training accuracy is there
@@ -197,8 +197,8 @@ def test_saturation_in_most_series_is_partly(level, verdict):
         ([0.9, 0.1, 1.0], [0.1, 0.9, 0.9], "grokking"),  # the first time counts
     ],
 )
-def test_grokking(train, test, found):
-    assert kinds.grokking(train, test, GROKKING) == found
+def test_grokking(train, test, result):
+    assert kinds.grokking(train, test, GROKKING) == result
 
 
 @pytest.mark.parametrize("train", [[0.1, 0.2], [0.1, NAN]])
@@ -224,18 +224,18 @@ UP, DOWN, FLAT = [0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1], [0.2, 0.2, 0.2, 0.2
     ],
 )
 def test_phases(course, first, second, final):
-    found = kinds.phases(course, PHASES)
-    assert (found.first, found.second) == (first, second)
-    assert found.final == pytest.approx(final)
+    result = kinds.phases(course, PHASES)
+    assert (result.first, result.second) == (first, second)
+    assert result.final == pytest.approx(final)
     small = np.mean(course, axis=1) <= 0.1
-    np.testing.assert_array_equal(np.isnan(found.correlations), small)
+    np.testing.assert_array_equal(np.isnan(result.correlations), small)
 
 
 def test_phases_at_their_thresholds():
     exact = {**PHASES, "phase_2_rho": 0.8, "phase_1_rho": -0.8, "mean_gradient": 0.1}
     swapped = [0.1, 0.2, 0.4, 0.3]  # ρ = 0.8
-    found = kinds.phases([swapped[::-1], swapped], exact)
-    assert (found.first, found.second) == (0, 1)
+    result = kinds.phases([swapped[::-1], swapped], exact)
+    assert (result.first, result.second) == (0, 1)
     at_the_mean = {**exact, "mean_gradient": 0.25}  # has to be above
     assert kinds.phases([swapped[::-1], swapped], at_the_mean)[1:3] == (None, None)
 
@@ -246,11 +246,11 @@ def test_phases_of_nan_are_not_tested():
 
 
 @pytest.mark.parametrize(
-    ("share", "found"),
+    ("share", "result"),
     [(1, "inside"), (0.8, "inside"), (0.79, "between"), (0.51, "between"), (0.5, "outside")],
 )
-def test_inside(share, found):
-    assert kinds.inside(share, SHARE) == found
+def test_inside(share, result):
+    assert kinds.inside(share, SHARE) == result
 
 
 def test_inside_of_nan_is_not_tested():
@@ -276,9 +276,9 @@ def test_mean_and_spread():
     assert kinds.mean_spread([1]) == (1, None)
     assert kinds.mean_spread([INF, INF]) == (INF, 0)
     assert kinds.mean_spread([INF, 1]) == (INF, INF)
-    assert kinds.said([INF, 1], " %") == "∞ ± ∞ %"
-    assert kinds.said([-0.5, -1.5], " points") == "−1.00 ± 0.71 points"
-    assert kinds.said([-0.001]) == "0.00"
+    assert kinds.format_mean([INF, 1], " %") == "∞ ± ∞ %"
+    assert kinds.format_mean([-0.5, -1.5], " points") == "−1.00 ± 0.71 points"
+    assert kinds.format_mean([-0.001]) == "0.00"
     for nothing in ([], [NAN, 1]):
         with pytest.raises(NotTested):
             kinds.mean_spread(nothing)
@@ -290,19 +290,19 @@ def history(losses=(2.0, 1.0, 0.5), run="a", seed=0, **swept):
     return pd.DataFrame({"run": run, **swept, "seed": seed, **columns})
 
 
-def told(table):
+def identities_of(table):
     names = list(table.columns[: list(table.columns).index("seed") + 1])
     return [{"samples": 7, **i} for i in table[names].drop_duplicates().to_dict("records")]
 
 
 def test_tables_give_what_is_whole_in_the_expected_order():
-    whole = pd.concat([history(seed=1), history(seed=0), history(run="b"), history(seed=9)])
+    complete = pd.concat([history(seed=1), history(seed=0), history(run="b"), history(seed=9)])
     expected = [{"run": "a", "seed": s, "samples": 60} for s in (0, 1)]
     expected.append({"run": "b", "seed": 0, "samples": 60})
-    tables = Tables({"t": whole}, {"t": expected})
-    found = tables.get("t", ["step"])
+    tables = Tables({"t": complete}, {"t": expected})
+    result = tables.get("t", ["step"])
     # Seed 9 was not asked for by the configuration.
-    assert list(found[["run", "seed"]].drop_duplicates().itertuples(index=False, name=None)) == [
+    assert list(result[["run", "seed"]].drop_duplicates().itertuples(index=False, name=None)) == [
         ("a", 0),
         ("a", 1),
         ("b", 0),
@@ -332,13 +332,13 @@ def test_tables_that_are_not_whole_say_what_is_missing(name, columns, runs, mess
     )
     with pytest.raises(NotTested, match=message):
         tables.get(name, columns, runs)
-    # What is whole of a partial table can be had.
+    # The complete part of a partial table is returned.
     assert len(tables.get("t", runs=["b"])) == 3
 
 
 def test_swept_samples_are_a_runs_identity_and_other_samples_are_not():
     swept = pd.concat([history(samples=600), history(samples=6000)])
-    assert len(Tables({"t": swept}, {"t": told(swept)}).get("t")) == 6
+    assert len(Tables({"t": swept}, {"t": identities_of(swept)}).get("t")) == 6
     with pytest.raises(NotTested, match="samples 60"):
         Tables({"t": swept}, {"t": [{"run": "a", "samples": 60, "seed": 0}]}).get("t")
     # A quantity's own column of that name says nothing of the run.
@@ -355,15 +355,15 @@ def test_swept_values_are_found_as_nine_digits():
 def test_history_is_by_step_and_says_who_diverged_when():
     table = pd.concat([history(), history([2.0, 1.0, NAN], width=3, seed=4)]).iloc[::-1]
     table = table[["run", "width", "seed", "step", "train_loss", "test_accuracy"]]
-    found = Tables({"h": table}).history("h", ["test_accuracy"])
-    assert found.groupby("seed")["step"].is_monotonic_increasing.all()
-    ((identity, step),) = diverged(found)
+    result = Tables({"h": table}).history("h", ["test_accuracy"])
+    assert result.groupby("seed")["step"].is_monotonic_increasing.all()
+    ((identity, step),) = diverged(result)
     assert (identity["seed"], identity["width"], step) == (4, 3, 100)
     with pytest.raises(Diverged, match=r"run a, width 3.*, seed 4 diverged at step 100"):
-        raise_if_diverged(found)
-    raise_if_diverged(found, runs=["other"])
+        raise_if_diverged(result)
+    raise_if_diverged(result, runs=["other"])
     with pytest.raises(Diverged):
-        raise_if_diverged(found, runs=["a"])
+        raise_if_diverged(result, runs=["a"])
 
 
 def test_last_rows_and_best_accuracies_are_per_run():

@@ -52,23 +52,23 @@ def tables_of(claim, tables, basins):
 @pytest.mark.parametrize("claim", ALL)
 def test_the_papers_picture_is_reproduced(tables, basins, claim):
     for mode in CLAIMS[claim].modes:
-        found = judge(claim, tables_of(claim, tables, basins), mode=mode)
-        assert found.verdict == REPRODUCED, found
-        assert found.measured
-        assert any(digit.isdigit() for digit in found.seen)
-        assert found.seen.endswith(".")
-        assert not found.seen.endswith("..")
+        result = judge(claim, tables_of(claim, tables, basins), mode=mode)
+        assert result.verdict == REPRODUCED, result
+        assert result.measured
+        assert any(digit.isdigit() for digit in result.seen)
+        assert result.seen.endswith(".")
+        assert not result.seen.endswith("..")
 
 
 @pytest.mark.parametrize("claim", ALL)
 def test_a_table_that_is_missing_or_partial_leaves_a_claim_untested(tables, basins, claim):
-    whole = tables_of(claim, tables, basins)
+    complete = tables_of(claim, tables, basins)
     for name in CLAIMS[claim].tables[:4]:
         with pytest.raises(NotTested, match=name):
-            judge(claim, {key: table for key, table in whole.items() if key != name})
-        partial = {**whole, name: whole[name][whole[name]["seed"] != 1]}
+            judge(claim, {key: table for key, table in complete.items() if key != name})
+        partial = {**complete, name: complete[name][complete[name]["seed"] != 1]}
         with pytest.raises(NotTested, match="seed 1"):
-            judge(claim, partial, identities(whole))
+            judge(claim, partial, identities(complete))
 
 
 @pytest.mark.parametrize("claim", [*ALL[:-2], "C54"])
@@ -93,8 +93,8 @@ def test_a_claim_on_one_training_does_not_need_the_others(tables):
 def test_best_accuracies_are_compared_with_the_papers(tables, claim, run):
     paper = CLAIMS[claim].paper_value
     assert paper == pytest.approx(100 * BEST[run][0])
-    found = judge(claim, tables)
-    assert found.measured == f"{paper:.2f} ± 0.02 %"
+    result = judge(claim, tables)
+    assert result.measured == f"{paper:.2f} ± 0.02 %"
     for points, verdict in ((0.29, REPRODUCED), (0.31, PARTLY), (1.01, NOT_REPRODUCED)):
         for sign in (1, -1):
             # Not at the last step: the best one counts.
@@ -247,8 +247,8 @@ SPOILT = {
 @pytest.mark.parametrize("case", SPOILT)
 def test_what_is_otherwise_is_not_reproduced(tables, case):
     claim, verdict, name, column, change, where = SPOILT[case]
-    found = judge(claim, altered(tables, name, column, change, **where))
-    assert found.verdict == verdict, found
+    result = judge(claim, altered(tables, name, column, change, **where))
+    assert result.verdict == verdict, result
 
 
 def test_every_claim_has_a_case_of_its_own():
@@ -280,10 +280,10 @@ def test_c15_is_against_a_phase_one_at_any_step_that_counts(tables):
     spoilt_once = gradients(
         tables, "deep10_sgd_fast", np.array(down * len(SEEDS)), step=5, mode="evaluation"
     )
-    found = judge("C15", spoilt_once)
-    assert found.verdict == PARTLY
-    assert found.measured == "lowest ρ(l, g_l) −1.00"
-    assert "b (seed 1) −1.00 at step 5" in found.seen
+    result = judge("C15", spoilt_once)
+    assert result.verdict == PARTLY
+    assert result.measured == "lowest ρ(l, g_l) −1.00"
+    assert "b (seed 1) −1.00 at step 5" in result.seen
     assert judge("C15", spoilt_once, mode="training").verdict == REPRODUCED
     everywhere = gradients(
         tables, runs, np.array(down * len(SEEDS) * len(runs)), step=100, mode="evaluation"
@@ -315,9 +315,9 @@ def test_c17_measures_the_mean_relative_difference(tables):
     equal = tables
     for run, value in (("deep10_sgd", 0.9), ("deep10_sgd_linear", 1.1)):
         equal = gradients(equal, run, value, mode="evaluation", step=100)
-    found = judge("C17", equal)
-    assert found.measured == "g_l differ by 20 ± 0 %, accuracies by 4.77 ± 0.00 points"
-    assert found.verdict == PARTLY
+    result = judge("C17", equal)
+    assert result.measured == "g_l differ by 20 ± 0 %, accuracies by 4.77 ± 0.00 points"
+    assert result.verdict == PARTLY
 
 
 def test_c17_compares_layer_by_layer(tables):
@@ -330,18 +330,18 @@ def test_c17_compares_layer_by_layer(tables):
 def test_c22_tells_what_is_with_the_first_batch_and_does_not_judge_it(tables):
     where = {"run": "deep10_sgd", "step": 5}
     restarted = altered(tables, "deep10_first_batch", "test_accuracy_first_batch", 0.83, **where)
-    found = judge("C22", restarted)
-    assert found.verdict == REPRODUCED
-    assert "9 of 9 trainings, 6 with statistics from the first batch" in found.measured
-    assert "from the first batch: a (seed 0) 83.0 % at step 5" in found.seen
+    result = judge("C22", restarted)
+    assert result.verdict == REPRODUCED
+    assert "9 of 9 trainings, 6 with statistics from the first batch" in result.measured
+    assert "from the first batch: a (seed 0) 83.0 % at step 5" in result.seen
 
 
 def test_c19_correlates_means_over_seeds(tables):
     # ρ of the six: g_1 falls as 0.68 0.67 0.66 0.46 0.40 0.38 while accuracy rises throughout.
     assert judge("C19", tables).measured == "ρ(g_1, accuracy) = −1.00"
-    found = judge("C19", gradients(tables, list(BEST), 0.5, layer=1, mode="evaluation", step=100))
-    assert found.measured == "ρ(g_1, accuracy) = 0.00"
-    assert found.verdict == NOT_REPRODUCED
+    result = judge("C19", gradients(tables, list(BEST), 0.5, layer=1, mode="evaluation", step=100))
+    assert result.measured == "ρ(g_1, accuracy) = 0.00"
+    assert result.verdict == NOT_REPRODUCED
 
 
 def test_c20_compares_with_the_spread_in_phase_two(tables):
@@ -349,9 +349,9 @@ def test_c20_compares_with_the_spread_in_phase_two(tables):
     third = [0.4, 0.4, 0.4, 0.6, 0.6, 0.8, 1.4] * len(SEEDS)
     frames = altered(tables, "deep23_gradient", "gradient", np.array(third), step=100, **LAYER)
     frames = altered(frames, "deep23_gradient", "gradient", lambda g: 9 * g, step=5, **LAYER)
-    found = judge("C20", frames)
-    assert "0.28 in phase II, 0.15 at last" in found.seen
-    assert found.verdict == NOT_REPRODUCED
+    result = judge("C20", frames)
+    assert "0.28 in phase II, 0.15 at last" in result.seen
+    assert result.verdict == NOT_REPRODUCED
 
 
 def test_c21_needs_something_that_rises(tables):
@@ -363,9 +363,9 @@ def test_c21_needs_something_that_rises(tables):
 
 
 def test_c21_reports_the_critical_layer(tables):
-    found = judge("C21", tables)
-    assert found.measured == "s* = 5 of 8 layers"
-    assert found.spread == 0
+    result = judge("C21", tables)
+    assert result.measured == "s* = 5 of 8 layers"
+    assert result.spread == 0
     other = altered(tables, "deep23_pruning", "accuracy", 0.9, split="test", start_layer=5, seed=0)
     assert judge("C21", other).measured == "s* = 5 … 6 of 8 layers"
     assert judge("C21", other).verdict == REPRODUCED  # 6 = L − 2
@@ -375,9 +375,9 @@ def test_c21_reports_the_critical_layer(tables):
     ("claim", "verdict"), [("C16", PARTLY), ("C18", PARTLY), ("C14", REPRODUCED)]
 )
 def test_an_order_in_one_seed_is_at_most_partly(tables, claim, verdict):
-    found = judge(claim, one_seed(tables))
-    assert found.verdict == verdict
-    assert found.spread is None
+    result = judge(claim, one_seed(tables))
+    assert result.verdict == verdict
+    assert result.spread is None
 
 
 def test_c22_needs_a_trained_network_that_generalises(tables):
@@ -426,21 +426,21 @@ def test_c27_is_of_a_minimum_within_the_range(tables):
 
 
 def test_c53_is_of_ranks_at_the_best_step(basins):
-    found = judge("C53", basins)
+    result = judge("C53", basins)
     total = sum(len(basins[name].query("of == 'average' and step == 50")) for name in basins
                 if name.endswith("weight_basin"))  # fmt: skip
     ranks = np.arange(total)
     rho = np.corrcoef(ranks, 29 * ranks % total)[0, 1]
-    assert found.measured == f"ρ = {rho:.2f} over {total} networks".replace("-", "−")
+    assert result.measured == f"ρ = {rho:.2f} over {total} networks".replace("-", "−")
     for rank in (lambda i, n: i, lambda i, n: n - i, lambda i, n: math.inf if i > 9 else i):
         assert judge("C53", make_basins(rank)).verdict == NOT_REPRODUCED
 
 
 def test_c53_leaves_out_what_diverged(basins):
     lost = spoilt(basins, "learning_rates_history", "learning_rates")
-    found = judge("C53", lost)
-    assert found.verdict == REPRODUCED
-    assert "3 that diverged are left out" in found.seen
+    result = judge("C53", lost)
+    assert result.verdict == REPRODUCED
+    assert "3 that diverged are left out" in result.seen
     gone = {**basins, "grokking_weight_basin": basins["grokking_weight_basin"].query("step != 50")}
     with pytest.raises(NotTested, match="grokking"):
         judge("C53", gone)
@@ -449,10 +449,10 @@ def test_c53_leaves_out_what_diverged(basins):
 def test_c54_judges_the_mean_over_seeds_at_their_best_steps(tables):
     # Step 50 is the best of seed 0 alone.
     one = {"run": "deep10_sgd", "layer": 3, "step": 50}
-    found = judge("C54", altered(tables, "sign_agreement", "agreement", 0.5, **one))
-    assert found.verdict == PARTLY
-    assert found.measured.startswith(f"lowest {(0.5 + 0.99 + 0.99) / 3:.2f} ± 0.28")
-    assert "layer 3 of deep10_sgd" in found.seen
+    result = judge("C54", altered(tables, "sign_agreement", "agreement", 0.5, **one))
+    assert result.verdict == PARTLY
+    assert result.measured.startswith(f"lowest {(0.5 + 0.99 + 0.99) / 3:.2f} ± 0.28")
+    assert "layer 3 of deep10_sgd" in result.seen
 
 
 @pytest.mark.parametrize(
@@ -480,7 +480,7 @@ def test_a_number_that_is_missing_leaves_a_claim_untested(tables, claim, name, c
 
 def test_claims_read_the_tables_that_their_rows_name(tables, basins):
     for claim in ALL:
-        whole = tables_of(claim, tables, basins)
-        named = {name: whole[name] for name in CLAIMS[claim].tables}
+        complete = tables_of(claim, tables, basins)
+        named = {name: complete[name] for name in CLAIMS[claim].tables}
         assert isinstance(next(iter(named.values())), pd.DataFrame)
         assert judge(claim, named).verdict == REPRODUCED

@@ -96,7 +96,7 @@ def without(rows, name):
     ("change", "message"),
     [
         (lambda rows: without(rows, "C17"), "missing: C17"),
-        (lambda rows: [*rows, rows[4]], "there twice: C05"),
+        (lambda rows: [*rows, rows[4]], "duplicated: C05"),
         (lambda rows: [*without(rows, "C54"), {**rows[-1], "id": "C55"}], "C54; unknown: C55"),
         (lambda rows: [{**rows[0], "kind": "vague"}, *rows[1:]], "C01: kind 'vague'"),
         (
@@ -105,7 +105,7 @@ def without(rows, name):
         ),
         (lambda rows: [{**rows[0], "modes": ["test"]}, *rows[1:]], "C01: modes"),
         (lambda rows: [{"id": "C01", "where": "x"}, *rows[1:]], "C01 lacks section, claim"),
-        (lambda rows: ["C01", *rows[1:]], "'C01' is no claim"),
+        (lambda rows: ["C01", *rows[1:]], "'C01' is not a claim"),
         (lambda rows: [{**rows[0], "kind": ["own"]}, *rows[1:]], "C01: kind ['own'] is none of"),
         (lambda rows: [{**rows[0], "modes": 5}, *rows[1:]], "C01: modes 5 must be a list"),
         (lambda rows: [{**rows[0], "tables": "a"}, *rows[1:]], "C01: tables 'a' must be a list"),
@@ -134,7 +134,7 @@ def test_a_wrong_claims_file_is_an_error_that_says_what(tmp_path, change, messag
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (
             "gap_points: 2.0",
@@ -149,17 +149,17 @@ def test_a_wrong_claims_file_is_an_error_that_says_what(tmp_path, change, messag
         ),
     ],
 )
-def test_a_threshold_that_a_test_asks_for_in_vain_is_named(tmp_path, frames, old, new, said):
+def test_a_missing_threshold_is_named(tmp_path, frames, old, new, message):
     path = tmp_path / "claims.yaml"
     path.write_text(CLAIMS_FILE.read_text().replace(old, new, 1))
     for given, dataset in ((frames, "mnist"), (of_digits(frames), "digits")):
         with pytest.raises(NetdynError) as caught:
             evaluate(load_claims(path), Tables(given, identities(given)), dataset, "cpu")
-        assert str(caught.value).startswith(f"{path}: {said}")
+        assert str(caught.value).startswith(f"{path}: {message}")
 
 
 @pytest.mark.parametrize("text", ["claims: 5", "kinds: {}\nclaims: {}", "- 1", ""])
-def test_what_is_no_claims_file_is_an_error(tmp_path, text):
+def test_a_file_without_claims_is_an_error(tmp_path, text):
     path = tmp_path / "claims.yaml"
     path.write_text(text)
     with pytest.raises(NetdynError, match=r"claims\.yaml"):
@@ -298,8 +298,8 @@ def test_the_scorecard_is_the_same_from_files(written, frames):
     for column in ("verdict", "measured", "seen"):
         assert (table[column].fillna("") == memory[column]).all()
     # Values of nine digits: swept thirds are found again.
-    found, _ = written(make_basins(lambda i, total: 29 * i % total))
-    assert found.loc["C53", "verdict"] == REPRODUCED
+    result, _ = written(make_basins(lambda i, total: 29 * i % total))
+    assert result.loc["C53", "verdict"] == REPRODUCED
 
 
 def test_a_missing_file_leaves_its_claims_untested(written, frames):

@@ -20,12 +20,12 @@ def tables():
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_the_papers_picture_is_reproduced(tables, claim):
-    found = judge(claim, tables)
-    assert found.verdict == REPRODUCED
-    assert found.measured
-    assert any(digit.isdigit() for digit in found.seen)
-    assert found.seen.endswith(".")
-    assert found.spread is not None
+    result = judge(claim, tables)
+    assert result.verdict == REPRODUCED
+    assert result.measured
+    assert any(digit.isdigit() for digit in result.seen)
+    assert result.seen.endswith(".")
+    assert result.spread is not None
 
 
 def test_what_was_seen_is_told_with_its_spread(tables):
@@ -136,10 +136,10 @@ def test_c01_allows_twice_the_seed_spread(tables):
     [("C02", PARTLY), ("C03", PARTLY), ("C05", PARTLY), ("C06", REPRODUCED)],
 )
 def test_an_order_in_one_seed_is_at_most_partly(tables, claim, verdict):
-    found = judge(claim, one_seed(tables))
-    assert found.verdict == verdict
-    assert found.spread is None
-    assert ("one seed" in found.seen) == (verdict == PARTLY)
+    result = judge(claim, one_seed(tables))
+    assert result.verdict == verdict
+    assert result.spread is None
+    assert ("one seed" in result.seen) == (verdict == PARTLY)
 
 
 def test_c06_needs_a_rise(tables):

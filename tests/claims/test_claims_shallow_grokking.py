@@ -1,4 +1,4 @@
-"""Claims C41 to C47, from tables made to show what the paper says, and tables made not to."""
+"""Claims C41 to C47, from tables built to agree with the paper, and tables built not to."""
 
 import numpy as np
 import pandas as pd
@@ -140,10 +140,10 @@ def projections(before, after):
     return {"grokking_projection": points, "grokking_regions": regions}
 
 
-def of_claim(name, made):
+def of_claim(name, built):
     from claim_judging import ROWS
 
-    return {key: made[key] for key in ROWS[name].tables}
+    return {key: built[key] for key in ROWS[name].tables}
 
 
 def not_noisy(step, amplitude):
@@ -208,19 +208,19 @@ FAILING = [
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_reproduced_where_tables_show_what_the_paper_says(name):
-    found = outcome(CLAIMS, name, of_claim(name, tables()))
-    assert found.verdict == REPRODUCED
-    assert found.measured
-    assert found.seen.endswith(".")
-    assert "nan" not in found.measured + found.seen
+    result = outcome(CLAIMS, name, of_claim(name, tables()))
+    assert result.verdict == REPRODUCED
+    assert result.measured
+    assert result.seen.endswith(".")
+    assert "nan" not in result.measured + result.seen
 
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_one_seed_has_no_spread(name):
     one = {key: table[table["seed"] == 0] for key, table in tables().items()}
-    found = outcome(CLAIMS, name, of_claim(name, one))
-    assert found.spread is None
-    assert found.verdict == REPRODUCED
+    result = outcome(CLAIMS, name, of_claim(name, one))
+    assert result.spread is None
+    assert result.verdict == REPRODUCED
 
 
 @pytest.mark.parametrize(("name", "changed"), FAILING)
@@ -251,15 +251,15 @@ def test_a_diverged_run_is_told_as_such(name):
     ],
 )
 def test_seeds_that_disagree_make_a_claim_partly_reproduced(name, table, column, value):
-    made = tables()
-    chosen = made[table]["seed"] == 1
+    built = tables()
+    chosen = built[table]["seed"] == 1
     if name == "C41":  # rise it must, but not so far
-        chosen &= made[table]["step"] > 20_000
-    made[table].loc[chosen, column] = value
+        chosen &= built[table]["step"] > 20_000
+    built[table].loc[chosen, column] = value
     if name == "C46":  # one of two seeds is no majority of trends
-        assert outcome(CLAIMS, name, of_claim(name, made)).verdict == NOT_REPRODUCED
+        assert outcome(CLAIMS, name, of_claim(name, built)).verdict == NOT_REPRODUCED
     else:
-        assert outcome(CLAIMS, name, of_claim(name, made)).verdict == PARTLY
+        assert outcome(CLAIMS, name, of_claim(name, built)).verdict == PARTLY
 
 
 @pytest.mark.parametrize(
@@ -273,35 +273,35 @@ def test_seeds_that_disagree_make_a_claim_partly_reproduced(name, table, column,
     ],
 )
 def test_projections_lie_outside_then_inside(before, after, verdict):
-    made = {**tables(), **projections(before, after)}
-    assert outcome(CLAIMS, "C47", of_claim("C47", made)).verdict == verdict
+    built = {**tables(), **projections(before, after)}
+    assert outcome(CLAIMS, "C47", of_claim("C47", built)).verdict == verdict
 
 
 def test_the_delay_is_told_with_its_steps():
-    found = outcome(CLAIMS, "C41", of_claim("C41", tables()))
-    assert "501 and 31,623" in found.seen  # the first evaluated steps with 90 % and with 80 %
-    assert found.measured == "delay 63.1 ± 0.0 ×"
+    result = outcome(CLAIMS, "C41", of_claim("C41", tables()))
+    assert "501 and 31,623" in result.seen  # the first evaluated steps with 90 % and with 80 %
+    assert result.measured == "delay 63.1 ± 0.0 ×"
 
 
 def test_a_network_that_never_memorises_leaves_the_delay_untested():
-    made = of_claim("C41", tables(train=lambda step: 0.8 * train(step)))
-    assert verdict_of(CLAIMS, "C41", made) == NOT_TESTED
+    built = of_claim("C41", tables(train=lambda step: 0.8 * train(step)))
+    assert verdict_of(CLAIMS, "C41", built) == NOT_TESTED
 
 
 @pytest.mark.parametrize("name", [name for name in CLAIMS if name != "C47"])
 def test_a_test_accuracy_that_never_rises_has_no_onset(name):
-    made = of_claim(name, tables(test=lambda step: 0.1))
-    assert verdict_of(CLAIMS, name, made) == NOT_TESTED
+    built = of_claim(name, tables(test=lambda step: 0.1))
+    assert verdict_of(CLAIMS, name, built) == NOT_TESTED
 
 
 def test_noise_that_is_never_learned_is_above_the_threshold():
     def learned(step, amplitude):
         return {0.0: 1.0, 0.05: 0.99, 0.1: 0.97, 0.3: 0.95}[amplitude] * sigmoid(step, 5000, 20)
 
-    made = of_claim("C42", tables(noisy=learned))
-    found = outcome(CLAIMS, "C42", made)
-    assert found.verdict == REPRODUCED
-    assert "learned at amplitudes 0.05, lost or not at 0.3" in found.measured
+    built = of_claim("C42", tables(noisy=learned))
+    result = outcome(CLAIMS, "C42", built)
+    assert result.verdict == REPRODUCED
+    assert "learned at amplitudes 0.05, lost or not at 0.3" in result.measured
 
 
 def test_the_pictures_noise_decides_and_affine_is_told():
@@ -314,29 +314,29 @@ def test_the_pictures_noise_decides_and_affine_is_told():
 
 
 def test_a_basin_that_becomes_infinite_grows_steepest_there():
-    made = tables(weight=lambda step: INF if step > 15_000 else 0.05)
-    found = outcome(CLAIMS, "C43", of_claim("C43", made))
-    assert found.verdict == REPRODUCED
-    made = tables(cone=lambda step: INF if step > 15_000 else sample_size(step))
-    found = outcome(CLAIMS, "C43", of_claim("C43", made))
-    assert found.verdict == REPRODUCED
-    assert "∞" in found.measured
+    built = tables(weight=lambda step: INF if step > 15_000 else 0.05)
+    result = outcome(CLAIMS, "C43", of_claim("C43", built))
+    assert result.verdict == REPRODUCED
+    built = tables(cone=lambda step: INF if step > 15_000 else sample_size(step))
+    result = outcome(CLAIMS, "C43", of_claim("C43", built))
+    assert result.verdict == REPRODUCED
+    assert "∞" in result.measured
 
 
 def test_an_infinite_basin_has_no_fluctuation():
-    made = tables(weight=lambda step: INF if step > 200_000 else weight_size(step))
-    assert verdict_of(CLAIMS, "C46", of_claim("C46", made)) == NOT_TESTED
-    made = tables(affine=lambda step: INF if step > 500_000 else sample_size(step))
-    assert verdict_of(CLAIMS, "C46", of_claim("C46", made)) == REPRODUCED
+    built = tables(weight=lambda step: INF if step > 200_000 else weight_size(step))
+    assert verdict_of(CLAIMS, "C46", of_claim("C46", built)) == NOT_TESTED
+    built = tables(affine=lambda step: INF if step > 500_000 else sample_size(step))
+    assert verdict_of(CLAIMS, "C46", of_claim("C46", built)) == REPRODUCED
 
 
 def test_the_gain_is_from_the_later_peak_to_where_both_have_fallen():
-    made = of_claim("C45", tables())
-    found = outcome(CLAIMS, "C45", made)
+    built = of_claim("C45", tables())
+    result = outcome(CLAIMS, "C45", built)
     peak, best = 25_119, BEST  # kept steps: of the largest g, and of the best test accuracy
     gain = 100 * (test(best) - test(peak))
-    assert f"(step {peak:,})" in found.seen
-    assert f"gain {gain:.2f}" in found.measured
+    assert f"(step {peak:,})" in result.seen
+    assert f"gain {gain:.2f}" in result.measured
 
 
 def test_first_reaching_counts_the_bound_itself():

@@ -1,4 +1,4 @@
-"""Claims C48 to C51, from tables made to show what the paper says, and tables made not to."""
+"""Claims C48 to C51, from tables built to agree with the paper, and tables built not to."""
 
 import numpy as np
 import pytest
@@ -118,20 +118,20 @@ OTHERS = [
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_reproduced_where_tables_show_what_the_paper_says(name):
-    found = outcome(CLAIMS, name, PASSING[name])
-    assert found.verdict == REPRODUCED
-    assert found.measured
-    assert found.seen.endswith(".")
-    assert "nan" not in found.measured + found.seen
-    assert found.spread is not None
+    result = outcome(CLAIMS, name, PASSING[name])
+    assert result.verdict == REPRODUCED
+    assert result.measured
+    assert result.seen.endswith(".")
+    assert "nan" not in result.measured + result.seen
+    assert result.spread is not None
 
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_one_seed_has_no_spread(name):
     one = {key: table[table["seed"] == 0] for key, table in PASSING[name].items()}
-    found = outcome(CLAIMS, name, one)
-    assert found.spread is None
-    assert found.verdict == REPRODUCED
+    result = outcome(CLAIMS, name, one)
+    assert result.spread is None
+    assert result.verdict == REPRODUCED
 
 
 @pytest.mark.parametrize(("name", "tables", "verdict"), OTHERS)
@@ -150,10 +150,10 @@ def test_a_diverged_run_is_told_as_such(name):
 
 
 def test_norms_of_all_layers_are_told():
-    found = outcome(CLAIMS, "C48", weights())
+    result = outcome(CLAIMS, "C48", weights())
     start, end = np.hypot(7.0, 2.5), np.hypot(4.0, 2.2)
-    assert f"from {start:.1f} to {end:.1f} between steps 100 and 3,000" in found.seen
-    assert found.measured == f"norm falls by {100 * (1 - end / start):.0f} ± 0 %"
+    assert f"from {start:.1f} to {end:.1f} between steps 100 and 3,000" in result.seen
+    assert result.measured == f"norm falls by {100 * (1 - end / start):.0f} ± 0 %"
 
 
 def test_norms_that_were_not_recorded_leave_the_claim_untested():
@@ -183,10 +183,10 @@ def test_absent_growth_counts_seeds(growing, verdict):
 
 def test_the_difference_is_that_of_the_means_over_seeds():
     # One seed 30 % more, the other 30 % less.
-    found = outcome(CLAIMS, "C51", translated((0.5, 0.5), (0.65, 0.35)))
-    assert found.verdict == REPRODUCED
-    assert found.measured == "relative difference 0.0 %"
-    assert found.spread == pytest.approx(100 * 0.6 / np.sqrt(2))
+    result = outcome(CLAIMS, "C51", translated((0.5, 0.5), (0.65, 0.35)))
+    assert result.verdict == REPRODUCED
+    assert result.measured == "relative difference 0.0 %"
+    assert result.spread == pytest.approx(100 * 0.6 / np.sqrt(2))
 
 
 def test_c50_judges_c30_by_the_same_thresholds():

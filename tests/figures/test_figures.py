@@ -120,15 +120,15 @@ def test_fig2_draws_rpds_after_training_with_their_gradients():
     figure = fig2.draw(tables, SETTINGS)
     for letter, samples in (("c", 600), ("d", 6000)):
         chosen = {"step": 1000, "samples": samples, "class": -1, "activation": "identity"}
-        own = style.matching(rpd, **chosen)
-        g = style.matching(gradient, mode="evaluation", **chosen)["gradient"].mean()
+        own = style.rows_where(rpd, **chosen)
+        g = style.rows_where(gradient, mode="evaluation", **chosen)["gradient"].mean()
         assert_draws_mean(titled(figure, letter), f"LNN, g = {g:.2f}", own, "r", "density")
 
 
 def test_fig2_draws_the_mean_gradient_and_ten_labelled_classes():
     tables = make_tables("fig2")
     axes = titled(fig2.draw(tables, {**SETTINGS, "large_samples": 600}), "e")
-    gradient = style.matching(
+    gradient = style.rows_where(
         tables["shallow_gradient"], activation="tanh", samples=600, mode="evaluation"
     ).assign(epoch=lambda t: t["step"] * 20 / 600)
     for k in range(-1, 10):
@@ -147,7 +147,7 @@ def test_only_several_seeds_give_a_band(seeds, bands):
 def test_the_band_reaches_to_the_extremes_over_seeds():
     tables = make_tables("fig2", (0, 1, 2))
     axes = titled(fig2.draw(tables, SETTINGS), "a")
-    last = style.matching(tables["shallow_history"], activation="tanh", step=1000)
+    last = style.rows_where(tables["shallow_history"], activation="tanh", step=1000)
     corners = axes.collections[0].get_paths()[0].vertices
     for samples, values in last.groupby("samples")["test_accuracy"]:
         heights = corners[np.isclose(corners[:, 0], samples), 1]

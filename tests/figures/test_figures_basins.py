@@ -51,8 +51,8 @@ def strips(figure, letter):
         alike = own and own.get_gridspec() is spec.get_gridspec() and own.colspan == spec.colspan
         return own.rowspan.start - spec.rowspan.start if alike else None
 
-    found = {rows_below(axes): axes for axes in figure.axes}
-    return [found[row] for row in range(3)]
+    panels = {rows_below(axes): axes for axes in figure.axes}
+    return [panels[row] for row in range(3)]
 
 
 def sizes_with_bars(axes, label):
@@ -360,7 +360,7 @@ def test_curves_that_end_close_together_are_enlarged_where_there_is_room(ends, i
 
 
 def test_panels_say_samples_seeds_and_how_noisy_samples_return():
-    told = {
+    settings = {
         "runs": {
             "architecture": {"samples": 6000},
             "learning_rates": {
@@ -374,7 +374,7 @@ def test_panels_say_samples_seeds_and_how_noisy_samples_return():
             "deep23_shift_cone": "clip",
         },
     }  # fmt: skip
-    figure = fig4.draw(make_basin_tables("fig4", (4, 5)), told)
+    figure = fig4.draw(make_basin_tables("fig4", (4, 5)), settings)
     panels = {letter: titled(figure, letter) for letter in "abcdegh"}
     for letter in "abcd":
         assert panels[letter].get_title(loc="left").endswith("n = 6,000")
@@ -390,10 +390,10 @@ def test_panels_say_samples_seeds_and_how_noisy_samples_return():
 
 def test_cones_are_coloured_by_amplitude_and_filled_where_the_prediction_is_kept(drawn):
     axes = titled(drawn["fig4"], "h")
-    table = style.matching(make_basin_tables("fig4")["deep23_shift_cone"], seed=0)
+    table = style.rows_where(make_basin_tables("fig4")["deep23_shift_cone"], seed=0)
     colours, shapes = {}, {}
     for shift in (0, 3):
-        cone = style.matching(table, kind="point", shift=shift)
+        cone = style.rows_where(table, kind="point", shift=shift)
         apex = line(axes, f"_{shift}, apex")
         assert (
             apex.get_xydata().tolist()
@@ -401,7 +401,7 @@ def test_cones_are_coloured_by_amplitude_and_filled_where_the_prediction_is_kept
         )
         for amplitude in CONE_AMPLITUDES:
             for kept in (0, 1):
-                rows = style.matching(cone, amplitude=amplitude, kept=kept)
+                rows = style.rows_where(cone, amplitude=amplitude, kept=kept)
                 points = line(axes, f"_{shift}, {amplitude:g}, {kept}")
                 assert points.get_xydata().tolist() == rows[["c1", "c2"]].values.tolist()
                 filled = not isinstance(points.get_markerfacecolor(), str)
@@ -412,7 +412,7 @@ def test_cones_are_coloured_by_amplitude_and_filled_where_the_prediction_is_kept
     assert len(set.union(*colours.values())) == len(CONE_AMPLITUDES)
     assert len(set.union(*shapes.values())) == 2
     for kind in ("train", "test"):
-        rows = style.matching(table, kind=kind)
+        rows = style.rows_where(table, kind=kind)
         label = {"train": "training samples", "test": "test samples"}[kind]
         assert line(axes, label).get_xydata().tolist() == rows[["c1", "c2"]].values.tolist()
     named = " ".join(text.get_text() for text in axes.get_legend().get_texts())
@@ -432,17 +432,17 @@ def space_of(figure):
 
 
 def scattered(axes, label):
-    (found,) = [drawn for drawn in axes.collections if drawn.get_label() == label]
-    return found
+    (match,) = [drawn for drawn in axes.collections if drawn.get_label() == label]
+    return match
 
 
 def test_basins_of_single_samples_hold_the_points_that_keep_the_prediction(drawn):
     axes = space_of(drawn["fig5"])
-    table = style.matching(make_basin_tables("fig5")["deep23_cone"], seed=0, kind="point")
+    table = style.rows_where(make_basin_tables("fig5")["deep23_cone"], seed=0, kind="point")
     looks, colours = {}, {}
     for (sample, digit), cone in table.groupby(["sample", "digit"]):
         for amplitude in CONE_AMPLITUDES:
-            rows = style.matching(cone, amplitude=amplitude, kept=1)
+            rows = style.rows_where(cone, amplitude=amplitude, kept=1)
             points = scattered(axes, f"_{sample}, {amplitude:g}")
             places = np.array(points._offsets3d).T
             assert places.tolist() == rows[["c1", "c2", "c3"]].values.tolist()
@@ -497,24 +497,24 @@ def image_panels(figure):
 
 
 def test_the_fragile_sample_is_shown_with_what_flips_it(drawn):
-    table = style.matching(make_basin_tables("fig5")["deep23_fragile"], seed=0)
+    table = style.rows_where(make_basin_tables("fig5")["deep23_fragile"], seed=0)
     kinds = ["original", "noise", "noisy", "perturbation", "flipped"]
     panels = image_panels(drawn["fig5"])
     for axes, kind in zip(panels, kinds, strict=True):
         (image,) = axes.get_images()
-        expected = style.matching(table, kind=kind)["value"].to_numpy().reshape(SIDE, SIDE)
+        expected = style.rows_where(table, kind=kind)["value"].to_numpy().reshape(SIDE, SIDE)
         np.testing.assert_array_equal(image.get_array(), expected)
         low, high = image.get_clim()
         if kind in ("noise", "perturbation"):
             assert -low == high == np.abs(expected).max()  # grey is 0
         else:
             assert (low, high) == (0, 1)
-    said = dict(zip(kinds, [axes.get_xlabel() for axes in panels], strict=True))
-    assert said["original"] == "predicted 2\nbasin 0.015"
-    assert said["noisy"] == "predicted 3\n83.5 % of trials flip"
-    assert said["flipped"] == "predicted 8"
-    assert "a = 0.03" in said["noise"]
-    assert "0.097" in said["perturbation"]
+    texts = dict(zip(kinds, [axes.get_xlabel() for axes in panels], strict=True))
+    assert texts["original"] == "predicted 2\nbasin 0.015"
+    assert texts["noisy"] == "predicted 3\n83.5 % of trials flip"
+    assert texts["flipped"] == "predicted 8"
+    assert "a = 0.03" in texts["noise"]
+    assert "0.097" in texts["perturbation"]
     assert "a 2" in panels[0].get_title(loc="left")
 
 

@@ -115,23 +115,23 @@ def test_layouts_leave_no_digit_to_chance(drawn):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_the_columns_that_are_asked_for_are_all_that_is_needed(name, monkeypatch):
+def test_required_columns_are_sufficient(name, monkeypatch):
     module, _, names = FIGURES[name]
-    tables, asked = make_deep_tables(name, (0,)), {}
+    tables, requested = make_deep_tables(name, (0,)), {}
 
-    def read(tables, name, columns):
-        asked.setdefault(name, {}).update(dict.fromkeys(columns))
-        return style.read(tables, name, columns)
+    def recorded(tables, name, columns):
+        requested.setdefault(name, {}).update(dict.fromkeys(columns))
+        return style.required_table(tables, name, columns)
 
     for part in (fig3, phases, supplement, batch_norm, basin_axes):
-        if hasattr(part, "read"):
-            monkeypatch.setattr(part, "read", read)
+        if hasattr(part, "required_table"):
+            monkeypatch.setattr(part, "required_table", recorded)
     module.draw(tables, {})
-    assert sorted(asked) == sorted(names)
-    assert all("seed" in columns for columns in asked.values())
-    for table, columns in asked.items():  # of columns for each layer the first is asked for
-        wanted = tables[table].columns.str.replace(r"_\d+$", "_1", regex=True).isin(columns)
-        tables[table] = tables[table].loc[:, wanted]
+    assert sorted(requested) == sorted(names)
+    assert all("seed" in columns for columns in requested.values())
+    for table, columns in requested.items():  # of columns per layer, the first is requested
+        required = tables[table].columns.str.replace(r"_\d+$", "_1", regex=True).isin(columns)
+        tables[table] = tables[table].loc[:, required]
     module.draw(tables, {})
 
 
@@ -160,13 +160,17 @@ def test_a_run_that_is_missing_is_named():
 
 
 def test_panels_say_rates_batches_samples_and_seeds():
-    told = {run: {"optimizer": "sgd", "samples": 60000, "batch_size": "full"} for run in RUNS}
-    told["deep10_adam_batches"] = {**told["deep10_sgd"], "optimizer": "adam", "batch_size": 20000}
-    told["deep10_sgd_linear"] = {**told["deep10_sgd"], "activation": "identity"}
-    for settings, rate in zip(told.values(), (0.03, 0.37, 0.03, 0.001, 0.001, 0.001), strict=True):
+    runs = {run: {"optimizer": "sgd", "samples": 60000, "batch_size": "full"} for run in RUNS}
+    runs["deep10_adam_batches"] = {
+        **runs["deep10_sgd"],
+        "optimizer": "adam",
+        "batch_size": 20000,
+    }
+    runs["deep10_sgd_linear"] = {**runs["deep10_sgd"], "activation": "identity"}
+    for settings, rate in zip(runs.values(), (0.03, 0.37, 0.03, 0.001, 0.001, 0.001), strict=True):
         settings["learning_rate"] = rate
-    told["architecture"] = {"samples": 6000}
-    figure = fig3.draw(make_deep_tables("fig3", (0, 1, 2)), {"runs": told})
+    runs["architecture"] = {"samples": 6000}
+    figure = fig3.draw(make_deep_tables("fig3", (0, 1, 2)), {"runs": runs})
     title = {letter: titled(figure, letter).get_title(loc="left") for letter in "abcehij"}
     assert title["a"].endswith("  SGD, rate 0.03")
     assert title["b"].endswith("  SGD, rate 0.37")
@@ -175,8 +179,8 @@ def test_panels_say_rates_batches_samples_and_seeds():
     assert title["h"].endswith(", 3 seeds")
     assert title["i"].endswith("\nn = 6,000, 3 seeds")
     assert title["j"].endswith("\nn = 6,000, 3 seeds")
-    said = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
-    assert "(a)–(f): n = 60,000, 3 seeds; (g): 3 seeds; full batch where no batch is given" in said
+    texts = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+    assert "(a)–(f): n = 60,000, 3 seeds; (g): 3 seeds; full batch where no batch is given" in texts
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -185,11 +189,11 @@ def test_accuracies_and_gradients_of_every_layer_are_those_of_the_mode(drawn, mo
     tables, figure = make_deep_tables(name), drawn[name]
     for letter, run in RUN_OF.items():
         prefix, depth = ("deep23", DEEP) if letter == "g" else ("deep10", TEN)
-        history = style.matching(tables[f"{prefix}_history"], run=run)
+        history = style.rows_where(tables[f"{prefix}_history"], run=run)
         above = titled(figure, letter)
         assert_draws_mean(above, "training", history, "step", "train_accuracy")
         assert_draws_mean(above, "test", history, "step", MODES[mode][1])
-        own = style.matching(tables[f"{prefix}_gradient"], run=run, mode=mode, **{"class": -1})
+        own = style.rows_where(tables[f"{prefix}_gradient"], run=run, mode=mode, **{"class": -1})
         for layer in range(1, depth):
             rows = own[own["layer"] == layer]
             assert_draws_mean(below(figure, letter), f"layer {layer}", rows, "step", "gradient")
@@ -272,7 +276,7 @@ def test_depth_and_width_of_best_accuracy_and_first_gradient(drawn):
         rows = best[best["width"] == width]
         assert_draws_mean(titled(drawn["fig3"], "i"), f"{width}", rows, "depth", "test_accuracy")
         for mode, name in (("evaluation", "fig3"), ("training", "fig3_training")):
-            own = style.matching(
+            own = style.rows_where(
                 tables["architecture_gradient"], width=width, mode=mode, **{"class": -1}
             )
             j = titled(drawn[name], "j")
@@ -354,13 +358,13 @@ def test_weights_before_grokking_are_shares_of_their_start(drawn):
 def test_basins_over_initial_scales_and_widths(drawn):
     tables, figure = make_deep_tables("supplement"), drawn["supplement"]
     for space in ("sample", "weight"):
-        own = style.matching(tables[f"initial_scales_{space}_basin"], of="average")
+        own = style.rows_where(tables[f"initial_scales_{space}_basin"], of="average")
         b = titled(figure, "b")
         assert_draws_mean(b, f"{space} space", own, "initial_scale", "size")
         axes = titled(figure, {"weight": "c", "sample": "d"}[space])
-        fixed = style.matching(tables[f"fixed_range_{space}_basin"], of="average")
+        fixed = style.rows_where(tables[f"fixed_range_{space}_basin"], of="average")
         assert_draws_mean(axes, "fixed range", fixed, "width", "size")
-        default = style.matching(tables[f"architecture_{space}_basin"], of="average", depth=6)
+        default = style.rows_where(tables[f"architecture_{space}_basin"], of="average", depth=6)
         assert_draws_mean(axes, r"range $1/\sqrt{\mathrm{width}}$", default, "width", "size")
         assert axes.get_xlabel() == "width, 6 layers"
     assert b.get_xscale() == "log"
@@ -374,7 +378,7 @@ def test_a_basin_that_never_crosses_is_an_arrow_at_the_top():
         ("fixed_range_weight_basin", {"width": 32}),
         ("translations_weight_basin", {"translated": True}),
     ):
-        rows = style.matching(tables[name], **at).index
+        rows = style.rows_where(tables[name], **at).index
         tables[name].loc[rows, ["size", "size_error"]] = [np.inf, np.nan]
     figure = supplement.draw(tables, {})
     for letter, label, x in (
@@ -399,7 +403,7 @@ def test_the_translated_sets_basins_carry_bars_and_their_relative_change(seeds):
     axes = titled(supplement.draw(tables, {}), "e")
     names = [tick.get_text() for tick in axes.get_xticklabels()]
     for index, space in enumerate(("sample", "weight")):
-        own = style.matching(tables[f"translations_{space}_basin"], of="average")
+        own = style.rows_where(tables[f"translations_{space}_basin"], of="average")
         means = own.groupby("translated")["size"].mean()
         change = f"{100 * (means[True] / means[False] - 1):+.1f} %".replace("-", "−")
         assert names[index] == f"{space} space\n{change}"
@@ -434,7 +438,7 @@ def test_distances_are_means_over_layers_with_marks_where_accuracies_are_reached
     figure = supplement.draw(tables, {})
     axes = titled(figure, "f")
     for letter, run in RUN_OF.items():
-        rows = style.matching(
+        rows = style.rows_where(
             tables["deep23_history" if letter == "g" else "deep10_history"], run=run
         )
         columns = [column for column in rows if column.startswith("statistics_distance_")]
@@ -497,8 +501,8 @@ def test_test_accuracy_with_the_first_batchs_statistics(drawn):
     for letter, run_letter, run in zip("ijklmn", "abcdef", RUNS, strict=True):
         axes = titled(drawn["supplement"], letter)
         assert f"Fig. 3{run_letter}\n" in axes.get_title(loc="left")
-        history = style.matching(tables["deep10_history"], run=run)
-        kept = style.matching(tables["deep10_first_batch"], run=run)
+        history = style.rows_where(tables["deep10_history"], run=run)
+        kept = style.rows_where(tables["deep10_first_batch"], run=run)
         assert_draws_mean(axes, "training", history, "step", "train_accuracy")
         for label, column in (
             ("test, running statistics from 0 and 1", "test_accuracy"),

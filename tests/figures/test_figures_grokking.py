@@ -28,7 +28,7 @@ def test_fig6_draws_the_smallest_seed_in_at_most_a_thousand_rasterised_points_a_
     many = deep23_tables((3, 4), points=1200)
     for chosen, expected in ((tables, 30), (many, 1000)):
         axes = titled(fig6.draw(chosen, SETTINGS), "c")
-        rows = style.matching(
+        rows = style.rows_where(
             chosen["deep23_projection"],
             seed=3, moment="before", split="test", mode="evaluation", digit=2,
         )  # fmt: skip
@@ -145,7 +145,7 @@ def test_fig7_draws_accuracies_of_clean_and_of_noisy_samples():
     assert_draws_mean(axes, "training", tables["grokking_history"], "step", "train_accuracy")
     assert_draws_mean(axes, "test", tables["grokking_history"], "step", "test_accuracy")
     for amplitude in (0.1, 0.3):
-        own = style.matching(tables["grokking_noise"], amplitude=amplitude)
+        own = style.rows_where(tables["grokking_noise"], amplitude=amplitude)
         assert_draws_mean(axes, f"noise {amplitude}", own, "step", "accuracy")
     assert {text.get_text() for text in axes.texts} == {"a = 0.1", "a = 0.3"}
 
@@ -154,7 +154,7 @@ def test_fig7_draws_basins_from_90_percent_training_accuracy_on():
     tables = make_tables("fig7")
     axes = titled(fig7.draw(tables, SETTINGS), "b")
     for space in ("sample", "weight"):
-        own = style.matching(tables[f"grokking_{space}_basin"], of="average")
+        own = style.rows_where(tables[f"grokking_{space}_basin"], of="average")
         assert_draws_mean(axes, f"{space} space", own[own["step"] >= 10], "step", "size")
 
 
@@ -164,8 +164,11 @@ def test_fig7_says_why_no_basins_are_drawn_before():
 
 
 def test_fig7_says_samples_seeds_and_how_noisy_samples_return():
-    told = {"runs": {"grokking": {"samples": 1000}}, "noise_return": {"grokking_noise": "affine"}}
-    figure = fig7.draw(make_tables("fig7", (4, 5, 6)), told)
+    settings = {
+        "runs": {"grokking": {"samples": 1000}},
+        "noise_return": {"grokking_noise": "affine"},
+    }
+    figure = fig7.draw(make_tables("fig7", (4, 5, 6)), settings)
     title = titled(figure, "a").get_title(loc="left")
     assert title.endswith("\nnoise returned affinely; n = 1,000, 3 seeds")
     heads = [part.get_suptitle() for part in figure.findobj(SubFigure) if part.get_suptitle()]
@@ -214,7 +217,7 @@ def test_fig7_enlarges_the_late_course():
     own = tables["grokking_history"].query("step >= 100")
     assert_draws_mean(late, "test", own, "step", "test_accuracy")
     assert late.get_ylim()[0] > 0.7
-    gradient = style.matching(tables["grokking_gradient"], layer=2, **{"class": -1})
+    gradient = style.rows_where(tables["grokking_gradient"], layer=2, **{"class": -1})
     assert_draws_mean(titled(figure, "c"), "layer 2", gradient, "step", "gradient")
     (below,) = [a for a in figure.axes if a.get_ylabel() == "g"]
     assert_draws_mean(below, "layer 2", gradient[gradient["step"] >= 100], "step", "gradient")
@@ -235,6 +238,6 @@ def test_fig7_draws_the_projections_of_the_smallest_seed_with_its_accuracies():
     for letter, step, split in (("e", 10, "train"), ("f", 100, "train"), ("h", 100, "test")):
         share = f"acc. {100 * history.loc[step, f'{split}_accuracy']:.1f} %"
         assert titled(figure, letter).get_title(loc="left").endswith(share)
-        rows = style.matching(tables["grokking_projection"], seed=4, split=split, digit=5)
+        rows = style.rows_where(tables["grokking_projection"], seed=4, split=split, digit=5)
         rows = rows[rows["step"] == step]
         np.testing.assert_array_equal(line(titled(figure, letter), "5").get_xdata(), rows["h1"])

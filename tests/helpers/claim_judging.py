@@ -30,7 +30,7 @@ def outcome(claims, name, tables, expected_of=None):
 
 
 def verdict_of(claims, name, tables, expected_of=None):
-    """Return the verdict; of tables expected to be as whole as `expected_of`, where given."""
+    """Return the verdict; the tables are expected to hold the runs of `expected_of`, if given."""
     try:
         return outcome(claims, name, tables, expected_of).verdict
     except NotTested:
@@ -40,13 +40,13 @@ def verdict_of(claims, name, tables, expected_of=None):
 
 
 def assert_reads_its_tables(claims, name, tables):
-    """Check that the claim reads only the tables of its row, and is untested unless all are whole.
+    """Check that the claim reads only the tables of its row, and needs all of them complete.
 
-    Each table in turn is missing, lacks a seed, or lacks its last column that is needed.
+    Each table in turn is missing, has a seed missing, or its last required column.
     """
     own = {key: tables[key] for key in ROWS[name].tables}
-    found = verdict_of(claims, name, own)
-    assert found == verdict_of(claims, name, tables)
+    result = verdict_of(claims, name, own)
+    assert result == verdict_of(claims, name, tables)
     for key, table in own.items():
         rest = {other: own[other] for other in own if other != key}
         assert verdict_of(claims, name, rest, own) == NOT_TESTED, f"{name} without {key}"
@@ -59,7 +59,7 @@ def assert_reads_its_tables(claims, name, tables):
 def assert_diverges(claims, name, tables):
     """Check that the claim has diverged where any run of its histories has, also if more is lost.
 
-    A diverged run keeps nothing but its history, so its other tables lack it.
+    Only the history of a diverged run is kept, so its other tables have no rows of it.
     """
     own = {key: tables[key] for key in ROWS[name].tables}
     for key in own:

@@ -9,7 +9,7 @@ SLACK = 0.5  # points by which boxes may meet
 
 
 def assert_readable(figure):
-    """Check a laid-out figure: nothing beyond the page, no words on words."""
+    """Check a laid-out figure: nothing beyond the page, no words on descriptions."""
     assert outside(figure) == [0, 0, 0, 0]
     assert overlaps(figure) == []
 

@@ -137,8 +137,8 @@ def titled(figure, letter):
 
 
 def line(axes, label):
-    (found,) = [drawn for drawn in axes.get_lines() if drawn.get_label() == label]
-    return found
+    (match,) = [drawn for drawn in axes.get_lines() if drawn.get_label() == label]
+    return match
 
 
 def assert_draws_mean(axes, label, table, x, y):

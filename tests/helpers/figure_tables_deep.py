@@ -105,10 +105,10 @@ def supplement_tables(seeds):
     return tables
 
 
-def diverge(table, step, **wanted):
+def diverge(table, step, **required):
     """Return the history in which the runs with the wanted values end at `step`, without a loss."""
     chosen = pd.Series(True, index=table.index)
-    for column, value in wanted.items():
+    for column, value in required.items():
         chosen &= table[column] == value
     table = table[~(chosen & (table["step"] > step))].copy()
     last = chosen & (table["step"] == step)

@@ -212,6 +212,21 @@ def test_code_changed_while_a_result_is_made_is_not_what_made_it(edit):
     assert origin.record()["code_sha256"] == before != provenance.code_digest("netdyn.b")
 
 
+def test_all_versions_of_python_have_the_same_digests(package):
+    """The digest is that of `ast.dump` of Python 3.11, which later versions write otherwise."""
+    package(
+        "a.py",
+        "class C:\n    pass\n"
+        "def f(x: int = 1, *y, z=None, **k) -> float:\n"
+        '    """Omitted."""\n'
+        "    match x:\n        case [1, *_]:\n            return []\n"
+        "    return f\"{x!r:>{z}} {'a' 'b'}\" if (w := {**k}) else None or -1.5e-300\n"
+        "async def g():\n    return [i async for i in () if i], lambda: ..., b'\\0', 'é', 1_0j\n",
+    )
+    digest = "afd80ed4c21aeac45fe2f4baf85e464c19e1b2d2ca76daefa1b9065805f5af68"
+    assert code_digests("netdyn.a")["a.py"] == digest
+
+
 def test_where_the_package_lies_is_no_part_of_the_digests(tmp_path, monkeypatch):
     here = code_digests("netdyn.quantities.region")
     monkeypatch.setattr(import_graph, "PACKAGE", shutil.copytree(PACKAGE, tmp_path / "netdyn"))

@@ -1,5 +1,5 @@
-"""What the paper claims, judged from tables: a module per section, a function per claim.
+"""Verdicts on the paper's claims C01 to C54: a function per claim, a module per section.
 
-In come tables, and every threshold from the claim's row in workflow/claims.yaml.
-Out go verdicts, which `netdyn.claims.scorecard` puts together, and pages of them.
+Input: tables of all runs and seeds, and the thresholds of workflow/claims.yaml. Nothing is drawn.
+Output: a verdict and a sentence with numbers per claim, the scorecard, and its report pages.
 """

@@ -1,10 +1,10 @@
 """Sec. IV.B, claims C28 to C36: attraction basins.
 
-Here: average basins over depth, width and training, and those of classes. Basins of single samples
+Average basins over depth, width and training, and those of classes; basins of single samples
 are in `netdyn.claims.single_samples`.
 
 A basin's size is the amplitude of noise at which half of the samples are still classified right;
-infinite where that never happens, and it then ranks above all others. Sizes are measured on
+infinite where that never happens. An infinite size ranks above all others. Sizes are measured on
 training samples at the step of best test accuracy, in evaluation mode.
 """
 
@@ -20,10 +20,10 @@ from netdyn.claims.kinds import (
     at_least,
     difference,
     each,
+    format_mean,
+    format_number,
     mean_spread,
-    said,
     saturates,
-    shortly,
     verdict,
 )
 from netdyn.claims.tables import (
@@ -42,7 +42,8 @@ __all__ = ["CLAIMS", "c30", "with_affine"]
 def c28(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The sample-space basin grows with depth in every width and seed, and levels off.
 
-    Judged with noise returned as in the paper's picture; what `affine` gives is told beside it.
+    Judged with noise returned as in the paper's picture; the result of `affine` is
+    added to the sentence.
     """
     raise_if_diverged(tables.history("architecture_history"))
     picture, affine = (
@@ -61,12 +62,12 @@ def c29(tables: Tables, row: Claim, mode: str) -> Outcome:
 def c30(tables: Tables, row: Claim, mode: str) -> Outcome:
     """Both basins grow with width in every depth and seed; noisy samples return by `affine`."""
     raise_if_diverged(tables.history("architecture_history"))
-    found = []
+    parts = []
     for space in ("sample", "weight"):
         sizes = _sizes(tables, f"architecture_{space}_basin", "width", "depth")
         growth = trends(sizes, "width", "size", 1, row.thresholds, of="depth")
-        found.append((f"the {space} basin", growth))
-    return together(*found)
+        parts.append((f"the {space} basin", growth))
+    return together(*parts)
 
 
 def c31(tables: Tables, row: Claim, mode: str) -> Outcome:
@@ -84,7 +85,8 @@ def c33(tables: Tables, row: Claim, mode: str) -> Outcome:
 
     Their range is over `errors` times its own resampling error, that of the difference between its
     two ends (an infinite end has none), and over `share_of_mean` of the mean finite size.
-    Judged with noise returned as in the paper's picture; what `affine` gives is told beside it.
+    Judged with noise returned as in the paper's picture; the result of `affine` is
+    added to the sentence.
     """
     raise_if_diverged(tables.history("deep23_history"))
     columns = ["of", "index", "size", "size_error"]
@@ -96,7 +98,7 @@ def c33(tables: Tables, row: Claim, mode: str) -> Outcome:
 
 
 def with_affine(picture: Outcome, affine: Outcome) -> Outcome:
-    """Return the outcome under the picture's noise, telling that under affine beside it."""
+    """Return the outcome under the picture's noise, with the one under `affine` in its sentence."""
     return picture._replace(
         seen=f"{picture.seen.rstrip('.')}. With noise returned by affine: {affine.verdict} "
         f"({affine.measured})."
@@ -120,20 +122,20 @@ def _at_best(tables: Tables, row: Claim, sweep: str, setting: str) -> Outcome:
     """Test that at the setting of best accuracy both basins are near their maxima over settings.
 
     Accuracies (a run's best) and sizes are means over seeds; near is at least `share_of_maximum`.
-    Settings at which a seed diverged are left out and told.
+    Settings at which a seed diverged are excluded and listed.
     """
     history = tables.history(f"{sweep}_history", [setting, "test_accuracy"])
-    lost = sorted({identity[setting] for identity, _ in diverged(history)})
-    accuracies = best_accuracy(history[~history[setting].isin(lost)])
+    excluded = sorted({identity[setting] for identity, _ in diverged(history)})
+    accuracies = best_accuracy(history[~history[setting].isin(excluded)])
     if accuracies[setting].nunique() < 2:
-        left = ", ".join(f"{value:g}" for value in accuracies[setting].unique()) or "none"
-        raise Diverged(f"of each {setting.replace('_', ' ')} a run diverged, except of {left}")
+        remaining = ", ".join(f"{value:g}" for value in accuracies[setting].unique()) or "none"
+        raise Diverged(f"of each {setting.replace('_', ' ')} a run diverged, except of {remaining}")
     best = accuracies.groupby(setting)["test_accuracy"].mean().idxmax()
     shares, by_seed = {}, []
     for space in ("sample", "weight"):
         sizes = _sizes(tables, f"{sweep}_{space}_basin", setting)
         measured(sizes["size"])
-        sizes = sizes[~sizes[setting].isin(lost)]
+        sizes = sizes[~sizes[setting].isin(excluded)]
         shares[space] = _share_of_maximum(sizes.groupby(setting)["size"].mean(), best)
         by_seed.append(
             [
@@ -142,21 +144,27 @@ def _at_best(tables: Tables, row: Claim, sweep: str, setting: str) -> Outcome:
             ]
         )
     accuracy = 100 * matching(accuracies, **{setting: best})["test_accuracy"]
-    told = (
+    summary = (
         f"sample basin {shares['sample']:.2f}, weight basin {shares['weight']:.2f} of the maximum"
     )
-    left_out = f"; left out, diverged: {', '.join(f'{value:g}' for value in lost)}" if lost else ""
+    exclusions = (
+        f"; left out, diverged: {', '.join(f'{value:g}' for value in excluded)}" if excluded else ""
+    )
     return Outcome(
         verdict(all(at_least(s, row.thresholds["share_of_maximum"]) for s in shares.values())),
-        told,
+        summary,
         mean_spread([min(both) for both in zip(*by_seed, strict=True)])[1],
-        f"Accuracy is best, {said(accuracy, ' %')}, at {setting.replace('_', ' ')} {best:g}, with "
-        f"{told}{left_out}.",
+        f"Accuracy is best, {format_mean(accuracy, ' %')}, at {setting.replace('_', ' ')} "
+        f"{best:g}, with "
+        f"{summary}{exclusions}.",
     )
 
 
 def _share_of_maximum(sizes: pd.Series, at: float) -> float:
-    """Return a size as a share of the largest; infinite ones are equal, none is a share of 0."""
+    """Return a size as a share of the largest, in [0, 1].
+
+    It is 1 where both are infinite, and 0 where both are 0.
+    """
     largest = sizes.max()
     if sizes[at] == largest:
         return 1.0 if largest > 0 else 0.0
@@ -164,7 +172,7 @@ def _share_of_maximum(sizes: pd.Series, at: float) -> float:
 
 
 def _classes_differ(table: pd.DataFrame, row: Claim) -> Outcome:
-    verdicts, ranges, told = [], [], []
+    verdicts, ranges, details = [], [], []
     for _, rows in each_run(table):
         sizes = measured(rows["size"])
         finite = np.isfinite(sizes)
@@ -177,15 +185,16 @@ def _classes_differ(table: pd.DataFrame, row: Claim) -> Outcome:
         bounds = row.thresholds["errors"] * error, row.thresholds["share_of_mean"] * mean
         verdicts.append(verdict(extent > max(bounds)))
         smallest, largest = rows["index"].iloc[ends]
-        told.append(
-            f"{shortly(sizes.min())} (class {smallest}) to {shortly(sizes.max())} (class "
-            f"{largest}), the resampling error of the range {shortly(error, 3)}"
+        details.append(
+            f"{format_number(sizes.min())} (class {smallest}) to {format_number(sizes.max())} "
+            "(class "
+            f"{largest}), the resampling error of the range {format_number(error, 3)}"
         )
     return Outcome(
         each(*verdicts),
-        f"range over classes {said(ranges)}",
+        f"range over classes {format_mean(ranges)}",
         mean_spread(ranges)[1],
-        f"Basins of classes reach from {'; from '.join(told)}.",
+        f"Basins of classes reach from {'; from '.join(details)}.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Sec. II, claims C53 and C54: what the basins and the L-map are said to be."""
+"""Sec. II, claims C53 and C54: definitions of the basins and of the L-map."""
 
 import pandas as pd
 
@@ -8,10 +8,10 @@ from netdyn.claims.kinds import (
     Outcome,
     at_least,
     at_most,
+    format_mean,
+    format_number,
     mean_spread,
     rank_correlation,
-    said,
-    shortly,
     verdict,
 )
 from netdyn.claims.tables import Tables, diverged, each_run, identity_columns, raise_if_diverged
@@ -20,7 +20,7 @@ from netdyn.results.tables import rows_of
 
 __all__ = ["CLAIMS"]
 
-# Every network with both basins: the prefix of its tables, and the table of its sample basin.
+# All networks with both basins: the prefix of their tables, and the table of the sample basin.
 # Noisy samples return to the data's range by `affine` in all of them.
 FAMILIES = {
     "architecture": "architecture_sample_basin",
@@ -38,28 +38,28 @@ def c53(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The sizes of the two basins do not rank the trained networks alike.
 
     |Spearman's ρ| between the average sample-space and weight-space basin is at most `rho` over all
-    trainings, each at its step of best test accuracy; those that diverged are left out.
+    trainings, each at its step of best test accuracy; those that diverged are excluded.
     """
-    pairs, lost = [], 0
+    pairs, excluded = [], 0
     for prefix, sample_basin in FAMILIES.items():
         history = tables.history(f"{prefix}_history", ["test_accuracy"])
-        gone = {tuple(found.identity.items()) for found in diverged(history)}
-        lost += len(gone)
+        diverged_runs = {tuple(divergence.identity.items()) for divergence in diverged(history)}
+        excluded += len(diverged_runs)
         spaces = [tables.get(t, ["step", "of", "size"]) for t in (sample_basin, _weight(prefix))]
         for identity, rows in each_run(history):
-            if tuple(identity.items()) in gone:
+            if tuple(identity.items()) in diverged_runs:
                 continue
             best = rows.loc[rows["test_accuracy"].idxmax(), "step"]
             pairs.append([_size(table, identity, int(best)) for table in spaces])
     samples, weights = zip(*pairs, strict=True)
     rho = rank_correlation(samples, weights)
-    told = f"ρ = {shortly(rho)} over {len(pairs)} networks"
+    correlation = f"ρ = {format_number(rho)} over {len(pairs)} networks"
     return Outcome(
         verdict(at_most(abs(rho), row.thresholds["rho"])),
-        told,
+        correlation,
         None,
-        f"The sizes of the two basins correlate with {told}"
-        + (f"; {lost} that diverged are left out." if lost else "."),
+        f"The sizes of the two basins correlate with {correlation}"
+        + (f"; {excluded} that diverged are left out." if excluded else "."),
     )
 
 
@@ -75,7 +75,7 @@ def c54(tables: Tables, row: Claim, mode: str) -> Outcome:
         if runs:
             raise_if_diverged(tables.history(f"{prefix}_history", runs=runs))
     measured(table["agreement"])
-    # Seeds reach their best step at different steps: the first and the last are told apart.
+    # Seeds have their best accuracy at different steps: steps are numbered within each seed.
     moment = table.groupby(identity_columns(table))["step"].rank(method="dense").astype(int)
     layers = table.assign(moment=moment).groupby(["run", "moment", "layer"])["agreement"]
     means = layers.mean()
@@ -87,10 +87,10 @@ def c54(tables: Tables, row: Claim, mode: str) -> Outcome:
             at_least(means.min(), row.thresholds["agreement"]),
             at_least(means.min(), row.thresholds["partly_agreement"]),
         ),
-        f"lowest {said(values)}, mean {means.mean():.2f}",
+        f"lowest {format_mean(values)}, mean {means.mean():.2f}",
         mean_spread(values)[1],
         f"The signs agree in {means.mean():.2f} of the entries on average, least in layer {layer} "
-        f"of {run}: {said(values)}.",
+        f"of {run}: {format_mean(values)}.",
     )
 
 

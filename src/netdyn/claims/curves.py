@@ -23,10 +23,10 @@ __all__ = [
     "curves",
     "first_reaching",
     "fluctuation",
+    "format_step",
     "mean_curves",
     "sentence",
     "steepest_rise",
-    "step_told",
     "together",
     "trends",
     "within_factor",
@@ -35,11 +35,11 @@ __all__ = [
 
 def curves(table: pd.DataFrame, x: str, y: str, of: Sequence[str]) -> Series:
     """Return, per combination of the values of columns `of`, x and y in the order of x."""
-    found = {}
+    by_label = {}
     for label, rows in table.groupby(list(of)):
         ranked = rows.sort_values(x, kind="stable")
-        found[label] = ranked[x].to_numpy(float), ranked[y].to_numpy(float)
-    return found
+        by_label[label] = ranked[x].to_numpy(float), ranked[y].to_numpy(float)
+    return by_label
 
 
 def mean_curves(table: pd.DataFrame, x: str, y: str, of: Sequence[str]) -> Series:
@@ -61,13 +61,13 @@ def trends(
 
     Args:
         sign, thresholds: as in `netdyn.claims.kinds.trend`.
-        of: width, depth or, where there is one curve per seed, seed.
+        of: "width" or "depth", or "seed" where there is one curve per seed.
     """
-    found = curves(table, x, y, list(dict.fromkeys([of, "seed"])))
+    by_label = curves(table, x, y, list(dict.fromkeys([of, "seed"])))
     seeds = "" if of == "seed" or len(table["seed"].unique()) < 2 else " and seeds"
-    outcome = trend(found, sign, thresholds, f"{of}s{seeds}")
+    outcome = trend(by_label, sign, thresholds, f"{of}s{seeds}")
     by_seed: dict[int, list[float]] = {}
-    for label, curve in found.items():
+    for label, curve in by_label.items():
         by_seed.setdefault(label[-1], []).append(rank_correlation(*curve))
     return outcome._replace(spread=mean_spread([np.mean(rhos) for rhos in by_seed.values()])[1])
 
@@ -76,14 +76,16 @@ def together(*parts: tuple[str, Outcome]) -> Outcome:
     """Return the outcome of a claim of several statements: no better than its weakest part.
 
     Args:
-        parts: what a statement is about ("the sample basin") and its outcome; the first one's
-            spread is kept.
+        parts: the subject of each statement ("the sample basin") and its outcome. The spread is
+            that of the first part.
     """
     return Outcome(
-        worst(*(found.verdict for _, found in parts)),
-        "; ".join(f"{subject.removeprefix('the ')} {found.measured}" for subject, found in parts),
+        worst(*(outcome.verdict for _, outcome in parts)),
+        "; ".join(
+            f"{subject.removeprefix('the ')} {outcome.measured}" for subject, outcome in parts
+        ),
         parts[0][1].spread,
-        sentence(*(f"{subject} {found.seen.rstrip('.')}" for subject, found in parts)),
+        sentence(*(f"{subject} {outcome.seen.rstrip('.')}" for subject, outcome in parts)),
     )
 
 
@@ -100,7 +102,7 @@ def steepest_rise(steps: Sequence[int], values: Sequence[float]) -> float:
 
     Slopes are those between successive steps from 1 on; the step is the geometric mean of the two
     between which the slope is largest, the first such. A rise to infinity is the steepest of all.
-    NaN where the values nowhere rise.
+    NaN where the values never rise.
     """
     steps, values = measured(steps), measured(values)
     steps, values = steps[steps > 0], values[steps > 0]
@@ -112,7 +114,7 @@ def steepest_rise(steps: Sequence[int], values: Sequence[float]) -> float:
 
 
 def within_factor(a: float, b: float, factor: float) -> bool:
-    """Return whether two steps differ by at most a factor; step 0 and no step (NaN) never do."""
+    """Return whether two steps are within a factor of each other; False for step 0 and for NaN."""
     return a * b > 0 and at_most(max(a / b, b / a), factor)
 
 
@@ -125,7 +127,9 @@ def fluctuation(basin: pd.DataFrame) -> float:
         NotTested: fewer than three steps, or a size that is not finite.
     """
     if len(basin) < 3:
-        raise NotTested(f"{len(basin)} kept steps are too few to see a fluctuation: it needs three")
+        raise NotTested(
+            f"{len(basin)} measured steps are too few for a fluctuation: three are needed"
+        )
     x, size = np.log(finite(basin["step"])), finite(basin["size"])
     part = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
     line = size[:-2] + part * (size[2:] - size[:-2])
@@ -133,11 +137,11 @@ def fluctuation(basin: pd.DataFrame) -> float:
 
 
 def sentence(*parts: str) -> str:
-    """Return parts of a sentence as one: a capital first, semicolons between, a full stop last."""
-    told = "; ".join(parts)
-    return f"{told[:1].upper()}{told[1:]}."
+    """Join clauses with semicolons into a sentence with a capital and a full stop."""
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
-def step_told(step: float) -> str:
-    """Return a step in words, "never" where there is none (NaN)."""
+def format_step(step: float) -> str:
+    """Return a step as text; NaN, which means no step, is "never"."""
     return "never" if math.isnan(step) else f"{step:,.0f}"

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from netdyn.claims.curves import steepest_rise, step_told
+from netdyn.claims.curves import format_step, steepest_rise
 from netdyn.claims.kinds import (
     NOT_REPRODUCED,
     PARTLY,
@@ -15,10 +15,10 @@ from netdyn.claims.kinds import (
     Outcome,
     at_least,
     each,
+    format_mean,
     grokking,
     inside,
     mean_spread,
-    said,
     verdict,
     worst,
 )
@@ -54,21 +54,21 @@ def c39(tables: Tables, row: Claim, mode: str) -> Outcome:
     accuracy = "test_accuracy_batch_statistics"
     history = of_panels(tables, "history", WITH, ["train_accuracy", accuracy])
     graded = {"none": REPRODUCED, "partly": PARTLY, "grokking": NOT_REPRODUCED}
-    verdicts, told = [], []
+    verdicts, details = [], []
     for identity, rows in each_run(history):
-        found = grokking(rows["train_accuracy"], rows[accuracy], row.thresholds)
-        verdicts.append(graded[found])
+        grade = grokking(rows["train_accuracy"], rows[accuracy], row.thresholds)
+        verdicts.append(graded[grade])
         learned = rows["train_accuracy"].map(
             lambda value: at_least(value, row.thresholds["train_accuracy"])
         )
         panel, test = rows["panel"].iloc[0], rows.loc[learned.idxmax(), accuracy]
-        told.append(f"{panel} (seed {identity['seed']}) {100 * test:.0f} %")
+        details.append(f"{panel} (seed {identity['seed']}) {100 * test:.0f} %")
     return Outcome(
         each(*verdicts),
         f"no grokking in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings",
         None,
         f"Test accuracy in training mode when training accuracy reaches "
-        f"{100 * row.thresholds['train_accuracy']:g} %: {', '.join(told)}.",
+        f"{100 * row.thresholds['train_accuracy']:g} %: {', '.join(details)}.",
     )
 
 
@@ -85,25 +85,27 @@ def c40(tables: Tables, row: Claim, mode: str) -> Outcome:
     shares = matching(shares, split="test", mode="evaluation")
     measured(shares["share"])
     graded = {"inside": REPRODUCED, "between": PARTLY, "outside": NOT_REPRODUCED}
-    verdicts, lowest, told = [], {}, []
+    verdicts, lowest, details = [], {}, []
     for identity, rows in each_run(history):
         learned = rows.loc[rows["train_accuracy"] > row.thresholds["train_accuracy"], "step"]
-        kept = matching(shares, **identity)
-        kept = kept[kept["step"].isin(learned)]
+        measured_shares = matching(shares, **identity)
+        measured_shares = measured_shares[measured_shares["step"].isin(learned)]
         name = f"{rows['panel'].iloc[0]} (seed {identity['seed']})"
-        if kept.empty:
+        if measured_shares.empty:
             raise NotTested(f"Fig. 3{name}: no kept step has so high a training accuracy")
-        counts = kept.assign(inside=kept["share"] * kept["points"]).groupby("step")
+        counts = measured_shares.assign(
+            inside=measured_shares["share"] * measured_shares["points"]
+        ).groupby("step")
         share = counts["inside"].sum() / counts["points"].sum()
         verdicts.append(graded[inside(share.min(), row.thresholds)])
         lowest.setdefault(identity["seed"], []).append(share.min())
-        told.append(f"{name} {100 * share.min():.0f} % at step {share.idxmin():,}")
+        details.append(f"{name} {100 * share.min():.0f} % at step {share.idxmin():,}")
     least = 100 * np.array([min(of_seed) for of_seed in lowest.values()])
     return Outcome(
         each(*verdicts),
-        f"lowest share inside {said(least, ' %', 0)}",
+        f"lowest share inside {format_mean(least, ' %', 0)}",
         mean_spread(least)[1],
-        f"The lowest share of test samples inside: {', '.join(told)}.",
+        f"The lowest share of test samples inside: {', '.join(details)}.",
     )
 
 
@@ -113,8 +115,8 @@ def c52(tables: Tables, row: Claim, mode: str) -> Outcome:
     Distance: of the running statistics from the current ones, mean over layers. In each seed its
     mean over the evaluated steps from 1 on, before the training accuracy first reaches
     `train_accuracy`, is larger in every one of Fig. 3a, d, g than in every one of b, c, e, f. (At
-    step 0 the running statistics hold nothing of the run; seeds that not all of the seven were
-    trained with do not count.) And in each of a, d, g the steepest fall of the distance after its
+    step 0 the running statistics have not seen the run; seeds without all seven trainings do not
+    count.) And in each of a, d, g the steepest fall of the distance after its
     largest value, at a step from 1 on, comes no later than the steepest rise of test accuracy, both
     against the logarithm of the step; where only some of the three do, partly.
     """
@@ -126,30 +128,34 @@ def c52(tables: Tables, row: Claim, mode: str) -> Outcome:
     # Networks of fewer layers have fewer of the columns.
     history = history.assign(distance=history[distances].mean(axis=1))
     measured(history["distance"])
-    early, precedes, told = {}, {}, {}
+    early, precedes, details = {}, {}, {}
     for identity, rows in each_run(history):
         seed, panel = identity["seed"], rows["panel"].iloc[0]
         early.setdefault(seed, {})[panel] = _early_distance(rows, panel, row)
         if panel in WITH:
             fall, rise = _fall_and_rise(rows)
             precedes.setdefault(seed, []).append(verdict(fall <= rise))
-            told.setdefault(seed, []).append(f"{panel} {step_told(fall)} and {step_told(rise)}")
+            details.setdefault(seed, []).append(
+                f"{panel} {format_step(fall)} and {format_step(rise)}"
+            )
     verdicts, ratios = [], []
-    early = {seed: found for seed, found in early.items() if found.keys() == {*WITH, *WITHOUT}}
+    early = {
+        seed: by_panel for seed, by_panel in early.items() if by_panel.keys() == {*WITH, *WITHOUT}
+    }
     if not early:
         raise NotTested("no seed has all trainings of Fig. 3a to g")
-    for seed, found in early.items():
-        least, most = min(found[x] for x in WITH), max(found[x] for x in WITHOUT)
+    for seed, by_panel in early.items():
+        least, most = min(by_panel[x] for x in WITH), max(by_panel[x] for x in WITHOUT)
         ratios.append(least / most)
         verdicts.append(worst(verdict(least > most), each(*precedes[seed])))
-    means = {x: said([found[x] for found in early.values()]) for x in WITH + WITHOUT}
+    means = {x: format_mean([by_panel[x] for by_panel in early.values()]) for x in WITH + WITHOUT}
     return Outcome(
         each(*verdicts),
-        f"smallest distance of a, d, g over largest of b, c, e, f: {said(ratios)}",
+        f"smallest distance of a, d, g over largest of b, c, e, f: {format_mean(ratios)}",
         mean_spread(ratios)[1],
         f"Early distance {', '.join(f'{x} {mean}' for x, mean in means.items())}; steepest fall of "
         f"the distance and rise of test accuracy at steps: "
-        f"{', '.join(step for seed in early for step in told[seed])}.",
+        f"{', '.join(step for seed in early for step in details[seed])}.",
     )
 
 

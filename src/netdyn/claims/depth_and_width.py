@@ -17,9 +17,9 @@ from netdyn.claims.kinds import (
     Outcome,
     at_least,
     at_most,
+    format_number,
     mean_spread,
     saturates,
-    shortly,
     trend,
     verdict,
     worst,
@@ -49,7 +49,7 @@ def c21(tables: Tables, row: Claim, mode: str) -> Outcome:
         loss = np.abs(accuracy - 100 * measured(rows["full_accuracy"]))
         layers = rows["start_layer"].to_numpy()
         if list(layers) != list(range(1, len(layers) + 1)):
-            raise NotTested("not every starting layer was pruned from")
+            raise NotTested("a starting layer of pruning is missing")
         short = [not at_most(points, row.thresholds["points"]) for points in loss]
         start = int(layers[short].max()) + 1 if any(short) else 1
         critical.append(start)
@@ -69,7 +69,7 @@ def c21(tables: Tables, row: Claim, mode: str) -> Outcome:
         mean_spread(critical)[1],
         f"Pruned from layer {reach} of {_reach(last_layers)} on, the network is within "
         f"{row.thresholds['points']:g} points of the full one; up to there the accuracy, "
-        f"{shortly(min(lowest), 1)} % from layer 1, {rises.seen}",
+        f"{format_number(min(lowest), 1)} % from layer 1, {rises.seen}",
     )
 
 
@@ -89,7 +89,7 @@ def c24(tables: Tables, row: Claim, mode: str) -> Outcome:
             slopes[width] = np.polyfit(later.index, later, 1)[0]
     peaks = [_within(depth, row) for depth in deepest.values()]
     peaked = verdict(np.mean(peaks) > row.thresholds["most"])
-    # One series: its trend holds or it does not, there is no share of several.
+    # A single series has no share that holds: its trend holds or it does not.
     one = {**row.thresholds, "partly_share": row.thresholds["most"]}
     if len(slopes) > 2:
         steeper = trend({"all": (list(slopes), list(slopes.values()))}, 1, one)
@@ -98,9 +98,9 @@ def c24(tables: Tables, row: Claim, mode: str) -> Outcome:
         raise NotTested(f"{len(slopes)} widths fall from their maximum: too few for a trend")
     else:
         judged, rho = peaked, "in too few widths for a trend"
-    told = ", ".join(f"{shortly(slope)} (width {width})" for width, slope in slopes.items())
+    listed = ", ".join(f"{format_number(slope)} (width {width})" for width, slope in slopes.items())
     later = (
-        f"the slope from there on is {told} points a layer, {rho}" if slopes else "nothing falls"
+        f"the slope from there on is {listed} points a layer, {rho}" if slopes else "nothing falls"
     )
     return Outcome(
         judged,

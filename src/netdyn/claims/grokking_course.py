@@ -1,4 +1,4 @@
-"""The course of the shallow network's training (Fig. 7), by which claims tell before from after."""
+"""The course of the shallow network's training (Fig. 7), which separates before from after."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,16 +11,16 @@ from netdyn.claims.kinds import NotTested, at_least
 from netdyn.claims.tables import Identity, Tables, each_run, matching, raise_if_diverged
 from netdyn.claims.values import measured
 
-__all__ = ["ACCURACIES", "Course", "averages", "courses", "first_kept"]
+__all__ = ["ACCURACIES", "Course", "averages", "courses", "first_measured"]
 
 ACCURACIES = ["train_accuracy", "test_accuracy"]
 
 
 class Course(NamedTuple):
-    """How one training went.
+    """The course of one training.
 
     `memorised` is the first evaluated step with the training accuracy of the last one, 100 % where
-    all samples are learned: basins have formed, grokking is still to come. `onset`, the paper's
+    all samples are learned: basins have formed, grokking has not begun. `onset`, the paper's
     grokking point, is the step of the steepest rise of test accuracy against the logarithm of the
     step (`netdyn.claims.curves.steepest_rise`). `best` is the first step of best test accuracy.
     """
@@ -39,7 +39,7 @@ def courses(tables: Tables) -> Iterator[Course]:
 
     Raises:
         Diverged: one of them diverged.
-        NotTested: the table is not whole, or a test accuracy never rises.
+        NotTested: the table is incomplete, or a test accuracy never rises.
     """
     history = tables.history("grokking_history", ACCURACIES)
     raise_if_diverged(history)
@@ -58,13 +58,13 @@ def averages(table: pd.DataFrame, course: Course) -> pd.DataFrame:
     return matching(table, of="average", **course.identity).sort_values("step", kind="stable")
 
 
-def first_kept(kept: pd.Index, step: int) -> int:
-    """Return the first kept step that is not before `step`.
+def first_measured(steps: pd.Index, step: int) -> int:
+    """Return the first of the measured steps that is at or after `step`.
 
     Raises:
         NotTested: there is none.
     """
-    later = kept[kept >= step]
+    later = steps[steps >= step]
     if later.empty:
         raise NotTested(f"no step from {step:,} on was measured")
     return int(later.min())

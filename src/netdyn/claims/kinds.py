@@ -1,7 +1,7 @@
 """The kinds of test that claims share, on plain numbers.
 
-All thresholds come from the claim's row. Infinite values (a basin that no noise empties) rank above
-all others; a NaN is no measurement: every test that meets one raises `NotTested`.
+All thresholds come from the claim's row. Infinite values (a basin that no noise
+ends) rank above all others. A NaN was not measured: every test that meets one raises `NotTested`.
 """
 
 import math
@@ -15,11 +15,11 @@ from netdyn.claims.values import (
     at_most,
     difference,
     finite,
+    format_mean,
+    format_number,
     mean_spread,
     measured,
     rank_correlation,
-    said,
-    shortly,
 )
 from netdyn.claims.verdicts import (
     DIVERGED,
@@ -53,6 +53,8 @@ __all__ = [
     "at_least",
     "at_most",
     "each",
+    "format_mean",
+    "format_number",
     "grokking",
     "inside",
     "mean_spread",
@@ -60,9 +62,7 @@ __all__ = [
     "order",
     "phases",
     "rank_correlation",
-    "said",
     "saturates",
-    "shortly",
     "trend",
     "verdict",
     "worst",
@@ -84,7 +84,7 @@ def number(values: Sequence[float], paper_value: float, thresholds: Thresholds) 
             at_most(distance, thresholds["reproduced_points"]),
             at_most(distance, thresholds["partly_points"]),
         ),
-        said(values, " %"),
+        format_mean(values, " %"),
         spread,
         f"{mean:.2f} %, {distance:.2f} points {side} the paper's {paper_value:.2f} %.",
     )
@@ -99,11 +99,11 @@ def order(
     """Test that the first of each pair, one pair per seed, is larger, by at least `gap`.
 
     Reproduced: in every seed, and the mean difference over `spreads` times its sample standard
-    deviation over seeds. Partly: in more than `partly_share` of the seeds. The spread of a single
-    seed is unknown: it makes a claim at most partly reproduced.
+    deviation over seeds. Partly: in more than `partly_share` of the seeds. With a single seed the
+    spread is unknown, and the claim is at most partly reproduced.
 
     Args:
-        unit: of the difference, told after it ("points").
+        unit: unit of the difference ("points").
     """
     differences = np.array([difference(a, b) for a, b in pairs])
     mean, spread = mean_spread(differences)
@@ -114,12 +114,13 @@ def order(
     if gap:
         seen += f", by at least {gap:g}{unit}"
     if spread is None:
-        seen += f"; the difference is {shortly(mean)}{unit} in one seed, its spread unknown"
+        seen += f"; the difference is {format_number(mean)}{unit} in one seed, its spread unknown"
     else:
-        seen += f"; the mean difference is {shortly(mean)}{unit}, its seed spread {shortly(spread)}"
+        seen += f"; the mean difference is {format_number(mean)}{unit}"
+        seen += f", its seed spread {format_number(spread)}"
     return Outcome(
         verdict(holds.all() and clear, holds.mean() > thresholds["partly_share"]),
-        f"difference {said(differences, unit)}",
+        f"difference {format_mean(differences, unit)}",
         spread,
         f"{seen}.",
     )
@@ -133,10 +134,10 @@ def trend(series: Series, sign: int, thresholds: Thresholds, of: str = "series")
 
     Args:
         series: label → (x, y), at least three points each: one per seed, width or depth.
-        of: what a series is, told after their number ("widths").
+        of: plural noun for the series in the outcome's sentence ("widths").
     """
     if not series:
-        raise NotTested("nothing to find a trend in")
+        raise NotTested("no series to test for a trend")
     rhos = np.array([rank_correlation(x, y) for x, y in series.values()])
     full = np.array([at_least(sign * rho, thresholds["rho"]) for rho in rhos])
     partly = [at_least(sign * rho, thresholds["partly_rho"]) for rho in rhos]
@@ -153,16 +154,16 @@ def saturates(series: Series, thresholds: Thresholds, of: str = "series") -> Out
     """Test that y levels off: its change over the last third of x is small against the first's.
 
     Thirds are those of the range of x by value, y between its points is linear; a series saturates
-    if |Δy| over the last third is at most `last_third_share` of |Δy| over the first. One with an
-    infinite y has not levelled off. Reproduced: every series does; partly: more than
+    if |Δy| over the last third is at most `last_third_share` of |Δy| over the first. A series
+    with an infinite y does not saturate. Reproduced: every series does; partly: more than
     `partly_share` of them.
 
     Args:
         series: label → (x, y), at least three points each, y the mean over seeds.
-        of: what a series is, told after their number.
+        of: plural noun for the series in the outcome's sentence.
     """
     if not series:
-        raise NotTested("nothing to see levelling off")
+        raise NotTested("no series to test for saturation")
     shares = np.array([_last_third_share(x, y) for x, y in series.values()])
     holds = np.array([at_most(share, thresholds["last_third_share"]) for share in shares])
     reach = _reach(shares)
@@ -180,7 +181,7 @@ def grokking(train: Sequence[float], test: Sequence[float], thresholds: Threshol
 
     At the first step with training accuracy ≥ `train_accuracy`: grokking if the test accuracy is at
     most `test_at_most`, none if at least `none_at_least`, partly in between. A test accuracy that
-    is low there and never reaches `none_at_least` has not grokked either: partly.
+    is low there and never reaches `none_at_least` is partly too.
 
     Raises:
         NotTested: the training accuracy is never reached.
@@ -210,18 +211,18 @@ def phases(gradients: Sequence[Sequence[float]], thresholds: Thresholds) -> Phas
 
     A step counts where the mean of g_l over layers is above `mean_gradient`. It is in phase I if
     ρ(l, g_l) ≤ `phase_1_rho`, in phase II if ρ ≥ `phase_2_rho`. Phase I must come early: before the
-    first step in phase II, or anywhere where there is none.
+    first step in phase II, or at any step if there is none in phase II.
     """
     gradients = measured(gradients)
     depths = np.arange(gradients.shape[1])
-    every = np.array([rank_correlation(depths, g) for g in gradients])
+    correlations = np.array([rank_correlation(depths, g) for g in gradients])
     counts = gradients.mean(axis=1) > thresholds["mean_gradient"]
-    one = counts & [at_most(rho, thresholds["phase_1_rho"]) for rho in every]
-    two = counts & [at_least(rho, thresholds["phase_2_rho"]) for rho in every]
+    one = counts & [at_most(rho, thresholds["phase_1_rho"]) for rho in correlations]
+    two = counts & [at_least(rho, thresholds["phase_2_rho"]) for rho in correlations]
     second = int(two.argmax()) if two.any() else None
     early = one[:second]
     first = int(early.argmax()) if early.any() else None
-    return Phases(np.where(counts, every, math.nan), first, second, float(every[-1]))
+    return Phases(np.where(counts, correlations, math.nan), first, second, float(correlations[-1]))
 
 
 def inside(share: float, thresholds: Thresholds) -> str:
@@ -235,7 +236,7 @@ def inside(share: float, thresholds: Thresholds) -> str:
 def _last_third_share(x: Sequence[float], y: Sequence[float]) -> float:
     x, y = measured(x), measured(y)
     if len(x) < 3:
-        raise NotTested(f"{len(x)} points are too few to see a saturation: it needs three")
+        raise NotTested(f"{len(x)} points are too few to test for saturation: three are needed")
     if not np.isfinite(y).all():
         return math.inf
     ranked = np.argsort(x)
@@ -248,5 +249,5 @@ def _last_third_share(x: Sequence[float], y: Sequence[float]) -> float:
 
 
 def _reach(numbers: np.ndarray) -> str:
-    """Return the lowest and the highest number in words."""
-    return " … ".join(dict.fromkeys([shortly(numbers.min()), shortly(numbers.max())]))
+    """Return the lowest and the highest number as text: "0.12 … 0.97"."""
+    return " … ".join(dict.fromkeys([format_number(numbers.min()), format_number(numbers.max())]))

@@ -1,7 +1,7 @@
 """Sec. IV.A, claims C14, C15, C20, C22, C23: phases over training, and where networks grok.
 
-In phase I g_l is higher in shallow layers, in phase II in deep ones: see `kinds.phases`, which says
-what counts. The claims on phases are judged in either mode; grokking is a matter of test accuracy
+In phase I g_l is higher in shallow layers, in phase II in deep ones: see `kinds.phases` for
+the criteria. The claims on phases are judged in either mode; grokking is a matter of test accuracy
 in evaluation mode.
 """
 
@@ -22,11 +22,11 @@ from netdyn.claims.kinds import (
     at_least,
     at_most,
     each,
+    format_mean,
+    format_number,
     grokking,
     mean_spread,
     phases,
-    said,
-    shortly,
     verdict,
     worst,
 )
@@ -44,17 +44,17 @@ def c14(tables: Tables, row: Claim, mode: str) -> Outcome:
     In each training: some step before the first in phase II is in phase I, and at the last step
     ρ(l, g_l) ≥ `phase_2_rho`.
     """
-    verdicts, told, finals = [], [], {}
-    for name, g, found in _trainings(tables, row, "ad", mode):
-        ends = at_least(found.final, row.thresholds["phase_2_rho"])
-        verdicts.append(verdict(found.first is not None and ends))
-        told.append(f"{name}: {_phases_told(g, found)}")
-        finals.setdefault(name[0], []).append(found.final)
+    verdicts, details, finals = [], [], {}
+    for name, g, course in _trainings(tables, row, "ad", mode):
+        ends = at_least(course.final, row.thresholds["phase_2_rho"])
+        verdicts.append(verdict(course.first is not None and ends))
+        details.append(f"{name}: {_describe_phases(g, course)}")
+        finals.setdefault(name[0], []).append(course.final)
     return Outcome(
         each(*verdicts),
         f"phase I then II in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings",
         largest_spread(finals),
-        f"{'; '.join(told)}.",
+        f"{'; '.join(details)}.",
     )
 
 
@@ -64,23 +64,23 @@ def c15(tables: Tables, row: Claim, mode: str) -> Outcome:
     In each training ρ(l, g_l) stays above `no_phase_1_rho` at all steps whose mean g_l is above
     `mean_gradient`; there must be such steps.
     """
-    verdicts, lowest, told = [], [], []
-    for name, g, found in _trainings(tables, row, "bcef", mode):
-        if np.isnan(found.correlations).all():
+    verdicts, lowest, details = [], [], []
+    for name, g, course in _trainings(tables, row, "bcef", mode):
+        if np.isnan(course.correlations).all():
             raise NotTested(
                 f"the mean g of Fig. 3{name} stays below {row.thresholds['mean_gradient']:g}"
             )
-        at = int(np.nanargmin(found.correlations))
-        low = found.correlations[at]
+        at = int(np.nanargmin(course.correlations))
+        low = course.correlations[at]
         verdicts.append(verdict(not at_most(low, row.thresholds["no_phase_1_rho"])))
         lowest.append(low)
-        told.append(f"{name} {shortly(low)} at step {g.index[at]:,}")
+        details.append(f"{name} {format_number(low)} at step {g.index[at]:,}")
     return Outcome(
         each(*verdicts),
-        f"lowest ρ(l, g_l) {shortly(min(lowest))}",
+        f"lowest ρ(l, g_l) {format_number(min(lowest))}",
         None,
         f"No phase I in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings; the lowest "
-        f"ρ(l, g_l): {', '.join(told)}.",
+        f"ρ(l, g_l): {', '.join(details)}.",
     )
 
 
@@ -91,68 +91,70 @@ def c20(tables: Tables, row: Claim, mode: str) -> Outcome:
     g_l over layers 1 … L−2 falls, at the last step, to at most `spread_share` of its maximum over
     the steps in phase II.
     """
-    verdicts, told, shares = [], [], []
-    for name, g, found in _trainings(tables, row, "g", mode):
-        seen = f"{name}: {_phases_told(g, found)}"
+    verdicts, details, shares = [], [], []
+    for name, g, course in _trainings(tables, row, "g", mode):
+        seen = f"{name}: {_describe_phases(g, course)}"
         share = math.inf
-        if found.second is not None:
+        if course.second is not None:
             spread = g.iloc[:, :-1].std(axis=1, ddof=0).to_numpy()
-            in_second = [at_least(rho, row.thresholds["phase_2_rho"]) for rho in found.correlations]
+            in_second = [
+                at_least(rho, row.thresholds["phase_2_rho"]) for rho in course.correlations
+            ]
             largest = spread[in_second].max()
             share = float(spread[-1] / largest)
             seen += f"; the g_l spread by up to {largest:.2f} in phase II, {spread[-1]:.2f} at last"
         converges = at_most(share, row.thresholds["spread_share"])
-        verdicts.append(verdict(found.first is not None and converges))
-        told.append(seen)
+        verdicts.append(verdict(course.first is not None and converges))
+        details.append(seen)
         shares.append(share)
     finite = np.isfinite(shares).all()
     return Outcome(
         each(*verdicts),
-        f"final / largest spread of g_l {said(shares)}" if finite else "no phase II",
+        f"final / largest spread of g_l {format_mean(shares)}" if finite else "no phase II",
         mean_spread(shares)[1] if finite else None,
-        f"{'; '.join(told)}.",
+        f"{'; '.join(details)}.",
     )
 
 
 def c22(tables: Tables, row: Claim, mode: str) -> Outcome:
     """Fig. 3a, d and g grok, each training (see `kinds.grokking`).
 
-    What they would do had the running statistics started from the first batch's is told beside it:
-    C23 judges the other panels by that too.
+    The sentence also gives the accuracies with running statistics initialised from the first
+    batch; C23 judges the other panels by those too.
     """
     history = of_panels(tables, "history", "adg", ["train_accuracy", "test_accuracy"])
-    verdicts, told = _grokking(history, "test_accuracy", row, wanted="grokking")
-    again, told_again = _grokking(
-        _from_first_batch(tables, "adg", history), FIRST_BATCH, row, wanted="grokking"
+    verdicts, details = _grokking(history, "test_accuracy", row, expected="grokking")
+    reset_verdicts, reset_details = _grokking(
+        _from_first_batch(tables, "adg", history), FIRST_BATCH, row, expected="grokking"
     )
     return Outcome(
         each(*verdicts),
         f"grokking in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings, "
-        f"{again.count(REPRODUCED)} with statistics from the first batch",
+        f"{reset_verdicts.count(REPRODUCED)} with statistics from the first batch",
         None,
-        f"Test accuracy when training accuracy reaches {_percent(row)}: {', '.join(told)}; with "
-        f"running statistics initialised from the first batch: {', '.join(told_again)}.",
+        f"Test accuracy when training accuracy reaches {_percent(row)}: {', '.join(details)}; with "
+        f"running statistics initialised from the first batch: {', '.join(reset_details)}.",
     )
 
 
 def c23(tables: Tables, row: Claim, mode: str) -> Outcome:
     """Fig. 3b, c, e and f do not grok, each training (see `kinds.grokking`).
 
-    Neither with the running statistics as they are, over the evaluated steps, nor as they would be
-    had they started from the first batch's, over the kept steps.
+    Neither with the running statistics of the run, over the evaluated steps, nor with running
+    statistics initialised from the first batch, over the kept steps.
     """
     history = of_panels(tables, "history", "bcef", ["train_accuracy", "test_accuracy"])
-    verdicts, told = _grokking(history, "test_accuracy", row, wanted="none")
-    again, told_again = _grokking(
-        _from_first_batch(tables, "bcef", history), FIRST_BATCH, row, wanted="none"
+    verdicts, details = _grokking(history, "test_accuracy", row, expected="none")
+    reset_verdicts, reset_details = _grokking(
+        _from_first_batch(tables, "bcef", history), FIRST_BATCH, row, expected="none"
     )
     return Outcome(
-        worst(each(*verdicts), each(*again)),
+        worst(each(*verdicts), each(*reset_verdicts)),
         f"no grokking in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings, "
-        f"{again.count(REPRODUCED)} with statistics from the first batch",
+        f"{reset_verdicts.count(REPRODUCED)} with statistics from the first batch",
         None,
-        f"Test accuracy when training accuracy reaches {_percent(row)}: {', '.join(told)}; with "
-        f"running statistics initialised from the first batch: {', '.join(told_again)}.",
+        f"Test accuracy when training accuracy reaches {_percent(row)}: {', '.join(details)}; with "
+        f"running statistics initialised from the first batch: {', '.join(reset_details)}.",
     )
 
 
@@ -177,38 +179,38 @@ def _trainings(
 
 
 def _name(rows: pd.DataFrame, among: pd.DataFrame) -> str:
-    """Return a training's panel, with its seed where there are several: "a", "a (seed 0)"."""
+    """Return a training's panel, and its seed if there are several: "a", "a (seed 0)"."""
     panel, seed = rows[["panel", "seed"]].iloc[0]
     return f"{panel} (seed {seed})" if among["seed"].ne(seed).any() else f"{panel}"
 
 
-def _phases_told(g: pd.DataFrame, found: Phases) -> str:
+def _describe_phases(g: pd.DataFrame, course: Phases) -> str:
     def since(name: str, index: int | None) -> str:
         return f"no {name}" if index is None else f"{name} from step {g.index[index]:,}"
 
     return (
-        f"{since('early phase I', found.first)}, {since('phase II', found.second)}, "
-        f"ρ(l, g_l) = {shortly(found.final)} at the end"
+        f"{since('early phase I', course.first)}, {since('phase II', course.second)}, "
+        f"ρ(l, g_l) = {format_number(course.final)} at the end"
     )
 
 
 def _grokking(
-    table: pd.DataFrame, test: str, row: Claim, wanted: str
+    table: pd.DataFrame, test: str, row: Claim, expected: str
 ) -> tuple[list[str], list[str]]:
-    """Return, per training, the verdict on grokking, and in words the test accuracy it hangs on."""
-    verdict_on = {wanted: REPRODUCED, "partly": PARTLY}  # and what is not wanted, not reproduced
-    verdicts, told = [], []
+    """Return, per training, the verdict on grokking and the test accuracy that decides it."""
+    verdict_on = {expected: REPRODUCED, "partly": PARTLY}  # any other grade: not reproduced
+    verdicts, details = [], []
     for _, rows in each_run(table):
         name = _name(rows, table)
         try:
-            found = grokking(rows["train_accuracy"], rows[test], row.thresholds)
+            grade = grokking(rows["train_accuracy"], rows[test], row.thresholds)
         except NotTested as error:
             raise NotTested(f"Fig. 3{name}: {error}") from error
-        verdicts.append(verdict_on.get(found, NOT_REPRODUCED))
+        verdicts.append(verdict_on.get(grade, NOT_REPRODUCED))
         bound = row.thresholds["train_accuracy"]
         first = rows[[at_least(value, bound) for value in rows["train_accuracy"]]].iloc[0]
-        told.append(f"{name} {100 * first[test]:.1f} % at step {first['step']:,}")
-    return verdicts, told
+        details.append(f"{name} {100 * first[test]:.1f} % at step {first['step']:,}")
+    return verdicts, details
 
 
 def _percent(row: Claim) -> str:

@@ -1,4 +1,4 @@
-"""The scorecard as a page to read, Markdown: how many claims hold, then each, by section."""
+"""The scorecard as a Markdown page: counts of verdicts, then every claim, by section."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -52,9 +52,11 @@ def markdown(scorecard: pd.DataFrame, dataset: str) -> str:
 
 
 def _counts(scorecard: pd.DataFrame) -> str:
-    """Return how many claims have each verdict; those judged in two modes stand by the first."""
-    found = scorecard["verdict"].value_counts()
-    rows = [[verdict, str(found.get(verdict, 0)), meaning] for verdict, meaning in MEANINGS.items()]
+    """Return the table of verdict counts; claims judged in two modes count by the first."""
+    counts = scorecard["verdict"].value_counts()
+    rows = [
+        [verdict, str(counts.get(verdict, 0)), meaning] for verdict, meaning in MEANINGS.items()
+    ]
     return _table(["verdict", "claims", "which says that"], rows)
 
 
@@ -69,7 +71,7 @@ def _cells(row: Mapping) -> list[str]:
         verdict = f"{verdict}; in training mode **{row['verdict_training']}**"
     paper = "" if pd.isna(row["paper_value"]) else f"{row['paper_value']:g}"
     around = ""
-    # Most numbers bring their spread with them.
+    # Most numbers already contain their spread.
     if not pd.isna(row["spread"]) and "±" not in row["measured"]:
         around = f" (seed spread {row['spread']:.2g})"
     measured = row["measured"] + around if row["measured"] else ""
@@ -83,5 +85,5 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _plain(text: object) -> str:
-    """Return text of which Markdown makes nothing, on one line."""
+    """Return the text on one line, with Markdown's special characters escaped."""
     return re.sub(r"([|*<])", r"\\\1", " ".join(str(text).split()))

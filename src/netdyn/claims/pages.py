@@ -1,4 +1,4 @@
-"""Pages of the report: the scorecard, and where every run came from, as self-contained HTML."""
+"""Pages of the report as self-contained HTML: the scorecard, and the provenance of every run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +23,8 @@ def claims_page(scorecard: Path, output: Path) -> None:
     """Write the scorecard (CSV) as a page: every claim with its verdict and what was seen."""
     table = read_table(scorecard)
     counts = table["verdict"].value_counts()
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    _write(output, f"Scorecard, scale {table['scale'].iloc[0]}: {said}", table[list(SHOWN)])
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    _write(output, f"Scorecard, scale {table['scale'].iloc[0]}: {summary}", table[list(SHOWN)])
 
 
 def runs_page(provenance: Mapping[str, Mapping], output: Path) -> None:

@@ -33,13 +33,15 @@ _LETTERS = {run: letter for letter, run in PANELS.items()}
 def of_panels(
     tables: Tables, quantity: str, letters: Iterable[str], columns: Iterable[str] = ()
 ) -> pd.DataFrame:
-    """Return the rows of tables deep10_<quantity> and deep23_<quantity> behind panels of Fig. 3.
+    """Return the rows of tables deep10_<quantity> and deep23_<quantity> that panels of Fig. 3 show.
 
     Args:
-        quantity: "history", "gradient", …; letters: of the panels, "adg"; columns: that are needed.
+        quantity: "history", "gradient", ….
+        letters: the panels, such as "adg".
+        columns: the required columns.
 
     Returns:
-        the rows with their panel's letter in a further column, `panel`.
+        the rows, with the panel's letter in an additional column, `panel`.
 
     Raises:
         NotTested: a table, a column, or a run is missing (see `Tables.get`).
@@ -82,10 +84,10 @@ def by_layer(rows: pd.DataFrame, index: str) -> pd.DataFrame:
         NotTested: one of them was not measured.
     """
     measured(rows["gradient"])
-    found = rows.pivot_table(index=index, columns="layer", values="gradient").sort_index(axis=1)
-    if found.isna().to_numpy().any():
+    gradients = rows.pivot_table(index=index, columns="layer", values="gradient").sort_index(axis=1)
+    if gradients.isna().to_numpy().any():
         raise NotTested("a layer's gradient was not measured everywhere")
-    return found
+    return gradients
 
 
 def by_seed(rows: pd.DataFrame, column: str) -> pd.Series:

@@ -1,10 +1,10 @@
 """Sec. IV.A, claims C08 to C27: RPD gradients of deep networks.
 
-Here: accuracies and final gradients of the six trainings of Fig. 3a-f. The phases over training are
+Accuracies and final gradients of the six trainings of Fig. 3a-f; the phases over training are
 in `netdyn.claims.learning_phases`, depth and width in `netdyn.claims.depth_and_width`.
 
 g_l: the RPD gradient of hidden layer l, mean over classes and neurons, at the last step unless
-said otherwise. Accuracies are the best of the test set over the evaluated steps, evaluation mode.
+stated otherwise. Accuracies are the best of the test set over the evaluated steps, evaluation mode.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,11 +20,11 @@ from netdyn.claims.kinds import (
     at_least,
     at_most,
     each,
+    format_mean,
     mean_spread,
     number,
     order,
     rank_correlation,
-    said,
     verdict,
     worst,
 )
@@ -61,7 +61,7 @@ def c16(tables: Tables, row: Claim, mode: str) -> Outcome:
     columns = ["mode", "layer", "class", "gradient"]
     table = of_panels(tables, "gradient", SIX, columns)
     table = matching(table, mode=mode, **{"class": -1})
-    outcomes, told, rising = [], [], 0
+    outcomes, details, rising = [], [], 0
     for letter in SIX:
         pairs = []
         for _, rows in each_run(matching(table, panel=letter)):
@@ -73,13 +73,13 @@ def c16(tables: Tables, row: Claim, mode: str) -> Outcome:
         outcomes.append(order(pairs, row.thresholds))
         rising += all(peak > start for peak, start in pairs)
         peaks, starts = zip(*pairs, strict=True)
-        told.append(f"{letter} {said(starts)} → {said(peaks)}")
+        details.append(f"{letter} {format_mean(starts)} → {format_mean(peaks)}")
     return Outcome(
-        each(*(found.verdict for found in outcomes)),
-        "; ".join(told),
+        each(*(outcome.verdict for outcome in outcomes)),
+        "; ".join(details),
         None,
         f"The mean g rises from step 0 to its first maximum in {rising} of {len(outcomes)} "
-        f"trainings: {'; '.join(told)}.",
+        f"trainings: {'; '.join(details)}.",
     )
 
 
@@ -103,10 +103,12 @@ def c17(tables: Tables, row: Claim, mode: str) -> Outcome:
             ),
             verdict(at_least(mean_spread(gap)[0], row.thresholds["gap_points"])),
         ),
-        f"g_l differ by {said(100 * relative, ' %', 0)}, accuracies by {said(gap, ' points')}",
+        f"g_l differ by {format_mean(100 * relative, ' %', 0)}, accuracies by "
+        f"{format_mean(gap, ' points')}",
         mean_spread(100 * relative)[1],
-        f"The final g_l of a and c differ by {said(100 * relative, ' %', 0)} on average over "
-        f"layers, the accuracies by {said(gap, ' points')}.",
+        f"The final g_l of a and c differ by {format_mean(100 * relative, ' %', 0)} on average "
+        "over "
+        f"layers, the accuracies by {format_mean(gap, ' points')}.",
     )
 
 
@@ -115,8 +117,8 @@ def c18(tables: Tables, row: Claim, mode: str) -> Outcome:
     first, accuracy = _first_layer(tables, "abc", mode), best_accuracies(tables, "abc")
     orders = [order(_pairs(first[other], first["b"]), row.thresholds) for other in "ac"]
     orders += [order(_pairs(accuracy["b"], accuracy[other]), row.thresholds) for other in "ac"]
-    held = _panels_told(first, accuracy, "abc")
-    return Outcome(worst(*(found.verdict for found in orders)), *held)
+    held = _describe_panels(first, accuracy, "abc")
+    return Outcome(worst(*(outcome.verdict for outcome in orders)), *held)
 
 
 def c19(tables: Tables, row: Claim, mode: str) -> Outcome:
@@ -132,7 +134,7 @@ def c19(tables: Tables, row: Claim, mode: str) -> Outcome:
     pairs = {"d": "a", "e": "b", "f": "c"}
     lower = [adam for adam, sgd in pairs.items() if g[adam] < g[sgd]]
     higher = [adam for adam, sgd in pairs.items() if best[adam] > best[sgd]]
-    _, spread, listed = _panels_told(first, accuracy, SIX)
+    _, spread, listed = _describe_panels(first, accuracy, SIX)
     return Outcome(
         worst(
             verdict(at_most(rho, row.thresholds["rho"])),
@@ -153,14 +155,17 @@ def _pairs(larger: pd.Series, smaller: pd.Series) -> list[tuple[float, float]]:
     return list(pd.concat([larger, smaller], axis=1).itertuples(index=False, name=None))
 
 
-def _panels_told(
+def _describe_panels(
     first: Mapping[str, pd.Series], accuracy: Mapping[str, pd.Series], letters: str
 ) -> tuple[str, float | None, str]:
-    """Return g_1 of the panels in short, their largest seed spread, and both in a sentence."""
+    """Return g_1 of the panels, the largest seed spread, and a sentence with the accuracies."""
     return (
-        "g_1 " + ", ".join(f"{letter} {said(first[letter])}" for letter in letters),
+        "g_1 " + ", ".join(f"{letter} {format_mean(first[letter])}" for letter in letters),
         largest_spread(first),
-        ", ".join(f"{x} g_1 {said(first[x])} at {said(accuracy[x], ' %')}" for x in letters) + ".",
+        ", ".join(
+            f"{x} g_1 {format_mean(first[x])} at {format_mean(accuracy[x], ' %')}" for x in letters
+        )
+        + ".",
     )
 
 

@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 
 from netdyn.claims.kinds import inside
 from netdyn.claims.tables import Tables, each_run, matching, raise_if_diverged
-from netdyn.claims.values import at_most, finite, mean_spread, said
+from netdyn.claims.values import at_most, finite, format_mean, mean_spread
 from netdyn.claims.verdicts import (
     NOT_REPRODUCED,
     PARTLY,
@@ -36,10 +36,10 @@ def moments(
     """Test where the test samples of all shown digits lie at each moment, in each seed.
 
     Args:
-        name: whose tables <name>_history, <name>_projection and <name>_regions are read.
+        name: prefix of the tables <name>_history, <name>_projection and <name>_regions.
         view: split and mode of the points.
         training: split and mode of the samples whose regions count.
-        stated: moment → "inside" or "outside", what the paper says. A share between both is partly.
+        stated: moment → "inside" or "outside", as the paper states. A share in between is partly.
     """
     raise_if_diverged(tables.history(f"{name}_history"))
     columns = ["moment", "step", "split", "mode", "digit"]
@@ -58,7 +58,7 @@ def moments(
             found.append(_compared(inside(shares[moment][-1], thresholds), where))
         verdicts.append(worst(*found))
     percents = {moment: 100 * np.array(found) for moment, found in shares.items()}
-    percent = {moment: said(found, " %", 0) for moment, found in percents.items()}
+    percent = {moment: format_mean(found, " %", 0) for moment, found in percents.items()}
     return Outcome(
         each(*verdicts),
         " → ".join(percent.values()),
@@ -69,10 +69,10 @@ def moments(
     )
 
 
-def _by_digit(moment: str, found: Sequence[Mapping[int, float]]) -> str:
-    """Return the shares by digit, means over seeds: a wide region may hold what lies elsewhere."""
-    means = pd.DataFrame(found).mean()
-    return f"{moment} {', '.join(f'{100 * share:.0f} % ({d})' for d, share in means.items())}"
+def _by_digit(moment: str, shares: Sequence[Mapping[int, float]]) -> str:
+    """Return the shares by digit, means over seeds: digits with wide regions differ from others."""
+    means = pd.DataFrame(shares).mean()
+    return f"{moment} {', '.join(f'{100 * mean:.0f} % ({d})' for d, mean in means.items())}"
 
 
 def share_inside(points: pd.DataFrame, regions: pd.DataFrame) -> float:
@@ -100,5 +100,5 @@ def share_inside(points: pd.DataFrame, regions: pd.DataFrame) -> float:
     return float(np.mean(counted))
 
 
-def _compared(found: str, stated: str) -> str:
-    return REPRODUCED if found == stated else PARTLY if found == "between" else NOT_REPRODUCED
+def _compared(observed: str, stated: str) -> str:
+    return REPRODUCED if observed == stated else PARTLY if observed == "between" else NOT_REPRODUCED

@@ -11,15 +11,15 @@ from netdyn.records.files import read_yaml
 __all__ = ["load_claims"]
 
 IDS = [f"C{number:02d}" for number in range(1, 55)]
-NEEDED = ("id", "where", "section", "claim", "kind", "test", "tables")
+REQUIRED = ("id", "where", "section", "claim", "kind", "test", "tables")
 OPTIONAL = ("paper_value", "modes", "thresholds")
 MODES = ("evaluation", "training")
-# What saturates has a trend first, so it is judged by the thresholds of both.
+# A saturating curve also has a trend, so its claim has the thresholds of both kinds.
 INCLUDES = {"saturates": "trend"}
 
 
 class Thresholds(dict[str, float]):
-    """A claim's thresholds; that its test asks for one in vain is a mistake in the file."""
+    """A claim's thresholds; a missing one is reported as a mistake in the claims' file."""
 
     def __init__(self, where: str):
         super().__init__()
@@ -36,35 +36,37 @@ def load_claims(path: Path) -> list[Claim]:
     """Return the claims C01 … C54 in the file's order, each with all its thresholds.
 
     Raises:
-        NetdynError: the file is none of claims; a claim is missing, unknown or there twice; a row
-            lacks a key or has an unknown one; its kind or a mode is not known; a threshold or the
-            paper's value is no number. A claim's `thresholds` raise it too, for one that is not
-            there.
+        NetdynError: the file does not hold claims; a claim is missing, unknown or duplicated; a row
+            has a missing or an unknown key, or an unknown kind or mode; a threshold or the paper's
+            value is not a number. A claim's `thresholds` raise it too when one is looked up that
+            the file does not give.
     """
     path = Path(path)
     content = read_yaml(path)
     if not isinstance(content.get("kinds"), dict) or not isinstance(content.get("claims"), list):
         raise NetdynError(f"{path} must hold kinds, by name, and claims, a list")
     claims = [_claim(path, content["kinds"], row) for row in content["claims"]]
-    found = [claim.id for claim in claims]
+    ids = [claim.id for claim in claims]
     wrong = {
-        "missing": [i for i in IDS if i not in found],
-        "unknown": [i for i in found if i not in IDS],
-        "there twice": list(dict.fromkeys(i for i in found if found.count(i) > 1)),
+        "missing": [i for i in IDS if i not in ids],
+        "unknown": [i for i in ids if i not in IDS],
+        "duplicated": list(dict.fromkeys(i for i in ids if ids.count(i) > 1)),
     }
-    said = "; ".join(f"{what}: {', '.join(map(str, ids))}" for what, ids in wrong.items() if ids)
-    if said:
-        raise NetdynError(f"{path} must hold the claims C01 to C54, once each; {said}")
+    problems = "; ".join(
+        f"{what}: {', '.join(map(str, affected))}" for what, affected in wrong.items() if affected
+    )
+    if problems:
+        raise NetdynError(f"{path} must hold the claims C01 to C54, once each; {problems}")
     return claims
 
 
 def _claim(path: Path, kinds: Mapping, row: object) -> Claim:
     if not isinstance(row, dict):
-        raise NetdynError(f"{path}: {row!r} is no claim; it must hold {', '.join(NEEDED)}")
+        raise NetdynError(f"{path}: {row!r} is not a claim; it must hold {', '.join(REQUIRED)}")
     where = f"{path}: claim {row.get('id', '(without id)')}"
-    if lacking := [key for key in NEEDED if key not in row]:
-        raise NetdynError(f"{where} lacks {', '.join(lacking)}")
-    if unknown := [str(key) for key in row if key not in NEEDED + OPTIONAL]:
+    if missing := [key for key in REQUIRED if key not in row]:
+        raise NetdynError(f"{where} lacks {', '.join(missing)}")
+    if unknown := [str(key) for key in row if key not in REQUIRED + OPTIONAL]:
         raise NetdynError(f"{where} has an unknown key {', '.join(unknown)}")
     kind = row["kind"]
     if kind not in list(kinds):
@@ -94,15 +96,15 @@ def _claim(path: Path, kinds: Mapping, row: object) -> Claim:
 
 
 def _thresholds(where: str, kinds: Mapping, row: Mapping) -> Thresholds:
-    """Return a row's thresholds: those of its kind, and its own over them."""
-    found = Thresholds(where)
+    """Return the thresholds of a row's kind, overridden by the row's own."""
+    thresholds = Thresholds(where)
     kind = row["kind"]
-    for some in (kinds.get(INCLUDES.get(kind), {}), kinds[kind], row.get("thresholds", {})):
-        if not isinstance(some, Mapping):
-            raise NetdynError(f"{where}: thresholds {some!r} must be keys and values")
-        _refuse_other_than_numbers(where, some)
-        found.update(some)
-    return found
+    for group in (kinds.get(INCLUDES.get(kind), {}), kinds[kind], row.get("thresholds", {})):
+        if not isinstance(group, Mapping):
+            raise NetdynError(f"{where}: thresholds {group!r} must be keys and values")
+        _refuse_other_than_numbers(where, group)
+        thresholds.update(group)
+    return thresholds
 
 
 def _refuse_other_than_numbers(where: str, values: Mapping) -> None:

@@ -66,9 +66,9 @@ def write(
     """Judge all claims from the tables of a folder and write the scorecard, as table and as page.
 
     Args:
-        settings: scale; dataset; tables, name → {runs: [{run, swept values, seed, samples: number
-            of training samples}], file: its path, <name>.csv in the folder where it is left out}. A
-            table whose file is missing leaves its claims untested.
+        settings: `scale`; `dataset`; `tables`, name → {`runs`: [{run, swept values, seed, samples
+            (number of training samples)}], `file`: its path, by default <name>.csv in the folder}.
+            The claims of a table whose file is missing are not tested.
         claims_file: workflow/claims.yaml.
 
     Raises:
@@ -76,15 +76,15 @@ def write(
     """
     origin = Origin(__name__)
     claims = load_claims(claims_file)
-    found, expected, digests = {}, {}, {}
-    for name, told in settings["tables"].items():
-        file = Path(told.get("file", Path(table_folder) / f"{name}.csv"))
+    present, expected, digests = {}, {}, {}
+    for name, entry in settings["tables"].items():
+        file = Path(entry.get("file", Path(table_folder) / f"{name}.csv"))
         if file.is_file():
-            found[name], record = read_checked(file)
+            present[name], record = read_checked(file)
             digests[name] = record["sha256"]
-        if told["runs"]:
-            expected[name] = told["runs"]
-    tables = Tables(found, expected)
+        if entry["runs"]:
+            expected[name] = entry["runs"]
+    tables = Tables(present, expected)
     scorecard = evaluate(claims, tables, settings["dataset"], settings["scale"])
     with atomic_write(markdown_path) as temporary:
         temporary.write_text(page.markdown(scorecard, settings["dataset"]))
@@ -102,16 +102,17 @@ def write(
 def evaluate(rows: Sequence[Claim], tables: Tables, dataset: str, scale: str) -> pd.DataFrame:
     """Return the scorecard: a row per claim, in the order of `rows`.
 
-    A claim whose tables are not whole is not tested, one whose run diverged has diverged: `seen`
-    says why. The claims are on MNIST: on other data none is tested, but all are measured.
+    A claim whose tables are incomplete is not tested; a claim whose run diverged has the verdict
+    "diverged"; `seen` gives the reason. The claims are about MNIST: on other data the verdict is
+    "not tested", but the numbers are given all the same.
 
     Returns:
         id; figure (or section of the paper); section; claim; paper_value; measured; spread, the
         sample standard deviation over seeds of the main number, empty for one seed; n, training
-        samples of the networks behind the claim's tables, and seeds, how many that all of the
-        tables have: a range where they differ; mode, in which it is judged; scale; verdict;
-        verdict_training, with the batch's own statistics, where it is judged in both; seen; test,
-        with its thresholds in the claims' file.
+        samples of the networks in the claim's tables, and seeds, the number of seeds that all of
+        the tables have: a range where they differ; mode, in which it is judged; scale; verdict;
+        verdict_training, with the batch's own statistics, where it is judged in both modes; seen;
+        test, the text of the claims' file.
     """
     return pd.DataFrame(
         [_scored(row, tables, dataset, scale) for row in rows], columns=COLUMNS
@@ -120,11 +121,11 @@ def evaluate(rows: Sequence[Claim], tables: Tables, dataset: str, scale: str) ->
 
 def _scored(row: Claim, tables: Tables, dataset: str, scale: str) -> dict:
     by_table = [tables.expected(name) for name in row.tables]
-    told = [run for runs in by_table for run in runs]
-    here = dataset == PAPERS_DATA
-    judged = row if here else _at_most_present(row, told)
+    runs = [run for table_runs in by_table for run in table_runs]
+    on_mnist = dataset == PAPERS_DATA
+    judged = row if on_mnist else _at_most_present(row, runs)
     outcomes = [_judged(judged, tables, mode) for mode in row.modes]
-    verdicts = [outcome.verdict if here else NOT_TESTED for outcome in outcomes]
+    verdicts = [outcome.verdict if on_mnist else NOT_TESTED for outcome in outcomes]
     seen = _both_modes([_sentence(outcome.seen) for outcome in outcomes], " In training mode: ")
     return {
         "id": row.id,
@@ -134,13 +135,13 @@ def _scored(row: Claim, tables: Tables, dataset: str, scale: str) -> dict:
         "paper_value": row.paper_value,
         "measured": _both_modes([o.measured for o in outcomes], "; in training mode: "),
         "spread": outcomes[0].spread,
-        "n": _reach(run["samples"] for run in told if "samples" in run),
+        "n": _reach(run["samples"] for run in runs if "samples" in run),
         "seeds": _reach(_seed_counts(by_table)),
         "mode": ", ".join(row.modes),
         "scale": scale,
         "verdict": verdicts[0],
         "verdict_training": verdicts[1] if len(verdicts) > 1 else "",
-        "seen": seen if here else f"On {IN_WORDS.get(dataset, dataset)}: {seen}",
+        "seen": seen if on_mnist else f"On {IN_WORDS.get(dataset, dataset)}: {seen}",
         "test": row.test,
     }
 
@@ -150,15 +151,15 @@ def _judged(row: Claim, tables: Tables, mode: str) -> Outcome:
         return JUDGES[row.id](tables, row, mode)
     except NotTested as missing:
         return Outcome(NOT_TESTED, "", None, str(missing))
-    except Diverged as lost:
-        return Outcome(DIVERGED, "", None, str(lost))
+    except Diverged as divergence:
+        return Outcome(DIVERGED, "", None, str(divergence))
 
 
-def _at_most_present(row: Claim, told: Sequence[Mapping]) -> Claim:
-    """Return the claim at the largest training set there is, where its own is larger."""
-    counts = [run["samples"] for run in told if "samples" in run]
-    wanted = row.thresholds.get("samples")
-    if wanted is None or not counts or max(counts) >= wanted:
+def _at_most_present(row: Claim, runs: Sequence[Mapping]) -> Claim:
+    """Return the claim with its training-set size limited to the largest available."""
+    counts = [run["samples"] for run in runs if "samples" in run]
+    required = row.thresholds.get("samples")
+    if required is None or not counts or max(counts) >= required:
         return row
     thresholds = copy(row.thresholds)
     thresholds["samples"] = max(counts)
@@ -166,7 +167,7 @@ def _at_most_present(row: Claim, told: Sequence[Mapping]) -> Claim:
 
 
 def _both_modes(parts: Sequence[str], between: str) -> str:
-    """Return what is said in evaluation and in training mode, once where it is the same."""
+    """Join the texts of evaluation and of training mode; equal texts are given once."""
     return between.join(dict.fromkeys(part for part in parts if part))
 
 
@@ -179,18 +180,18 @@ def _sentence(text: str) -> str:
 
 
 def _seed_counts(by_table: Sequence[Sequence[Mapping]]) -> list[int]:
-    """Return how many seeds each point of each run's sweep has in every table that it is in."""
+    """Return, per run and swept values, the number of seeds that all of its tables have."""
     seeds: dict[str, set] = {}
     for runs in by_table:
-        here: dict[str, set] = {}
+        in_table: dict[str, set] = {}
         for run in runs:
-            here.setdefault(json.dumps({**run, "seed": 0}), set()).add(run["seed"])
-        for point, found in here.items():
-            seeds[point] = seeds.get(point, found) & found
-    return [len(found) for found in seeds.values()]
+            in_table.setdefault(json.dumps({**run, "seed": 0}), set()).add(run["seed"])
+        for point, numbers in in_table.items():
+            seeds[point] = seeds.get(point, numbers) & numbers
+    return [len(numbers) for numbers in seeds.values()]
 
 
 def _reach(counts: Iterable[int]) -> str:
-    """Return the lowest and the highest count: "600–60000"; nothing where there is none."""
+    """Return the lowest and the highest count: "600–60000"; empty if there are none."""
     counts = list(counts)
     return "–".join(dict.fromkeys(f"{f(counts)}" for f in (min, max))) if counts else ""

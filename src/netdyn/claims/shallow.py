@@ -16,9 +16,9 @@ from netdyn.claims.kinds import (
     at_least,
     at_most,
     each,
+    format_mean,
     mean_spread,
     order,
-    said,
     verdict,
     worst,
 )
@@ -42,19 +42,19 @@ def c01(tables: Tables, row: Claim, mode: str) -> Outcome:
     if history.empty:
         raise NotTested(f"no run has at most {row.thresholds['samples_at_most']} samples")
     raise_if_diverged(history)
-    verdicts, told, widest = [], [], (0.0, None)
+    verdicts, details, widest = [], [], (0.0, None)
     for samples, rows in at_last_step(history).groupby("samples"):
         differences = _indexed(rows, "test_accuracy", NN) - _indexed(rows, "test_accuracy", LNN)
         mean, spread = mean_spread(100 * differences)
         bound = max(row.thresholds["points"], row.thresholds["spreads"] * (spread or 0.0))
         verdicts.append(verdict(at_most(abs(mean), bound)))
-        told.append(f"{said(100 * differences)} points at n = {samples:,}")
+        details.append(f"{format_mean(100 * differences)} points at n = {samples:,}")
         widest = max(widest, (abs(mean), spread), key=lambda pair: pair[0])
     return Outcome(
         each(*verdicts),
-        ", ".join(told),
+        ", ".join(details),
         widest[1],
-        f"NN minus LNN: {'; '.join(told)}.",
+        f"NN minus LNN: {'; '.join(details)}.",
     )
 
 
@@ -66,10 +66,10 @@ def c02(tables: Tables, row: Claim, mode: str) -> Outcome:
     gap = networks["NN"] - networks["LNN"]
     return Outcome(
         worst(upper.verdict, lower.verdict),
-        f"NN − LNN {said(gap, ' points')}",
+        f"NN − LNN {format_mean(gap, ' points')}",
         upper.spread,
-        f"{_listed(networks)}; NN − LNN is {said(gap, ' points')}, LNN − L-map "
-        f"{said(networks['LNN'] - networks['L-map'], ' points')}{_seeds_told(gap)}.",
+        f"{_listed(networks)}; NN − LNN is {format_mean(gap, ' points')}, LNN − L-map "
+        f"{format_mean(networks['LNN'] - networks['L-map'], ' points')}{_seed_caveat(gap)}.",
     )
 
 
@@ -102,11 +102,11 @@ def c03(tables: Tables, row: Claim, mode: str) -> Outcome:
             order(_pairs(networks, "NN", "LNN"), row.thresholds).verdict,
             order(_pairs(networks, "LNN", "L-map"), row.thresholds).verdict,
         ),
-        f"gap {said(before)} → {said(after)} points",
+        f"gap {format_mean(before)} → {format_mean(after)} points",
         mean_spread(before)[1],
-        f"NN and LNN differ by {said(before, ' points')} up to epoch "
-        f"{row.thresholds['early_epochs']:g}, by {said(after, ' points')} at the end, where "
-        f"{_listed(networks)}{_seeds_told(after)}.",
+        f"NN and LNN differ by {format_mean(before, ' points')} up to epoch "
+        f"{row.thresholds['early_epochs']:g}, by {format_mean(after, ' points')} at the end, where "
+        f"{_listed(networks)}{_seed_caveat(after)}.",
     )
 
 
@@ -133,21 +133,23 @@ def c04(tables: Tables, row: Claim, mode: str) -> Outcome:
     steep = all(mean_spread(gradients[name])[0] > row.thresholds["gradient"] for name in (NN, LNN))
     return Outcome(
         worst(*map(verdict, (matches, even, steep))),
-        f"total variation {said(variation, digits=3)}, ratio of g {said(ratio)}",
+        f"total variation {format_mean(variation, digits=3)}, ratio of g {format_mean(ratio)}",
         mean_spread(variation)[1],
-        f"The RPDs differ by a total variation of {said(variation, digits=3)}; g is "
-        f"{said(gradients[NN])} (NN) and {said(gradients[LNN])} (LNN), ratio {said(ratio)}.",
+        f"The RPDs differ by a total variation of {format_mean(variation, digits=3)}; g is "
+        f"{format_mean(gradients[NN])} (NN) and {format_mean(gradients[LNN])} (LNN), ratio "
+        f"{format_mean(ratio)}.",
     )
 
 
 def c05(tables: Tables, row: Claim, mode: str) -> Outcome:
     """At `samples` g of the LNN is above g of the NN, at the last step."""
     gradients = _final_gradients(tables, row)
-    found = order(_pairs(gradients, LNN, NN), row.thresholds)
-    return found._replace(
-        measured=f"g {said(gradients[LNN])} (LNN), {said(gradients[NN])} (NN)",
-        seen=f"g is {said(gradients[LNN])} for the LNN and {said(gradients[NN])} for the NN"
-        f"{_seeds_told(gradients[NN])}.",
+    outcome = order(_pairs(gradients, LNN, NN), row.thresholds)
+    return outcome._replace(
+        measured=f"g {format_mean(gradients[LNN])} (LNN), {format_mean(gradients[NN])} (NN)",
+        seen=f"g is {format_mean(gradients[LNN])} for the LNN and {format_mean(gradients[NN])} for "
+        "the NN"
+        f"{_seed_caveat(gradients[NN])}.",
     )
 
 
@@ -171,10 +173,10 @@ def c06(tables: Tables, row: Claim, mode: str) -> Outcome:
         steps.append(rows["step"].iloc[peak])
     return Outcome(
         each(*verdicts),
-        f"g {said(starts)} → {said(peaks)} → {said(ends)}",
+        f"g {format_mean(starts)} → {format_mean(peaks)} → {format_mean(ends)}",
         mean_spread(peaks)[1],
-        f"g starts at {said(starts)}, is largest, {said(peaks)}, at step "
-        f"{_reach(steps)}, and ends at {said(ends)}.",
+        f"g starts at {format_mean(starts)}, is largest, {format_mean(peaks)}, at step "
+        f"{_reach(steps)}, and ends at {format_mean(ends)}.",
     )
 
 
@@ -182,7 +184,7 @@ def c07(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The g of the NN's classes differ by more than `spreads` times what seeds differ by.
 
     Between classes: the sample standard deviation over classes, averaged over seeds; between seeds:
-    the root mean square over classes of the sample standard deviation over seeds; both averaged
+    the root mean square over classes of the sample standard deviation over seeds. Both are averaged
     over all kept steps after step 0.
     """
     table = matching(_gradients(tables, row), activation=NN)
@@ -197,9 +199,10 @@ def c07(tables: Tables, row: Claim, mode: str) -> Outcome:
     between, spread = mean_spread(classes)
     return Outcome(
         verdict(between > row.thresholds["spreads"] * seeds),
-        f"g spreads by {said(classes)} over classes, {seeds:.2f} over seeds",
+        f"g spreads by {format_mean(classes)} over classes, {seeds:.2f} over seeds",
         spread,
-        f"During training the g of the classes spread by {said(classes)}, that of a class over "
+        f"During training the g of the classes spread by {format_mean(classes)}, that of a class "
+        "over "
         f"{len(classes)} seeds by {seeds:.2f}.",
     )
 
@@ -227,7 +230,7 @@ def _final_accuracies(tables: Tables, row: Claim) -> dict[str, pd.Series]:
 
 def _gradients(tables: Tables, row: Claim) -> pd.DataFrame:
     """Return the gradients of the hidden layer, by run, step and class, in evaluation mode."""
-    _shallow_history(tables, row)  # tells a diverged run
+    _shallow_history(tables, row)  # raises Diverged
     columns = [*NETWORK, "step", "mode", "layer", "class", "gradient"]
     table = tables.get("shallow_gradient", columns)
     return matching(table, samples=row.thresholds["samples"], layer=1, mode="evaluation")
@@ -239,10 +242,10 @@ def _final_gradients(tables: Tables, row: Claim) -> dict[str, pd.Series]:
 
 
 def _indexed(rows: pd.DataFrame, column: str, activation: str, *within: str) -> pd.Series:
-    """Return a column of one network by seed and the columns `within` that tell its rows apart."""
-    found = matching(rows, activation=activation).set_index(["seed", *within])[column]
-    measured(found)
-    return found.sort_index()
+    """Return a column of one network, indexed by seed and the columns `within`."""
+    values = matching(rows, activation=activation).set_index(["seed", *within])[column]
+    measured(values)
+    return values.sort_index()
 
 
 def _pairs(networks: dict[str, pd.Series], larger: str, smaller: str) -> list[tuple[float, float]]:
@@ -251,10 +254,10 @@ def _pairs(networks: dict[str, pd.Series], larger: str, smaller: str) -> list[tu
 
 
 def _listed(networks: dict[str, pd.Series]) -> str:
-    return ", ".join(f"{name} {said(values, ' %')}" for name, values in networks.items())
+    return ", ".join(f"{name} {format_mean(values, ' %')}" for name, values in networks.items())
 
 
-def _seeds_told(values: pd.Series) -> str:
+def _seed_caveat(values: pd.Series) -> str:
     return " (one seed, its spread unknown)" if len(values) == 1 else ""
 
 

@@ -1,6 +1,6 @@
 """Sec. V.B, claims C41 to C47: grokking in a shallow network, 784-200-200-10 (Fig. 7).
 
-Here: accuracies and projections. Basins and RPD gradients over the course of training are in
+Accuracies and projections; basins and RPD gradients over the course of training are in
 `netdyn.claims.shallow_phases`.
 """
 
@@ -14,8 +14,8 @@ from netdyn.claims.kinds import (
     at_least,
     at_most,
     each,
+    format_mean,
     mean_spread,
-    said,
     verdict,
 )
 from netdyn.claims.regions import moments
@@ -28,10 +28,10 @@ __all__ = ["CLAIMS"]
 def c41(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The step of `test_accuracy` is at least `delay` times that of `train_accuracy`, each seed.
 
-    A test accuracy that is never reached is no grokking; a training accuracy that is never reached
-    leaves the claim untested.
+    A test accuracy that is never reached means no grokking; with a training accuracy that is never
+    reached the claim is not tested.
     """
-    verdicts, delays, told = [], [], []
+    verdicts, delays, details = [], [], []
     for course in courses(tables):
         learned = first_reaching(course.steps, course.train, row.thresholds["train_accuracy"])
         generalised = first_reaching(course.steps, course.test, row.thresholds["test_accuracy"])
@@ -41,17 +41,17 @@ def c41(tables: Tables, row: Claim, mode: str) -> Outcome:
             )
         if generalised is None:
             verdicts.append(verdict(False))
-            told.append(f"{learned:,} and never")
+            details.append(f"{learned:,} and never")
             continue
         delays.append(generalised / max(learned, 1))
         verdicts.append(verdict(at_least(delays[-1], row.thresholds["delay"])))
-        told.append(f"{learned:,} and {generalised:,}")
+        details.append(f"{learned:,} and {generalised:,}")
     return Outcome(
         each(*verdicts),
-        f"delay {said(delays, ' ×', 1)}" if delays else "no delay: never reached",
+        f"delay {format_mean(delays, ' ×', 1)}" if delays else "no delay: never reached",
         mean_spread(delays)[1] if delays else None,
         f"Training accuracy reaches {100 * row.thresholds['train_accuracy']:g} %, test accuracy "
-        f"{100 * row.thresholds['test_accuracy']:g} % at steps {'; '.join(told)}.",
+        f"{100 * row.thresholds['test_accuracy']:g} % at steps {'; '.join(details)}.",
     )
 
 
@@ -65,7 +65,7 @@ def c42(tables: Tables, row: Claim, mode: str) -> Outcome:
     trainings = list(courses(tables))
     noise = tables.get("grokking_noise", ["step", "of", "amplitude", "accuracy"])
     measured(noise["accuracy"])
-    verdicts, found, told = [], [], []
+    verdicts, summaries, details = [], [], []
     for course in trainings:
         rows = averages(noise, course)
         curves = rows.pivot_table(index="step", columns="amplitude", values="accuracy")
@@ -87,17 +87,19 @@ def c42(tables: Tables, row: Claim, mode: str) -> Outcome:
             )
         ]
         verdicts.append(verdict(bool(learned and lost)))
-        found.append(f"learned at amplitudes {_listed(learned)}, lost or not at {_listed(lost)}")
-        told.append(
+        summaries.append(
+            f"learned at amplitudes {_listed(learned)}, lost or not at {_listed(lost)}"
+        )
+        details.append(
             ", ".join(
                 f"{100 * highest[a]:.0f} → {100 * last[a]:.0f} % at {a:g}" for a in amplitudes
             )
         )
     return Outcome(
         each(*verdicts),
-        "; ".join(found),
+        "; ".join(summaries),
         None,
-        f"Accuracy of noisy samples, highest → last, by amplitude: {'; '.join(told)}.",
+        f"Accuracy of noisy samples, highest → last, by amplitude: {'; '.join(details)}.",
     )
 
 

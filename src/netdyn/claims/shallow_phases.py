@@ -1,6 +1,6 @@
 """Sec. V.B, claims C43 to C46: basins and RPD gradients while a shallow network groks (Fig. 7b–d).
 
-What is before grokking, its onset, and after, is told from each training's own course: see
+The times before, at and after the onset of grokking are defined by each training's course: see
 `netdyn.claims.grokking_course.Course`. Steps are compared on a logarithmic axis, as the figure
 draws them.
 """
@@ -13,14 +13,14 @@ import pandas as pd
 from netdyn.claims.basins import with_affine
 from netdyn.claims.curves import (
     fluctuation,
+    format_step,
     sentence,
     steepest_rise,
-    step_told,
     together,
     trends,
     within_factor,
 )
-from netdyn.claims.grokking_course import ACCURACIES, Course, averages, courses, first_kept
+from netdyn.claims.grokking_course import ACCURACIES, Course, averages, courses, first_measured
 from netdyn.claims.kinds import (
     Claim,
     NotTested,
@@ -28,9 +28,9 @@ from netdyn.claims.kinds import (
     at_least,
     at_most,
     each,
+    format_mean,
+    format_number,
     mean_spread,
-    said,
-    shortly,
     verdict,
     worst,
 )
@@ -49,8 +49,8 @@ def c43(tables: Tables, row: Claim, mode: str) -> Outcome:
     step of best test accuracy; the deviation (RMS per pixel from a test image to the nearest
     training image of its class, mean over test images) lies in `deviation_low` … `deviation_high`;
     and the steepest growth of either basin against the logarithm of the step is within a `factor`
-    in steps of the onset. Judged with noise returned as in the paper's picture; what `affine` gives
-    is told beside it.
+    in steps of the onset. Judged with noise returned as in the paper's picture; the result of
+    `affine` is added to the sentence.
     """
     picture, affine = (
         _basins_jump(tables, row, name)
@@ -66,21 +66,21 @@ def c44(tables: Tables, row: Claim, mode: str) -> Outcome:
     kept step up to the first from then on is at most `share_of_maximum` of the largest g, and the
     step of the largest is within a `factor` of the onset.
     """
-    verdicts, shares, told = [], [], []
+    verdicts, shares, details = [], [], []
     for course, g in _gradients(tables, mode):
-        before = g[g.index <= first_kept(g.index, course.memorised)].abs().max()
+        before = g[g.index <= first_measured(g.index, course.memorised)].abs().max()
         peaks, largest = g.idxmax(), g.max()
         small = (before <= row.thresholds["share_of_maximum"] * largest).all()
         near = all(within_factor(p, course.onset, row.thresholds["factor"]) for p in peaks)
         verdicts.append(verdict(course.memorised < course.onset and small and near))
         shares.append((before / largest).max())
         listed = (f"{before[l]:.2f} → {largest[l]:.2f} at step {peaks[l]:,}" for l in g)
-        told.append(f"{', '.join(listed)} (onset {step_told(course.onset)})")
+        details.append(f"{', '.join(listed)} (onset {format_step(course.onset)})")
     return Outcome(
         each(*verdicts),
-        f"g before / largest {said(shares)}",
+        f"g before / largest {format_mean(shares)}",
         mean_spread(shares)[1],
-        f"Largest g up to memorisation → largest at all, by layer: {'; '.join(told)}.",
+        f"Largest g up to memorisation → largest at all, by layer: {'; '.join(details)}.",
     )
 
 
@@ -91,7 +91,7 @@ def c45(tables: Tables, row: Claim, mode: str) -> Outcome:
     at least a share `fall` below its peak and the test accuracy at least `gain_points` above that
     at the later peak.
     """
-    verdicts, gains, told = [], [], []
+    verdicts, gains, details = [], [], []
     for course, g in _gradients(tables, mode):
         test = 100 * measured(pd.Series(course.test, course.steps).reindex(g.index))
         peak = max(g.index.get_indexer(g.idxmax()))
@@ -102,17 +102,17 @@ def c45(tables: Tables, row: Claim, mode: str) -> Outcome:
         best = max(gain[enough], default=-np.inf)
         verdicts.append(verdict(at_least(best, row.thresholds["gain_points"])))
         gains.append(max(gain[later], default=0.0))
-        told.append(
+        details.append(
             f"after the peaks (step {g.index[peak]:,}) g falls by up to "
             f"{100 * max(fallen[later], default=0.0):.0f} %, and test accuracy gains up to "
-            f"{shortly(gains[-1])} points"
-            + (f", {shortly(best)} where g has fallen" if enough.any() else "")
+            f"{format_number(gains[-1])} points"
+            + (f", {format_number(best)} where g has fallen" if enough.any() else "")
         )
     return Outcome(
         each(*verdicts),
-        f"largest gain {said(gains, ' points')}",
+        f"largest gain {format_mean(gains, ' points')}",
         mean_spread(gains)[1],
-        sentence(*told),
+        sentence(*details),
     )
 
 
@@ -131,7 +131,7 @@ def c46(tables: Tables, row: Claim, mode: str) -> Outcome:
         for space in ("sample", "weight")
     )
     late: dict[str, list[pd.DataFrame]] = {"sample": [], "weight": [], "test": []}
-    rougher, told = [], []
+    rougher, details = [], []
     for course in trainings:
         middle = np.sqrt(course.onset * course.steps[-1])
         basin = averages(weight, course)
@@ -143,30 +143,30 @@ def c46(tables: Tables, row: Claim, mode: str) -> Outcome:
             late[name].append(rows[rows["step"] >= middle])
         before, after = fluctuation(earlier), fluctuation(late["weight"][-1])
         rougher.append(verdict(after > before))
-        told.append(f"from {before:.3f} to {after:.3f} (step {step_told(middle)})")
+        details.append(f"from {before:.3f} to {after:.3f} (step {format_step(middle)})")
     joined = {name: pd.concat(rows) for name, rows in late.items()}
-    found = together(
+    outcome = together(
         ("late, the sample basin", trends(joined["sample"], "step", "size", 1, row.thresholds)),
         ("the weight basin", trends(joined["weight"], "step", "size", -1, row.thresholds)),
         ("test accuracy", trends(joined["test"], "step", "test_accuracy", -1, row.thresholds)),
     )
-    return found._replace(
-        verdict=worst(found.verdict, each(*rougher)),
-        seen=f"{found.seen[:-1]}; the weight basin's fluctuation goes {'; '.join(told)}.",
+    return outcome._replace(
+        verdict=worst(outcome.verdict, each(*rougher)),
+        seen=f"{outcome.seen[:-1]}; the weight basin's fluctuation goes {'; '.join(details)}.",
     )
 
 
 def _basins_jump(tables: Tables, row: Claim, name: str) -> Outcome:
     """Judge C43 with the sample-space basins of table `name`."""
     trainings, columns = list(courses(tables)), ["step", "of", "size"]
-    found = {"sample": tables.get(name, columns)}
-    found["weight"] = tables.get("grokking_weight_basin", columns)
+    basins = {"sample": tables.get(name, columns)}
+    basins["weight"] = tables.get("grokking_weight_basin", columns)
     distances = matching(tables.get("grokking_test_distance", ["digit", "distance"]), digit=-1)
-    bounds, verdicts, befores, afters, told = row.thresholds, [], [], [], []
+    bounds, verdicts, befores, afters, details = row.thresholds, [], [], [], []
     for course in trainings:
-        sizes = {space: _sizes(table, course) for space, table in found.items()}
-        kept = first_kept(sizes["sample"].index, course.memorised)
-        before, after = sizes["sample"][kept], sizes["sample"].get(course.best)
+        sizes = {space: _sizes(table, course) for space, table in basins.items()}
+        start = first_measured(sizes["sample"].index, course.memorised)
+        before, after = sizes["sample"][start], sizes["sample"].get(course.best)
         if after is None:
             raise NotTested("no basin was measured at the step of best test accuracy")
         deviation = float(measured(matching(distances, **course.identity)["distance"])[0])
@@ -181,17 +181,18 @@ def _basins_jump(tables: Tables, row: Claim, name: str) -> Outcome:
         verdicts.append(verdict(all(holds)))
         befores.append(before)
         afters.append(after)
-        told.append(
-            f"the sample basin is {shortly(before, 3)} at step {kept:,} and {shortly(after, 3)} at "
+        details.append(
+            f"the sample basin is {format_number(before, 3)} at step {start:,} and "
+            f"{format_number(after, 3)} at "
             f"step {course.best:,}, the deviation {deviation:.3f}; steepest growth of the sample "
-            f"basin at step {step_told(jumps['sample'])}, of the weight basin at "
-            f"{step_told(jumps['weight'])}, of test accuracy at {step_told(course.onset)}"
+            f"basin at step {format_step(jumps['sample'])}, of the weight basin at "
+            f"{format_step(jumps['weight'])}, of test accuracy at {format_step(course.onset)}"
         )
     return Outcome(
         each(*verdicts),
-        f"sample basin {said(befores, digits=3)} → {said(afters, digits=3)}",
+        f"sample basin {format_mean(befores, digits=3)} → {format_mean(afters, digits=3)}",
         mean_spread(befores)[1],
-        sentence(*told),
+        sentence(*details),
     )
 
 

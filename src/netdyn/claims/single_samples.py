@@ -16,10 +16,10 @@ from netdyn.claims.kinds import (
     at_least,
     at_most,
     each,
+    format_mean,
+    format_number,
     mean_spread,
     rank_correlation,
-    said,
-    shortly,
     verdict,
     worst,
 )
@@ -28,8 +28,8 @@ from netdyn.claims.values import measured
 
 __all__ = ["CLAIMS"]
 
-# Of the returns of noisy samples to the data's range (netdyn.measures.basins.noise) the one that
-# makes cones, by which claims are judged; what the others say is told beside it.
+# The return of noisy samples to the data's range (netdyn.measures.basins.noise) that makes cones.
+# Claims are judged by it; the results of the others are added to the sentence.
 PICTURE = "range"
 PAIR = ["sample_a", "sample_b", "shift_a", "shift_b", "amplitude", "overlap"]
 
@@ -42,9 +42,13 @@ def c34(tables: Tables, row: Claim, mode: str) -> Outcome:
     their centre from the sample rises with noise, ρ at least `drift_rho`.
     """
     raise_if_diverged(tables.history("deep23_history"))
-    every, shapes = _cones(tables, "deep23_shift", ["sample", "shift", "spread", "drift"])
-    of_copies = (every["sample_a"] == every["sample_b"]) & (every["shift_a"] != every["shift_b"])
-    of_all_amplitudes = every[of_copies & every["amplitude"].isna()]
+    overlaps_by_return, shapes = _cones(
+        tables, "deep23_shift", ["sample", "shift", "spread", "drift"]
+    )
+    of_copies = (overlaps_by_return["sample_a"] == overlaps_by_return["sample_b"]) & (
+        overlaps_by_return["shift_a"] != overlaps_by_return["shift_b"]
+    )
+    of_all_amplitudes = overlaps_by_return[of_copies & overlaps_by_return["amplitude"].isna()]
     pooled = matching(of_all_amplitudes, noise_return=PICTURE)
     if pooled.empty or pooled["overlap"].isna().any():
         raise NotTested("too few points of a sample's basin lie within the data's region")
@@ -52,19 +56,22 @@ def c34(tables: Tables, row: Claim, mode: str) -> Outcome:
     for identity, cones in each_run(shapes):
         overlaps.append(matching(pooled, **identity)["overlap"].max())
         apexes = [_apex(cone) for _, cone in cones.groupby(["sample", "shift"])]
-        cone_like = [narrow and at_least(r, row.thresholds["drift_rho"]) for narrow, r in apexes]
+        are_cones = [narrow and at_least(r, row.thresholds["drift_rho"]) for narrow, r in apexes]
         distinct = at_most(overlaps[-1], row.thresholds["overlap"])
-        verdicts.append(verdict(distinct and all(cone_like)))
+        verdicts.append(verdict(distinct and all(are_cones)))
         narrowest += [narrow for narrow, _ in apexes]
         rhos += [rho for _, rho in apexes]
     return Outcome(
         each(*verdicts),
-        f"overlap {said(overlaps)}; ρ(noise, drift) = {_reach(rhos)}",
+        f"overlap {format_mean(overlaps)}; ρ(noise, drift) = {_reach(rhos)}",
         mean_spread(overlaps)[1],
-        f"The effective basins overlap by {said(overlaps)}; the spread is smallest at the smallest "
+        f"The effective basins overlap by {format_mean(overlaps)}; the spread is smallest at the "
+        "smallest "
         f"noise in {sum(narrowest)} of {len(narrowest)} cones, and the drift of their centre has "
         f"ρ = {_reach(rhos)} with the noise."
-        + _by_other_returns(of_all_amplitudes, lambda rows: said(rows["overlap"]), "an overlap of"),
+        + _by_other_returns(
+            of_all_amplitudes, lambda rows: format_mean(rows["overlap"]), "an overlap of"
+        ),
     )
 
 
@@ -91,7 +98,7 @@ def c35(tables: Tables, row: Claim, mode: str) -> Outcome:
         verdicts.append(worst(is_distinct, verdict(*converges)))
         distinct.append(100 * share)
         rhos.append(rho)
-    percent, every = said(distinct, " %", 0), pairs["amplitude"].isna().sum()
+    percent, pair_count = format_mean(distinct, " %", 0), pairs["amplitude"].isna().sum()
     both = of_all_returns.dropna(subset=["overlap"])
     others = _by_other_returns(
         both[both["amplitude"].isna()], lambda rows: f"{100 * _distinct(rows, row):.0f} %",
@@ -103,9 +110,9 @@ def c35(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"{percent} of the pairs distinct; ρ(noise, overlap) = {_reach(rhos)}",
         mean_spread(distinct)[1],
         f"{percent} of {len(pooled)} pairs overlap by at most {row.thresholds['overlap']:g} "
-        f"({every - len(pooled)} more have too few points); the mean overlap has ρ = "
+        f"({pair_count - len(pooled)} more have too few points); the mean overlap has ρ = "
         f"{_reach(rhos)} with the noise, and the bases' mean distance from their common centre "
-        f"goes from {shortly(apart.iloc[0])} to {shortly(apart.iloc[1])}.{others}",
+        f"goes from {format_number(apart.iloc[0])} to {format_number(apart.iloc[1])}.{others}",
     )
 
 
@@ -113,31 +120,31 @@ def c36(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The smaller a sample's basin, the slighter the perturbation (L2) that flips it.
 
     Spearman's ρ over the samples of each seed that DeepFool flips. Its steps overshoot in deep
-    networks, so ρ with the least flip of its variants of shortened steps is told beside it. The
-    sample shown is the one of smallest basin, chosen by nothing else.
+    networks, so the sentence also gives ρ with the smallest flip of its variants with shortened
+    steps. The sample shown is the one with the smallest basin.
     """
     raise_if_diverged(tables.history("deep23_history"))
     columns = ["basin", "flip_distance", "least_flip_distance"]
-    every = tables.get("deep23_adversarial", columns)
-    flipped = every.dropna(subset=["flip_distance"])
-    if set(flipped["seed"]) != set(every["seed"]):
+    samples = tables.get("deep23_adversarial", columns)
+    flipped = samples.dropna(subset=["flip_distance"])
+    if set(flipped["seed"]) != set(samples["seed"]):
         raise NotTested("in one of the networks no sample was flipped")
-    found = trends(flipped, "basin", "flip_distance", 1, row.thresholds)
+    outcome = trends(flipped, "basin", "flip_distance", 1, row.thresholds)
     least = trends(flipped, "basin", "least_flip_distance", 1, row.thresholds)
     fragile = matching(tables.get("deep23_fragile", ["kind", "name", "value"]), kind="summary")
     _, summary = next(each_run(fragile))
     shown = summary.set_index("name")["value"].reindex(["basin", "digit", "flip_distance"])
-    return found._replace(
-        seen=f"The flipping distance of a sample with its basin {found.seen[:-1]}, the "
+    return outcome._replace(
+        seen=f"The flipping distance of a sample with its basin {outcome.seen[:-1]}, the "
         f"least of shortened steps with {least.measured}; "
-        f"{len(every) - len(flipped)} of {len(every)} samples were not flipped; that of the "
+        f"{len(samples) - len(flipped)} of {len(samples)} samples were not flipped; that of the "
         f"smallest basin, {shown['basin']:.3f}, is a {shown['digit']:.0f} that flips at distance "
         f"{shown['flip_distance']:.3f}."
     )
 
 
 def _cones(tables: Tables, name: str, shape: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return overlaps of pairs, noise returned by all means, and shapes of the picture's cones."""
+    """Return overlaps of pairs under every return of noise, and shapes of the picture's cones."""
     pairs = tables.get(f"{name}_overlap", ["noise_return", *PAIR])
     shapes = tables.get(f"{name}_shape", ["noise_return", "amplitude", *shape])
     shapes = matching(shapes, noise_return=PICTURE).sort_values("amplitude", kind="stable")
@@ -145,19 +152,25 @@ def _cones(tables: Tables, name: str, shape: Sequence[str]) -> tuple[pd.DataFram
 
 
 def _distinct(pooled: pd.DataFrame, row: Claim) -> float:
-    """Return the share of pairs that overlap by no more than the claim's `overlap`."""
+    """Return the share of pairs whose overlap is at most the claim's `overlap`."""
     bound = row.thresholds["overlap"]
     return pooled["overlap"].map(lambda overlap: at_most(overlap, bound)).mean()
 
 
-def _by_other_returns(pairs: pd.DataFrame, tell: Callable[[pd.DataFrame], str], what: str) -> str:
-    """Return a sentence on what is found where noisy samples return to the range otherwise."""
-    told = [
-        f"{tell(rows)} ({how})"
+def _by_other_returns(
+    pairs: pd.DataFrame, describe: Callable[[pd.DataFrame], str], what: str
+) -> str:
+    """Return a sentence on the results under the other returns of noisy samples."""
+    details = [
+        f"{describe(rows)} ({how})"
         for how, rows in pairs.groupby("noise_return")
         if how != PICTURE and rows["overlap"].notna().all()
     ]
-    return f" Not judged, with noise returned otherwise, {what} {', '.join(told)}." if told else ""
+    return (
+        f" Not judged, with noise returned otherwise, {what} {', '.join(details)}."
+        if details
+        else ""
+    )
 
 
 def _apex(cone: pd.DataFrame) -> tuple[bool, float]:
@@ -167,7 +180,7 @@ def _apex(cone: pd.DataFrame) -> tuple[bool, float]:
 
 
 def _reach(numbers: Sequence[float]) -> str:
-    return " … ".join(dict.fromkeys([shortly(min(numbers)), shortly(max(numbers))]))
+    return " … ".join(dict.fromkeys([format_number(min(numbers)), format_number(max(numbers))]))
 
 
 CLAIMS = {"C34": c34, "C35": c35, "C36": c36}

@@ -18,10 +18,10 @@ from netdyn.claims.kinds import (
     at_most,
     difference,
     each,
+    format_mean,
+    format_number,
     mean_spread,
     rank_correlation,
-    said,
-    shortly,
     verdict,
     worst,
 )
@@ -45,7 +45,7 @@ def c48(tables: Tables, row: Claim, mode: str) -> Outcome:
     layers = [column for column in history.columns if column.startswith(NORM)]
     if not layers:
         raise NotTested(f"table grokking_history has no column {NORM}1")
-    verdicts, falls, told = [], [], []
+    verdicts, falls, details = [], [], []
     for course in trainings:
         memorised = first_reaching(course.steps, course.train, row.thresholds["train_accuracy"])
         onset = first_reaching(course.steps, course.test, row.thresholds["test_accuracy"])
@@ -59,16 +59,16 @@ def c48(tables: Tables, row: Claim, mode: str) -> Outcome:
         falling = (np.diff(amplitudes, axis=0) < 0).mean(axis=0)  # share of the steps, (L + 1,)
         verdicts.append(verdict(bool((falling == 1).all())))
         falls.append(100 * (1 - amplitudes[-1, -1] / amplitudes[0, -1]))
-        told.append(
+        details.append(
             f"from {amplitudes[0, -1]:.1f} to {amplitudes[-1, -1]:.1f} between steps "
             f"{memorised:,} and {onset:,}, by layer falling at "
             f"{', '.join(f'{100 * share:.0f} %' for share in falling[:-1])} of the evaluated steps"
         )
     return Outcome(
         each(*verdicts),
-        f"norm falls by {said(falls, ' %', 0)}",
+        f"norm falls by {format_mean(falls, ' %', 0)}",
         mean_spread(falls)[1],
-        f"The norm of all weights goes {'; '.join(told)}.",
+        f"The norm of all weights goes {'; '.join(details)}.",
     )
 
 
@@ -78,13 +78,13 @@ def c49(tables: Tables, row: Claim, mode: str) -> Outcome:
     So the weight basin falls with the initialisation scale, and the sample basin rises.
     """
     raise_if_diverged(tables.history("initial_scales_history"))
-    found = []
+    parts = []
     for space, sign in (("weight", -1), ("sample", 1)):
         table = tables.get(f"initial_scales_{space}_basin", ["initial_scale", "of", "size"])
         sizes = matching(table, of="average")
         over_scale = trends(sizes, "initial_scale", "size", sign, row.thresholds)
-        found.append((f"the {space} basin", over_scale))
-    both = together(*found)
+        parts.append((f"the {space} basin", over_scale))
+    both = together(*parts)
     return both._replace(seen=f"With the initial scale {both.seen[:1].lower()}{both.seen[1:]}")
 
 
@@ -103,9 +103,9 @@ def c50(tables: Tables, row: Claim, mode: str) -> Outcome:
     grows = c30(tables, row, mode)
     return Outcome(
         worst(verdict(absent.all(), absent.mean() > row.thresholds["partly_share"]), grows.verdict),
-        f"ρ(width, weight basin) = {said(rhos)}",
+        f"ρ(width, weight basin) = {format_mean(rhos)}",
         mean_spread(rhos)[1],
-        f"With a fixed initial range ρ(width, weight basin) is {said(rhos)}, the size "
+        f"With a fixed initial range ρ(width, weight basin) is {format_mean(rhos)}, the size "
         f"{_by_width(sizes)}; where the range "
         f"follows the width, both basins growing is {grows.verdict} ({grows.measured}).",
     )
@@ -133,10 +133,11 @@ def c51(tables: Tables, row: Claim, mode: str) -> Outcome:
             at_most(abs(change), row.thresholds["relative_difference"]),
             at_most(abs(change), row.thresholds["partly_relative_difference"]),
         ),
-        f"relative difference {shortly(100 * change, 1)} %",
-        mean_spread([100 * own for own in by_seed])[1],
-        f"The average sample basin is {said(sizes[False])} on the original set and "
-        f"{said(sizes[True])} on the translated one, a difference of {shortly(100 * change, 1)} %.",
+        f"relative difference {format_number(100 * change, 1)} %",
+        mean_spread([100 * change for change in by_seed])[1],
+        f"The average sample basin is {format_mean(sizes[False])} on the original set and "
+        f"{format_mean(sizes[True])} on the translated one, a difference of "
+        f"{format_number(100 * change, 1)} %.",
     )
 
 
@@ -146,7 +147,7 @@ def _by_width(sizes: pd.DataFrame) -> str:
 
 
 def _relative(value: float, reference: float) -> float:
-    """Return (value − reference) / reference; infinite where only one of them is, or from 0."""
+    """Return (value − reference) / reference; ±∞ if only one is infinite or the reference is 0."""
     apart = difference(value, reference)
     if apart and (reference == 0 or math.isinf(apart)):
         return math.copysign(math.inf, apart)

@@ -24,14 +24,13 @@ Identity = Mapping[str, Any]
 
 
 class Tables:
-    """The tables that are there, by name, and the runs that each is expected to hold.
+    """The measured tables by name, and the runs that each is expected to hold.
 
     Args:
-        tables: name → table; its first columns, up to `seed`, tell the run of a row.
+        tables: name → table; its first columns, up to `seed`, identify the run of a row.
         expected: name → identities (run, swept values, seed) of the runs that must be in the table.
-            What is no column of the table's identity, such as the number of training samples,
-            `samples`, is told beside and not looked for. A table without an entry is taken as it
-            is.
+            `samples` and `threads` (see `ABOUT_A_RUN`) describe the run and identify it only where
+            they are columns of the table. A table without an entry is not checked.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class Tables:
         return name in self._tables
 
     def expected(self, name: str) -> list[Identity]:
-        """Return what is told of the runs that the table is expected to hold."""
+        """Return the identities of the runs that the table is expected to hold."""
         return self._expected.get(name, [])
 
     def get(
@@ -55,29 +54,29 @@ class Tables:
         """Return the rows of the expected runs, in their order, of table `name`.
 
         Args:
-            columns: that are needed; the table may have more.
-            runs: the names (column `run`) of those that are needed, all where it is None.
+            columns: the required columns; the table may have more.
+            runs: the names (column `run`) of the required runs; None requires all.
 
         Raises:
-            NotTested: the table is missing, is empty, lacks one of the columns, or lacks an
-                expected run or seed; or none of the runs asked for is expected.
+            NotTested: the table is missing or empty, it has no such column, no rows of an expected
+                run or seed, or none of the required runs is expected in it.
         """
         if name not in self._tables:
             raise NotTested(f"table {name} is missing")
         table = self._tables[name]
-        lacking = [column for column in columns if column not in table.columns]
-        if lacking:
-            raise NotTested(f"table {name} has no column {', '.join(lacking)}")
-        wanted = None if runs is None else list(runs)
-        if wanted is not None and "run" in table.columns:
-            table = table[table["run"].isin(wanted)]
+        absent = [column for column in columns if column not in table.columns]
+        if absent:
+            raise NotTested(f"table {name} has no column {', '.join(absent)}")
+        required = None if runs is None else list(runs)
+        if required is not None and "run" in table.columns:
+            table = table[table["run"].isin(required)]
         if table.empty:
-            raise NotTested(f"table {name} has no rows" + _of_runs(wanted))
+            raise NotTested(f"table {name} has no rows" + _of_runs(required))
         if name in self._expected:
-            table = self._expected_rows(name, table, wanted)
-        elif wanted is not None:
+            table = self._expected_rows(name, table, required)
+        elif required is not None:
             present = set(table["run"])
-            for run in wanted:
+            for run in required:
                 if run not in present:
                     raise NotTested(f"table {name} has no rows of run {run}")
         return table.reset_index(drop=True)
@@ -87,40 +86,40 @@ class Tables:
     ) -> pd.DataFrame:
         """Return a history as `get` does, in the order of steps, with `train_loss` (NaN: diverged).
 
-        It is returned of diverged runs too: see `raise_if_diverged`.
+        Diverged runs are included: see `raise_if_diverged`.
         """
         table = self.get(name, ["step", "train_loss", *columns], runs)
         return table.sort_values("step", kind="stable", ignore_index=True)
 
     def _expected_rows(
-        self, name: str, table: pd.DataFrame, wanted: Sequence[str] | None
+        self, name: str, table: pd.DataFrame, required: Sequence[str] | None
     ) -> pd.DataFrame:
         columns = identity_columns(table)
-        positions: dict[tuple, dict] = {}  # by identity, for each set of columns that tells one
+        positions: dict[tuple, dict] = {}  # by identity, for each set of identifying columns
         chosen = []
-        for told in self._expected[name]:
-            if wanted is not None and told["run"] not in wanted:
+        for expected in self._expected[name]:
+            if required is not None and expected["run"] not in required:
                 continue
-            # The count of training samples is told of every run but swept, a column, in few.
-            identity = {k: v for k, v in told.items() if k in columns or k not in ABOUT_A_RUN}
+            # Every run has a count of training samples; it is a column only where it is swept.
+            identity = {k: v for k, v in expected.items() if k in columns or k not in ABOUT_A_RUN}
             names = tuple(identity)
             if names not in positions:
                 positions[names] = _positions(table, names)
-            found = positions[names].get(_key(identity.values()))
-            if found is None:
+            rows = positions[names].get(_key(identity.values()))
+            if rows is None:
                 raise NotTested(f"table {name} has no rows of {_name(identity)}")
-            chosen.append(found)
+            chosen.append(rows)
         if not chosen:
-            raise NotTested(f"table {name} is not made of" + _of_runs(wanted).removeprefix(" of"))
+            raise NotTested(f"table {name} is not made of" + _of_runs(required).removeprefix(" of"))
         return table.iloc[np.concatenate(chosen)]
 
 
-# What is told of a run beside its identity (see `Tables`).
+# Facts about a run that do not identify it unless they are swept (see `Tables`).
 ABOUT_A_RUN = ("samples", "threads")
 
 
 def identity_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns that tell the run of a row: the first ones, `seed` the last of them."""
+    """Return the columns that identify the run of a row: all up to and including `seed`."""
     columns = list(table.columns)
     return columns[: columns.index("seed") + 1] if "seed" in columns else []
 
@@ -133,18 +132,18 @@ def each_run(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame
         yield dict(zip(columns, values, strict=True)), by_step
 
 
-def matching(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
-    """Return the rows in which every column equals its wanted value.
+def matching(table: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """Return the rows in which every column equals the value given for it.
 
     Raises:
-        NotTested: naming the values, if no row does.
+        NotTested: no row matches; the message names the values.
     """
-    found = table
-    for column, value in wanted.items():
-        found = found[found[column] == value]
-    if found.empty:
-        raise NotTested(f"no row with {_name(wanted)}")
-    return found
+    rows = table
+    for column, value in values.items():
+        rows = rows[rows[column] == value]
+    if rows.empty:
+        raise NotTested(f"no row with {_name(values)}")
+    return rows
 
 
 def at_last_step(table: pd.DataFrame) -> pd.DataFrame:
@@ -179,16 +178,16 @@ def raise_if_diverged(history: pd.DataFrame, runs: Iterable[str] | None = None) 
     """Raise Diverged, naming the run and the step, if a run of the history diverged.
 
     Args:
-        runs: the names (column `run`) of those that matter, all where it is None.
+        runs: the names (column `run`) of the runs that are checked; None checks all.
     """
-    wanted = None if runs is None else set(runs)
+    checked = None if runs is None else set(runs)
     for identity, step in diverged(history):
-        if wanted is None or identity["run"] in wanted:
+        if checked is None or identity["run"] in checked:
             raise Diverged(f"{_name(identity)} diverged at step {step}")
 
 
 def _positions(table: pd.DataFrame, names: Sequence[str]) -> dict[tuple, np.ndarray]:
-    """Return the positions of the rows of each identity, none where a column is missing."""
+    """Return the row positions of each identity; empty if the table has not all columns."""
     if not set(names) <= set(table.columns):
         return {}
     groups = table.groupby(list(names), dropna=False)
@@ -196,7 +195,7 @@ def _positions(table: pd.DataFrame, names: Sequence[str]) -> dict[tuple, np.ndar
 
 
 def _key(values: Iterable[object]) -> tuple:
-    """Return an identity's values such that equal ones are equal: a table keeps nine digits."""
+    """Return an identity's values, floats rounded to the nine digits that tables hold."""
     return tuple(float(f"{v:.9g}") if isinstance(v, float) else v for v in values)
 
 

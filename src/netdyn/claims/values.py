@@ -1,6 +1,6 @@
-"""Numbers that tests compare: means and spreads, rank correlations, bounds, and how they are told.
+"""Numbers that tests compare: means and spreads, rank correlations, bounds, and their formatting.
 
-A NaN is no measurement: what meets one raises `NotTested`.
+A NaN means that a value was not measured: every function that meets one raises `NotTested`.
 """
 
 import math
@@ -16,11 +16,11 @@ __all__ = [
     "at_most",
     "difference",
     "finite",
+    "format_mean",
+    "format_number",
     "mean_spread",
     "measured",
     "rank_correlation",
-    "said",
-    "shortly",
 ]
 
 
@@ -49,7 +49,7 @@ def difference(a: float, b: float) -> float:
 def mean_spread(values: Sequence[float]) -> tuple[float, float | None]:
     """Return mean and sample standard deviation over seeds, None for one seed.
 
-    The spread of values of which some are infinite is infinite, that of equal ones 0.
+    The spread is infinite where some but not all values are infinite, and 0 where all are equal.
     """
     values = measured(values)
     if not len(values):
@@ -65,19 +65,19 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
     """Return Spearman's ρ of at least three points; 0 where x or y is constant."""
     x, y = measured(x), measured(y)
     if len(x) < 3:
-        raise NotTested(f"{len(x)} points make no trend: it needs three")
+        raise NotTested(f"{len(x)} points make no trend: three are needed")
     if (x == x[0]).all() or (y == y[0]).all():
         return 0.0
     return float(stats.spearmanr(x, y).statistic)
 
 
 def at_least(value: float, bound: float) -> bool:
-    """Return value ≥ bound, equal within what float32 leaves of a difference of accuracies."""
+    """Return value ≥ bound, with a tolerance for the float32 rounding of accuracy differences."""
     return bool(value >= bound or _close(value, bound))
 
 
 def at_most(value: float, bound: float) -> bool:
-    """Return value ≤ bound, equal within what float32 leaves of a difference of accuracies."""
+    """Return value ≤ bound, with a tolerance for the float32 rounding of accuracy differences."""
     return bool(value <= bound or _close(value, bound))
 
 
@@ -85,17 +85,17 @@ def _close(value: float, bound: float) -> bool:
     return math.isclose(value, bound, rel_tol=1e-5, abs_tol=1e-9)
 
 
-def said(values: Sequence[float], unit: str = "", digits: int = 2) -> str:
-    """Return "mean ± spread" with its unit, which brings its own space, or one seed's value."""
+def format_mean(values: Sequence[float], unit: str = "", digits: int = 2) -> str:
+    """Return "mean ± spread" and the unit, or the only seed's value; `unit` includes its space."""
     mean, spread = mean_spread(values)
-    around = "" if spread is None else f" ± {shortly(spread, digits)}"
-    return f"{shortly(mean, digits)}{around}{unit}"
+    around = "" if spread is None else f" ± {format_number(spread, digits)}"
+    return f"{format_number(mean, digits)}{around}{unit}"
 
 
-def shortly(value: float, digits: int = 2) -> str:
-    """Return a number with so many digits after the point; "∞" where it is infinite."""
+def format_number(value: float, digits: int = 2) -> str:
+    """Return a number with `digits` decimals, or "∞"."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    # A true minus, and none before zero.
+    # A typographic minus sign, and none before zero.
     text = f"{value:.{digits}f}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")

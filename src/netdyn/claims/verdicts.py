@@ -1,4 +1,4 @@
-"""What a claim is, what a test of it says, and how the verdicts of its parts make one."""
+"""A claim, the outcome of its test, and the rules that combine verdicts."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -31,7 +31,7 @@ Thresholds = Mapping[str, float]
 
 
 class NotTested(Exception):
-    """What a claim needs is not there; the message says what is missing."""
+    """A claim cannot be tested because something is missing; the message says what."""
 
 
 class Diverged(Exception):
@@ -39,7 +39,7 @@ class Diverged(Exception):
 
 
 class Claim(NamedTuple):
-    """A row of workflow/claims.yaml, with its kind's thresholds among its own."""
+    """A row of workflow/claims.yaml; its thresholds include those of its kind."""
 
     id: str
     where: str  # figure or section of the paper
@@ -54,7 +54,7 @@ class Claim(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a test of a claim found."""
+    """The outcome of a claim's test."""
 
     verdict: str
     measured: str  # its numbers with units
@@ -73,9 +73,9 @@ def worst(*verdicts: str) -> str:
 
 
 def each(*verdicts: str) -> str:
-    """Return the verdict of a claim on several networks that has to hold for each of them.
+    """Return the verdict of a claim about several networks, which must hold for each of them.
 
-    Reproduced or not where all agree, else partly: it holds for a part of them.
+    It is the common verdict where all networks agree, and partly otherwise.
     """
     if not verdicts:
         raise NotTested("no network to judge")

@@ -1,5 +1,5 @@
-"""The paper's figures: each module has `draw(tables, settings)`, and measures nothing.
+"""The paper's figures: a module per figure with `draw(tables, settings)`, and shared axes.
 
-In come tables by their names, as `DataFrame`s, and settings such as `title` and `note`.
-Out comes a matplotlib Figure, which `netdyn.figures.drawing` saves with its record.
+Input: tables as `DataFrame`s by name, and settings such as `title`. Nothing is measured or judged.
+Output: a matplotlib Figure, which `netdyn.figures.drawing` saves as PDF and PNG with its record.
 """

@@ -11,7 +11,14 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
 from netdyn.figures.marks import WHITE, best_accuracy
-from netdyn.figures.style import COLOURS, only, over_seeds, plot_line, read, zero_log_axis
+from netdyn.figures.style import (
+    COLOURS,
+    over_seeds,
+    plot_line,
+    required_rows,
+    required_table,
+    zero_log_axis,
+)
 
 __all__ = [
     "SPACES",
@@ -34,11 +41,11 @@ SPACES = {
 }
 DEPTH_MAP = matplotlib.colormaps["viridis"]
 DEPTH_MARKERS = "os^Dv<>pPX"
-TOP = 0.96  # where arrows stand, in parts of a panel's height
+TOP = 0.96  # height of the arrows, as a fraction of the panel's
 APART = 4.0  # points between the arrows of lines at the same place
-NAME_PARTS = (0.9, 0.76, 0.63, 0.36, 0.2)  # neighbouring curves are named at different ones
+NAME_PARTS = (0.9, 0.76, 0.63, 0.36, 0.2)  # neighbouring curves are labelled at different heights
 CLOSE = 1.5  # curves whose basins differ by less than this factor are enlarged
-ZOOM_AT = (0.1, 0.21, 0.42, 0.46)  # left, bottom, width, height in parts of the panel
+ZOOM_AT = (0.1, 0.21, 0.42, 0.46)  # left, bottom, width, height, as fractions of the panel
 NOISE_TICKS = [float(f"{digit}e{power}") for power in range(-4, 3) for digit in (1, 3)]
 
 
@@ -55,12 +62,12 @@ def average_basins(
     tables: Mapping[str, pd.DataFrame], name: str, columns: Iterable[str]
 ) -> pd.DataFrame:
     """Return the rows of a table of basin sizes that are averages over all samples."""
-    table = read(tables, name, [*columns, "seed", "of", "size", "size_error"])
-    return only(table, name, of="average")
+    table = required_table(tables, name, [*columns, "seed", "of", "size", "size_error"])
+    return required_rows(table, name, of="average")
 
 
 def noise_axes(axes: Axes, amplitudes: Iterable[float], label: str) -> None:
-    """Give a panel of accuracies the axis of noise amplitudes, and the 50 % that end a basin."""
+    """Set the axis of noise amplitudes of a panel of accuracies, and mark the 50 % of a basin."""
     axes.axhline(0.5, color=COLOURS["grey"], linewidth=0.6, linestyle=":", zorder=1)
     amplitudes = np.unique(list(amplitudes))
     zero_log_axis(axes, amplitudes, label)
@@ -74,7 +81,7 @@ def noise_axes(axes: Axes, amplitudes: Iterable[float], label: str) -> None:
 
 
 def name_curves(axes: Axes, lines: Sequence[Line2D]) -> None:
-    """Write every line's label on it, where it has fallen to one of a few parts of its start."""
+    """Write every line's label on it, where it has fallen to one of the shares `NAME_PARTS`."""
     halves = [_fallen(line, 0.5) for line in lines]
     for rank, index in enumerate(np.argsort(halves, kind="stable")):
         line = lines[index]
@@ -94,7 +101,7 @@ def name_curves(axes: Axes, lines: Sequence[Line2D]) -> None:
 
 
 def _fallen(line: Line2D, part: float) -> int:
-    """Return the index of a line's first point below a part of its first height, or of its last."""
+    """Return the index of the first point below `part` of the first height; else of the last."""
     heights = np.asarray(line.get_ydata())
     below = np.flatnonzero(heights < part * heights[0])
     return int(below[0]) if len(below) else len(heights) - 1
@@ -109,11 +116,11 @@ def _ends(line: Line2D) -> np.ndarray:
 
 
 def mark_ends(axes: Axes, lines: Sequence[Line2D]) -> list[Line2D]:
-    """Mark where each line first falls below one half; return what a legend needs of the marks.
+    """Mark where each line first falls below one half; return the legend's handles of the marks.
 
-    The mark is hollow where the line later is above one half again.
+    The mark is hollow where the line later rises above one half again.
     """
-    look = {"marker": "o", "markersize": 3.2, "linestyle": "none", "zorder": 6}
+    common = {"marker": "o", "markersize": 3.2, "linestyle": "none", "zorder": 6}
     texts = {}
     for line in lines:
         ends = _ends(line)
@@ -122,11 +129,11 @@ def mark_ends(axes: Axes, lines: Sequence[Line2D]) -> list[Line2D]:
         again = (line.get_ydata()[line.get_xdata() > ends[0]] > 0.5).any()
         face = "white" if again else line.get_color()
         label = f"_end {line.get_label()}"
-        own = {"color": line.get_color(), "markerfacecolor": face, "label": label}
-        axes.plot(ends[0], 0.5, **own, **look)
+        mark = {"color": line.get_color(), "markerfacecolor": face, "label": label}
+        axes.plot(ends[0], 0.5, **mark, **common)
         texts["rises again" if again else "basin ends"] = "white" if again else "0.2"
     return [
-        Line2D([], [], color="0.2", markerfacecolor=face, label=text, **look)
+        Line2D([], [], color="0.2", markerfacecolor=face, label=text, **common)
         for text, face in sorted(texts.items())
     ]
 
@@ -134,7 +141,7 @@ def mark_ends(axes: Axes, lines: Sequence[Line2D]) -> list[Line2D]:
 def zoom_on_half(axes: Axes) -> None:
     """Enlarge, in the panel's empty corner, where curves that lie close fall to one half.
 
-    Nothing is added where they lie apart, or leave the corner no room.
+    Nothing is drawn where they lie apart, or where the corner is not empty.
     """
     curves = [line for line in axes.get_lines() if line.get_label()[:1] != "_"]
     ends = [end for line in curves for end in _ends(line)[:1]]
@@ -159,9 +166,9 @@ def zoom_on_half(axes: Axes) -> None:
 def sizes_over_seeds(table: pd.DataFrame, x: str) -> pd.DataFrame:
     """Return mean size and the ends of its bar, low and high, at every x.
 
-    The bar reaches to the extremes over seeds; where there is one seed, over its resampling error.
-    Every x is kept, however many seeds have it. An infinite size makes mean and high infinite, an
-    infinite error high alone; low is at least 0.
+    The bar reaches to the extremes over seeds; with one seed, it is the resampling error.
+    Every x has a row, whatever its number of seeds. An infinite size makes mean and high infinite,
+    an infinite error only high; low is at least 0.
     """
     groups = table.dropna(subset=["size"]).groupby(x)
     spread = groups["size"].agg(mean="mean", low="min", high="max", count="count").reset_index()
@@ -184,7 +191,7 @@ def draw_basins(
     Args:
         table: seed, `x`, size and size_error, one row per x and seed.
         label: of the line; its arrows are labelled "…, infinite".
-        place: shifts the arrows sideways, in arrows' widths: those of several lines meet.
+        place: sideways shift of the arrows, in widths of an arrow, so that those of lines differ.
     """
     spread = sizes_over_seeds(table, x)
     mean = spread["mean"].where(np.isfinite(spread["mean"]))
@@ -239,13 +246,13 @@ def draw_best_accuracy(axes: Axes, history: pd.DataFrame, x: str) -> float:
 
 
 def mark_diverged(panels: Sequence[Axes], history: pd.DataFrame, x: str) -> None:
-    """Mark where runs diverged: a dotted line through panels that share x, and the word beside it.
+    """Mark where runs diverged: a dotted line through panels that share x, and a note beside it.
 
     Args:
         panels: one above the other.
         history: with a row of missing `train_loss` at the step where a run diverged.
 
-    Where not all seeds diverged the text says how many. Nothing is drawn where none did.
+    The note gives the number of seeds unless all diverged. Nothing is drawn if none did.
     """
     diverged = history[history["train_loss"].isna()]
     seeds = history.groupby(x)["seed"].nunique()

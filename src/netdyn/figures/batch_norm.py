@@ -1,6 +1,6 @@
 """Panels of the supplement on the deep networks: their running statistics and their L-maps' signs.
 
-Colours tell optimizers and depths apart, line styles what else is changed.
+Colours separate optimizers and depths, line styles the other settings.
 """
 
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from netdyn.figures.descriptions import shape_of, training_of
 from netdyn.figures.marks import before_divergence, diverged_note, plain_log_axis
 from netdyn.figures.phases import PANELS
 from netdyn.figures.style import (
     COLOURS,
-    only,
     over_seeds,
-    panel,
+    panel_title,
     percent_axis,
     plot_line,
-    read,
+    required_rows,
+    required_table,
     zero_log_axis,
 )
-from netdyn.figures.words import shape_of, training_of
 
 __all__ = ["draw_first_batch", "draw_statistics_and_signs"]
 
@@ -78,14 +78,14 @@ def draw_statistics_and_signs(
         figure: for the panels and their legend.
         tables: `deep10_history`, `deep23_history`, and `sign_agreement` of two steps of each run,
             or of one where they are the same.
-        settings: `runs`, optional: what to say of each run.
+        settings: `runs`, optional: the settings of each run that labels describe.
         letters: of the three panels.
     """
     left, *others = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
     marks = _distances(left, tables, letters[0])
     for axes, letter, runs in zip(others, letters[1:], ("abcdef", "g"), strict=True):
         shape = shape_of(settings, *(PANELS[run][1] for run in runs))
-        panel(axes, letter, f"L-map and Jacobian\n{shape}".rstrip())
+        panel_title(axes, letter, f"L-map and Jacobian\n{shape}".rstrip())
         _agreement(axes, tables, runs)
     others[-1].set_ylabel("")
     runs = [
@@ -100,15 +100,15 @@ def draw_statistics_and_signs(
 
 
 def _distances(axes: Axes, tables: Mapping[str, pd.DataFrame], letter: str) -> list[Line2D]:
-    """Draw distances over steps; return what a legend needs of the marks on the lines."""
-    panel(axes, letter, "running against current statistics\nmean over layers")
+    """Draw distances over steps; return the legend's handles of the marks on them."""
+    panel_title(axes, letter, "running against current statistics\nmean over layers")
     steps = []
     handles = [Line2D([], [], color="0.4", linestyle="none", **mark) for mark in MARKS.values()]
     for run_letter, look in LOOK.items():
         prefix, run = PANELS[run_letter]
         name = f"{prefix}_history"
         columns = ["run", "seed", "step", "train_loss", *MARKS, "statistics_distance_1"]
-        history = only(read(tables, name, columns), name, run=run)
+        history = required_rows(required_table(tables, name, columns), name, run=run)
         steps.append(history["step"])
         finite = before_divergence(history)
         distances = finite.filter(regex=r"^statistics_distance_\d+$")
@@ -134,7 +134,7 @@ def _distances(axes: Axes, tables: Mapping[str, pd.DataFrame], letter: str) -> l
 
 def _agreement(axes: Axes, tables: Mapping[str, pd.DataFrame], letters: str) -> None:
     name = "sign_agreement"
-    table = read(tables, name, ["run", "seed", "step", "layer", "agreement"])
+    table = required_table(tables, name, ["run", "seed", "step", "layer", "agreement"])
     of_run = table.groupby(["run", "seed"])["step"]
     steps = {"best": of_run.transform("min"), "last": of_run.transform("max")}
     for run_letter in letters:
@@ -158,14 +158,14 @@ def draw_first_batch(
     Args:
         figure: for six panels, one for each run of Fig. 3(a)–(f), and their legend.
         tables: `deep10_history` for the training accuracy and `deep10_first_batch`.
-        settings: `runs`, optional: what to say of each run.
+        settings: `runs`, optional: the settings of each run that labels describe.
         letters: of the six panels.
     """
     columns = ["run", "seed", "step"]
-    history = read(tables, "deep10_history", [*columns, "train_loss", "train_accuracy"])
+    history = required_table(tables, "deep10_history", [*columns, "train_loss", "train_accuracy"])
     name = "deep10_first_batch"
     tests = [column for column in ACCURACIES if column != "train_accuracy"]
-    kept = read(tables, name, [*columns, *tests])
+    restarted = required_table(tables, name, [*columns, *tests])
     steps = {
         row: history.loc[history["run"].isin([PANELS[part][1] for part in row]), "step"]
         for row in ("abc", "def")
@@ -173,16 +173,16 @@ def draw_first_batch(
     grid = figure.subplots(2, 3, sharey=True)
     for axes, letter, run_letter in zip(grid.flat, letters, "abcdef", strict=True):
         _, run = PANELS[run_letter]
-        panel(axes, letter, f"run of Fig. 3{run_letter}\n{training_of(settings, run)}")
-        own = only(history, "deep10_history", run=run)
-        accuracies = dict.fromkeys(tests, only(kept, name, run=run))
-        accuracies["train_accuracy"] = before_divergence(own)
+        panel_title(axes, letter, f"run of Fig. 3{run_letter}\n{training_of(settings, run)}")
+        of_run = required_rows(history, "deep10_history", run=run)
+        accuracies = dict.fromkeys(tests, required_rows(restarted, name, run=run))
+        accuracies["train_accuracy"] = before_divergence(of_run)
         for column, look in ACCURACIES.items():
             plot_line(axes, accuracies[column], "step", column, **look)
         zero_log_axis(axes, steps["abc" if run_letter in "abc" else "def"], "step")
         axes.set_ylim(0, 1.04)
         axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
-        diverged_note(axes, own)
+        diverged_note(axes, of_run)
     for axes in grid[:, 0]:
         percent_axis(axes, "accuracy")
     for axes in grid[0]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from netdyn.figures.projection_axes import first_seed
-from netdyn.figures.style import COLOURS, only, read
+from netdyn.figures.style import COLOURS, required_rows, required_table
 
 __all__ = ["amplitude_colours", "amplitudes_of", "draw_plane", "plane_key", "read_cones"]
 
@@ -21,15 +21,15 @@ DATA = {
 }
 # Of the sample and its shifted copy: prediction kept, filled; lost, hollow.
 SHAPES = "o^"
-WAY = {"color": "black", "linewidth": 0.7}  # of the points' mean, from the apex on
+WAY = {"color": "black", "linewidth": 0.7}  # the path of the points' mean, from the apex on
 
 
 def read_cones(
     tables: Mapping[str, pd.DataFrame], name: str, coordinates: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the perturbed points and the data's points of a table of cones, of its first seed."""
-    table = first_seed(read(tables, name, [*COLUMNS, *coordinates]))
-    return only(table, name, kind="point"), table[table["kind"] != "point"]
+    table = first_seed(required_table(tables, name, [*COLUMNS, *coordinates]))
+    return required_rows(table, name, kind="point"), table[table["kind"] != "point"]
 
 
 def amplitude_colours(amplitudes: Sequence[float]) -> dict[float, np.ndarray]:
@@ -42,8 +42,8 @@ def draw_plane(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
     """Draw the data of a digit and the cones of a sample and of its shifted copy, Fig. 4(h)."""
     for kind, look in DATA.items():
         rows = data[data["kind"] == kind]
-        own = {**look, "markersize": 2.4 if kind == "train" else 2.0, "markeredgewidth": 0}
-        axes.plot(rows["c1"], rows["c2"], linestyle="none", rasterized=True, zorder=1, **own)
+        style = {**look, "markersize": 2.4 if kind == "train" else 2.0, "markeredgewidth": 0}
+        axes.plot(rows["c1"], rows["c2"], linestyle="none", rasterized=True, zorder=1, **style)
     colours = amplitude_colours(amplitudes_of(points))
     for shift, marker in zip(_shifts(points), SHAPES, strict=False):
         cone = points[points["shift"] == shift]
@@ -81,7 +81,7 @@ def draw_plane(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
 
 
 def plane_key(axes: Axes, points: pd.DataFrame) -> None:
-    """Say beside a panel of `draw_plane` what its shapes and colours mean."""
+    """Draw the legend of shapes and colours beside a panel of `draw_plane`."""
     entries = [_dot(label=look["label"], marker="o", color=look["color"]) for look in DATA.values()]
     for shift, marker in zip(_shifts(points), SHAPES, strict=False):
         text = f"shifted by {shift} px" if shift else "original sample"
@@ -105,7 +105,7 @@ def _dot(**look: object) -> Line2D:
 
 
 def amplitudes_of(points: pd.DataFrame) -> list[float]:
-    """Return the amplitudes above 0, at which a cone is its apex."""
+    """Return the amplitudes above 0, ascending; at 0 a cone is its apex."""
     return sorted(points.loc[points["amplitude"] > 0, "amplitude"].unique())
 
 

@@ -23,45 +23,47 @@ def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> No
     Args:
         figure: module of `netdyn.figures`, "fig1" ….
         table_folder: holds <table>.csv for each of `settings["tables"]`.
-        settings: the figure's block; all but `tables` goes to the drawing.
-        output: path without ending.
+        settings: the figure's block; everything except `tables` is passed to the drawing.
+        output: path without suffix.
 
-    PDF and PNG carry digests of tables, settings and code, by which the record is found, and no
-    date, so that equal content is an equal file.
+    PDF and PNG contain digests of tables, settings and code, by which their record is found, and
+    no date, so that equal content is an equal file.
     """
     module = f"netdyn.figures.{figure}"
     checked = {n: read_checked(Path(table_folder) / f"{n}.csv") for n in settings["tables"]}
     tables = {name: table for name, (table, _) in checked.items()}
     digests = {name: record["sha256"] for name, (_, record) in checked.items()}
-    own = {key: value for key, value in settings.items() if key != "tables"}
+    drawing_settings = {key: value for key, value in settings.items() if key != "tables"}
     try:
         draw_figure = importlib.import_module(module).draw
     except (ModuleNotFoundError, AttributeError) as error:
         raise NetdynError(f"no figure {figure!r}: see netdyn/figures") from error
     origin = Origin(module)
-    drawn = draw_figure(tables, own)
-    said = {
+    drawn = draw_figure(tables, drawing_settings)
+    embedded = {
         "tables": digest(digests),
         "settings": digest(settings),
         "code": origin.code_sha256,
     }
-    keywords = " ".join(f"{key}:{value}" for key, value in said.items())
-    # Text as text, not as outlines: it can be searched, and edited in print.
+    keywords = " ".join(f"{key}:{value}" for key, value in embedded.items())
+    # Text as text, not as outlines: it can be searched and edited.
     with matplotlib.rc_context({"pdf.fonttype": 42}):
         with atomic_write(output.with_suffix(".pdf")) as temporary:
             drawn.savefig(
                 temporary, format="pdf", metadata={"CreationDate": None, "Keywords": keywords}
             )
         with atomic_write(output.with_suffix(".png")) as temporary:
-            drawn.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": None, **said})
-    made = [output.with_suffix(ending) for ending in (".pdf", ".png")]
+            drawn.savefig(
+                temporary, format="png", dpi=PNG_DPI, metadata={"Software": None, **embedded}
+            )
+    files = [output.with_suffix(ending) for ending in (".pdf", ".png")]
     record = {
         "kind": "figure",
         "name": figure,
         "settings": dict(settings),
         "tables": digests,
-        "embedded": said,
-        "sha256": {path.name: digest_file(path) for path in made},
+        "embedded": embedded,
+        "sha256": {path.name: digest_file(path) for path in files},
         "made": origin.record(),
     }
     write_record(output.with_suffix(".json"), record)

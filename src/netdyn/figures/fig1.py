@@ -7,7 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from netdyn.figures.style import COLOURS, label_ends, new_figure, only, panel, read
+from netdyn.figures.style import (
+    COLOURS,
+    label_ends,
+    new_figure,
+    panel_title,
+    required_rows,
+    required_table,
+)
 
 __all__ = ["draw"]
 
@@ -30,16 +37,16 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     Raises:
         NetdynError: naming the table, if it is missing, empty, or lacks a column or a panel's rows.
     """
-    table = read(tables, NAME, COLUMNS)
+    table = required_table(tables, NAME, COLUMNS)
     with new_figure(settings, height=4.4) as figure:
         axes = figure.subplot_mosaic(
             [["a", "a", "b", "b"], ["c", "c_rpd", "d", "d_rpd"]],
             width_ratios=[1.2, 1, 1.2, 1],
         )
-        panel(axes["a"], "a", "OPT: one tanh neuron keeps the order")
-        panel(axes["b"], "b", "NPT: two tanh neurons fold it")
-        panel(axes["c"], "c", "OPT: a common direction")
-        panel(axes["d"], "d", "NPT: no common direction")
+        panel_title(axes["a"], "a", "OPT: one tanh neuron keeps the order")
+        panel_title(axes["b"], "b", "NPT: two tanh neurons fold it")
+        panel_title(axes["c"], "c", "OPT: a common direction")
+        panel_title(axes["d"], "d", "NPT: no common direction")
         terms = _terms(axes["b"], table)
         _neurons(axes["a"], table, "a")
         _neurons(axes["b"], table, "b")
@@ -52,10 +59,10 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
 
 def _terms(axes: Axes, table: pd.DataFrame) -> list[tuple[float, str, str]]:
     """Draw the two neurons that (b) adds up; return height, text and colour of each end label."""
-    total = only(table, NAME, panel="b", quantity="curve")
+    total = required_rows(table, NAME, panel="b", quantity="curve")
     labels = [(total["y"].iloc[-1], "sum", COLOURS["blue"])]
     for term, look in (("1", "--"), ("2", "-.")):
-        rows = only(table, NAME, panel="b", quantity="neuron", group=f"h{term}")
+        rows = required_rows(table, NAME, panel="b", quantity="neuron", group=f"h{term}")
         axes.plot(rows["x"], rows["y"], color=COLOURS["grey"], linestyle=look, linewidth=0.9)
         labels.append((rows["y"].iloc[-1], rf"$w_{term}\tanh h_{term}$", COLOURS["grey"]))
     return labels
@@ -63,8 +70,8 @@ def _terms(axes: Axes, table: pd.DataFrame) -> list[tuple[float, str, str]]:
 
 def _neurons(axes: Axes, table: pd.DataFrame, letter: str) -> None:
     """Draw y(h), and each sample's number where its field and where its output lies."""
-    curve = only(table, NAME, panel=letter, quantity="curve")
-    samples = only(table, NAME, panel=letter, quantity="sample")
+    curve = required_rows(table, NAME, panel=letter, quantity="curve")
+    samples = required_rows(table, NAME, panel=letter, quantity="sample")
     axes.plot(curve["x"], curve["y"], color=COLOURS["blue"], zorder=2)
     low, high = axes.get_ylim()
     height, left, right = high - low, curve["x"].min(), curve["x"].max()
@@ -90,7 +97,7 @@ def _neurons(axes: Axes, table: pd.DataFrame, letter: str) -> None:
 
 def _directions(axes: Axes, table: pd.DataFrame, letter: str) -> None:
     """Draw the samples and, from the origin, the unit weight vectors signed for class A."""
-    weights = only(table, NAME, panel=letter, quantity="weight")
+    weights = required_rows(table, NAME, panel=letter, quantity="weight")
     zeros = np.zeros(len(weights))
     axes.quiver(
         zeros,
@@ -108,7 +115,7 @@ def _directions(axes: Axes, table: pd.DataFrame, letter: str) -> None:
         zorder=3,
     )
     for group, look in SAMPLE_LOOK.items():
-        rows = only(table, NAME, panel=letter, quantity="sample", group=group)
+        rows = required_rows(table, NAME, panel=letter, quantity="sample", group=group)
         axes.plot(
             rows["x"],
             rows["y"],
@@ -119,7 +126,7 @@ def _directions(axes: Axes, table: pd.DataFrame, letter: str) -> None:
             label=group,
             **look,
         )
-    samples = only(table, NAME, panel=letter, quantity="sample")
+    samples = required_rows(table, NAME, panel=letter, quantity="sample")
     limit = 1.08 * max(1.0, samples[["x", "y"]].abs().to_numpy().max())
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(True)
@@ -131,7 +138,7 @@ def _directions(axes: Axes, table: pd.DataFrame, letter: str) -> None:
 
 def _rank_probability(axes: Axes, table: pd.DataFrame, letter: str) -> None:
     """Draw the RPD of class A."""
-    rows = only(table, NAME, panel=letter, quantity="rpd")
+    rows = required_rows(table, NAME, panel=letter, quantity="rpd")
     axes.axhline(1, color=COLOURS["grey"], lw=0.6, ls=":")
     axes.plot(rows["x"], rows["y"], color=SAMPLE_LOOK["A"]["color"], drawstyle="steps-mid")
     axes.set(xlim=(0, 1), ylim=(0, 2.8), xlabel="rank $r$ (0 = top)", ylabel="RPD of A")
@@ -149,4 +156,4 @@ def _rank_probability(axes: Axes, table: pd.DataFrame, letter: str) -> None:
 
 
 def _number(table: pd.DataFrame, letter: str, quantity: str) -> float:
-    return float(only(table, NAME, panel=letter, quantity=quantity)["y"].iloc[0])
+    return float(required_rows(table, NAME, panel=letter, quantity=quantity)["y"].iloc[0])

@@ -14,13 +14,13 @@ from netdyn.figures.style import (
     COLOURS,
     at_last_step,
     label_ends,
-    matching,
     new_figure,
-    only,
-    panel,
+    panel_title,
     percent_axis,
     plot_line,
-    read,
+    required_rows,
+    required_table,
+    rows_where,
     zero_log_axis,
 )
 
@@ -40,26 +40,28 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     Args:
         tables: `shallow_history`, `shallow_pruning`, `shallow_rpd` and `shallow_gradient`.
         settings: `small_samples`, the training-set size of (c); `large_samples`, that of (b), (d)
-            and (e), the largest if left out; `title`, `note`: optional strings.
+            and (e), by default the largest; `title`, `note`: optional strings.
 
     Lines are means over seeds, bands reach to the extremes.
 
     Raises:
         NetdynError: naming the table that is missing, empty, or lacks a column or rows.
     """
-    history = read(tables, "shallow_history", [*RUN, "epoch", "test_accuracy"])
-    pruning = read(tables, "shallow_pruning", [*RUN, "start_layer", "split", "accuracy"])
-    rpd = read(tables, "shallow_rpd", [*RUN, "layer", "class", "r", "density"])
-    gradient = read(tables, "shallow_gradient", [*RUN, "layer", "class", "mode", "gradient"])
+    history = required_table(tables, "shallow_history", [*RUN, "epoch", "test_accuracy"])
+    pruning = required_table(tables, "shallow_pruning", [*RUN, "start_layer", "split", "accuracy"])
+    rpd = required_table(tables, "shallow_rpd", [*RUN, "layer", "class", "r", "density"])
+    gradient = required_table(
+        tables, "shallow_gradient", [*RUN, "layer", "class", "mode", "gradient"]
+    )
     if "small_samples" not in settings:
         raise NetdynError("figure 2: set small_samples, the training-set size of panel (c)")
     small = int(settings["small_samples"])
     large = int(settings.get("large_samples", history["samples"].max()))
-    lmap = only(pruning, "shallow_pruning", activation="tanh", start_layer=1, split="test").rename(
-        columns={"accuracy": "test_accuracy"}
-    )
+    lmap = required_rows(
+        pruning, "shallow_pruning", activation="tanh", start_layer=1, split="test"
+    ).rename(columns={"accuracy": "test_accuracy"})
     lmap = _with_epochs(lmap.assign(activation="lmap"), history)
-    layer = only(gradient, "shallow_gradient", layer=1, mode="evaluation")
+    layer = required_rows(gradient, "shallow_gradient", layer=1, mode="evaluation")
     layer = _with_epochs(layer, history)
 
     with new_figure(settings, height=4.6) as figure:
@@ -71,35 +73,37 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
             b,
             pd.concat(
                 [
-                    only(history, "shallow_history", samples=large),
-                    only(lmap, "shallow_pruning", samples=large),
+                    required_rows(history, "shallow_history", samples=large),
+                    required_rows(lmap, "shallow_pruning", samples=large),
                 ]
             ),
         )
         for axes, letter, samples in ((c, "c", small), (d, "d", large)):
-            panel(axes, letter, f"RPD, n = {samples:,}")
+            panel_title(axes, letter, f"RPD, n = {samples:,}")
             _rank_probability(axes, rpd, layer, samples)
         highest = max(axes.get_ylim()[1] for axes in (c, d))
         for axes in (c, d):
             axes.set_ylim(0, 1.2 * highest)
         d.set_ylabel("")
-        _gradient_by_epoch(e, only(layer, "shallow_gradient", activation="tanh", samples=large))
+        _gradient_by_epoch(
+            e, required_rows(layer, "shallow_gradient", activation="tanh", samples=large)
+        )
         return figure
 
 
 def _with_epochs(table: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """Give every row the epoch that the history has for its training-set size and step."""
+    """Add the epoch that the history has for each row's training-set size and step."""
     parts = []
     for samples, rows in table.groupby("samples"):
-        steps = only(history, "shallow_history", samples=samples).sort_values("step")
+        steps = required_rows(history, "shallow_history", samples=samples).sort_values("step")
         parts.append(rows.assign(epoch=np.interp(rows["step"], steps["step"], steps["epoch"])))
     return pd.concat(parts)
 
 
 def _accuracy_by_size(axes: Axes, last: pd.DataFrame) -> None:
-    panel(axes, "a", "after training")
+    panel_title(axes, "a", "after training")
     for activation, look in LOOK.items():
-        rows = only(last, "shallow_history", activation=activation)
+        rows = required_rows(last, "shallow_history", activation=activation)
         plot_line(axes, rows, "samples", "test_accuracy", **look)
     axes.set_xscale("log")
     sizes = np.unique(last["samples"])
@@ -116,9 +120,9 @@ def _short(count: int) -> str:
 
 
 def _accuracy_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:
-    panel(axes, "b", f"during training, n = {rows['samples'].iloc[0]:,}")
+    panel_title(axes, "b", f"during training, n = {rows['samples'].iloc[0]:,}")
     for activation, look in LOOK.items():
-        chosen = only(rows, "shallow_history", activation=activation)
+        chosen = required_rows(rows, "shallow_history", activation=activation)
         plot_line(axes, chosen, "epoch", "test_accuracy", **{**look, "marker": None})
     zero_log_axis(axes, rows["epoch"], "epoch")
     percent_axis(axes, "test accuracy")
@@ -131,19 +135,19 @@ def _rank_probability(axes: Axes, rpd: pd.DataFrame, gradient: pd.DataFrame, sam
     slopes = at_last_step(gradient)
     axes.axhline(1, color=COLOURS["grey"], lw=0.6, ls=":")
     for activation in ("tanh", "identity"):
-        wanted = {"activation": activation, "samples": samples, "layer": 1, "class": -1}
-        slope = matching(slopes, **wanted)["gradient"]
+        selection = {"activation": activation, "samples": samples, "layer": 1, "class": -1}
+        slope = rows_where(slopes, **selection)["gradient"]
         look = {**LOOK[activation], "marker": None}
         if len(slope):
             look["label"] += f", g = {slope.mean():.2f}"
-        plot_line(axes, only(last, "shallow_rpd", **wanted), "r", "density", **look)
+        plot_line(axes, required_rows(last, "shallow_rpd", **selection), "r", "density", **look)
     axes.set(xlim=(0, 1), xlabel="rank r (0 = top)", ylabel="probability density")
     axes.legend(loc="upper right", handlelength=1.8)
 
 
 def _gradient_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the RPD gradients of the ten classes, thin, and their mean, thick."""
-    panel(axes, "e", f"RPD gradient of the NN, n = {rows['samples'].iloc[0]:,}")
+    panel_title(axes, "e", f"RPD gradient of the NN, n = {rows['samples'].iloc[0]:,}")
     classes = sorted(rows.loc[rows["class"] >= 0, "class"].unique())
     ends = []
     for k in classes:
@@ -159,7 +163,7 @@ def _gradient_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:
         ends.append(line.get_ydata()[-1])
     mean = plot_line(
         axes,
-        only(rows, "shallow_gradient", **{"class": -1}),
+        required_rows(rows, "shallow_gradient", **{"class": -1}),
         "epoch",
         "gradient",
         color=COLOURS["black"],

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from netdyn.figures.descriptions import listed, seeds_of
 from netdyn.figures.marks import best_accuracy
 from netdyn.figures.phases import (
     COURSES,
@@ -14,10 +15,17 @@ from netdyn.figures.phases import (
     draw_by_width,
     draw_courses,
     draw_first_layer,
-    words_behind,
+    samples_and_seeds,
 )
-from netdyn.figures.style import COLOURS, new_figure, only, panel, percent_axis, plot_line, read
-from netdyn.figures.words import listed, seeds_of
+from netdyn.figures.style import (
+    COLOURS,
+    new_figure,
+    panel_title,
+    percent_axis,
+    plot_line,
+    required_rows,
+    required_table,
+)
 
 __all__ = ["draw"]
 
@@ -33,7 +41,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     Args:
         tables: `deep10_history`, `deep10_gradient`, `deep23_history`, `deep23_gradient`,
             `deep23_pruning`, `architecture_history` and `architecture_gradient`.
-        settings: `title`, `note`, optional strings; `runs`, optional: what to say of each run.
+        settings: `title`, `note`, optional strings; `runs`, optional: the settings of each
+            run that labels describe.
 
     Lines are means over seeds, bands reach to the extremes. A run that diverged is drawn until it
     did.
@@ -57,11 +66,11 @@ def _pruning(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
     """Draw the accuracy with all layers from s on replaced by their L-map, and the network's."""
     name = "deep23_pruning"
     columns = ["run", "seed", "split", "start_layer", "accuracy", "full_accuracy"]
-    table = read(tables, name, columns)
+    table = required_table(tables, name, columns)
     depth = table["start_layer"].max()
-    panel(axes, "h", listed(f"L-map pruning, {depth} layers", seeds_of(table)))
+    panel_title(axes, "h", listed(f"L-map pruning, {depth} layers", seeds_of(table)))
     for split, look in SPLITS.items():
-        rows = only(table, name, split=split)
+        rows = required_rows(table, name, split=split)
         plot_line(axes, rows, "start_layer", "accuracy", **look)
         full = {**look, "marker": None, "linewidth": 0.7, "zorder": 1}
         full["label"] = f"{look['label']}, full network"
@@ -75,8 +84,8 @@ def _pruning(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
 def _depth(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping) -> None:
     """Draw the best test accuracy of every depth and width."""
     columns = ["run", "width", "depth", "seed", "step", "train_loss", "test_accuracy"]
-    history = read(tables, "architecture_history", columns)
+    history = required_table(tables, "architecture_history", columns)
     best = best_accuracy(history, ["width", "depth", "seed"], "test_accuracy")
-    panel(axes, "i", f"best test accuracy\n{words_behind(best, settings)}")
+    panel_title(axes, "i", f"best test accuracy\n{samples_and_seeds(best, settings)}")
     draw_by_width(axes, best, "test_accuracy", history)
     percent_axis(axes, "test accuracy")

@@ -17,7 +17,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     Args:
         tables: `deep10_history`, `deep10_gradient`, `deep23_history`, `deep23_gradient`,
             `architecture_history` and `architecture_gradient`.
-        settings: `title`, `note`, optional strings; `runs`, optional: what to say of each run.
+        settings: `title`, `note`, optional strings; `runs`, optional: the settings of each
+            run that labels describe.
 
     Lines are means over seeds, bands reach to the extremes. A run that diverged is drawn until it
     did. Letters are those of Fig. 3.

@@ -23,17 +23,24 @@ from netdyn.figures.basin_axes import (
     zoom_on_half,
 )
 from netdyn.figures.cone_axes import draw_plane, plane_key, read_cones
+from netdyn.figures.descriptions import (
+    listed,
+    optimizer_of,
+    return_of,
+    samples_of,
+    seeds_of,
+    shape_of,
+)
 from netdyn.figures.style import (
     CLASS_COLOURS,
     COLOURS,
     new_figure,
-    only,
-    panel,
+    panel_title,
     percent_axis,
     plot_line,
-    read,
+    required_rows,
+    required_table,
 )
-from netdyn.figures.words import listed, optimizer_of, return_of, samples_of, seeds_of, shape_of
 
 __all__ = ["draw"]
 
@@ -51,7 +58,7 @@ SWEEPS = {"e": ("learning_rates", "learning_rate"), "f": ("batch_sizes", "batch_
 NOISE = ["seed", "of", "amplitude", "accuracy"]
 BASIN = ["seed", "of", "size", "size_error"]
 HISTORY = ["seed", "step", "train_loss", "test_accuracy"]
-COLUMNS = {  # of each table but that of the cones
+COLUMNS = {  # of every table except that of the cones
     **{f"architecture_{space}_noise": ["width", "depth", *NOISE] for space in SPACES},
     **{f"architecture_{space}_basin": ["width", "depth", *BASIN] for space in SPACES},
     **{f"{sweep}_{space}_basin": [x, *BASIN] for sweep, x in SWEEPS.values() for space in SPACES},
@@ -68,17 +75,17 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
             `architecture_sample_basin` and `architecture_weight_basin`; `…_history`,
             `…_sample_basin` and `…_weight_basin` of `learning_rates` and `batch_sizes`;
             `deep23_class_noise`; `deep23_shift_cone`, of several seeds the smallest.
-        settings: `title`, `note`, optional strings; `runs`, `noise_return`, optional: what to say
-            of each run, and of the noisy samples behind each table.
+        settings: `title`, `note`, optional strings; `runs`, `noise_return`, optional: the
+            settings of each run that labels describe, and each table's return of noisy samples.
 
     Lines are means over seeds, bands and bars reach to the extremes; a single seed's sizes carry
-    their resampling error. A basin that never ends is an arrow; a run that diverged is told.
+    their resampling error. A basin that never ends is an arrow; a run that diverged is noted.
 
     Raises:
         NetdynError: naming the table that is missing, empty, or lacks a column or rows.
     """
     points, data = read_cones(tables, "deep23_shift_cone", ["c1", "c2"])
-    tables = {name: read(tables, name, columns) for name, columns in COLUMNS.items()}
+    tables = {name: required_table(tables, name, columns) for name, columns in COLUMNS.items()}
     with new_figure(settings, height=9.3) as figure:
         above, below = figure.subfigures(2, 1, height_ratios=[2.2, 1])
         panels = above.subplot_mosaic(MOSAIC, height_ratios=[0.1, 2, 2, 0.8, 0.8, 0.8])
@@ -89,7 +96,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         _classes(g, tables, settings)
         noise = f"noise {return_of(settings, 'deep23_shift_cone')}".rstrip()
         text = f"a {points['digit'].iloc[0]:g} and its shifted copy, {seeds_of(points)}\n{noise}"
-        panel(h, "h", text)
+        panel_title(h, "h", text)
         draw_plane(h, points, data)
         plane_key(h, points)
         return figure
@@ -123,7 +130,7 @@ def _depth_panels(
 
 def _averages(tables: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
     """Return the rows of a table that are means over all samples."""
-    return only(tables[name], name, of="average")
+    return required_rows(tables[name], name, of="average")
 
 
 def _noise_curves(
@@ -140,12 +147,12 @@ def _noise_curves(
         name = _noise_of(space)
         raise NetdynError(f"table {name!r} has the widths {widths}: name one under its `where`")
     samples = samples_of(settings, "architecture")
-    panel(axes, letter, listed(f"noise on {space}s, width {widths[0]:,}", samples))
+    panel_title(axes, letter, listed(f"noise on {space}s, width {widths[0]:,}", samples))
     for depth, look in looks.items():
         rows = table[table["depth"] == depth]
         if len(rows):
-            own = {**look, "marker": None, "linewidth": 1.1}
-            plot_line(axes, rows, "amplitude", "accuracy", label=f"{depth}", **own)
+            style = {**look, "marker": None, "linewidth": 1.1}
+            plot_line(axes, rows, "amplitude", "accuracy", label=f"{depth}", **style)
     noise_axes(axes, table["amplitude"], _noise_label(space, settings, _noise_of(space)))
     percent_axis(axes, "training accuracy")
     zoom_on_half(axes)
@@ -170,16 +177,16 @@ def _sizes_by_width(
     settings: Mapping,
 ) -> None:
     samples = samples_of(settings, "architecture")
-    panel(axes, letter, listed(f"average basin in {space} space", samples))
+    panel_title(axes, letter, listed(f"average basin in {space} space", samples))
     endless = sorted(table.loc[np.isinf(table["size"]), "depth"].unique())
     for depth, look in looks.items():
         rows = table[table["depth"] == depth]
         # Arrows of several depths stand side by side.
         place = endless.index(depth) - (len(endless) - 1) / 2 if depth in endless else 0
-        own = {**look, "linewidth": 1.0, "markersize": 3}
-        draw_basins(axes, rows, "width", f"{depth}", place, **own)
+        style = {**look, "linewidth": 1.0, "markersize": 3}
+        draw_basins(axes, rows, "width", f"{depth}", place, **style)
     low, high = axes.get_ylim()
-    # From 0 on, sizes that are all alike would lie on top of each other.
+    # An axis from 0 would draw nearly equal sizes on top of each other.
     low = low if low > 0.5 * high else 0
     axes.set_ylim(low, low + (1.2 if endless else 1.04) * (high - low))
     axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -198,8 +205,8 @@ def _sweep(
     history = tables[f"{name}_history"]
     above, *below = (panels[key] for key in (letter, f"{letter}_sample", f"{letter}_weight"))
     network = optimizer_of(settings, name), shape_of(settings, name)
-    behind = samples_of(settings, name), seeds_of(history, [column])
-    panel(above, letter, listed(*network, *behind))
+    data = samples_of(settings, name), seeds_of(history, [column])
+    panel_title(above, letter, listed(*network, *data))
     best = draw_best_accuracy(above, history, column)
     percent_axis(above, "test\nacc.")
     for axes, (space, look) in zip(below, SPACES.items(), strict=True):
@@ -224,10 +231,10 @@ def _classes(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping) 
     50 %, so that the basin's size says little.
     """
     name = "deep23_class_noise"
-    classes = only(tables[name], name, of="class")
+    classes = required_rows(tables[name], name, of="class")
     depth = settings.get("runs", {}).get("deep23", {}).get("depth")
     words = "each class under noise" if depth is None else f"{depth} layers: each class under noise"
-    panel(axes, "g", f"{words}\n{listed(samples_of(settings, 'deep23'), seeds_of(classes))}")
+    panel_title(axes, "g", f"{words}\n{listed(samples_of(settings, 'deep23'), seeds_of(classes))}")
     for k in sorted(classes["index"].unique()):
         look = {"color": CLASS_COLOURS[k % len(CLASS_COLOURS)], "linestyle": DASHES[k % 4]}
         rows = classes[classes["index"] == k]

@@ -15,9 +15,15 @@ from mpl_toolkits.mplot3d import proj3d
 
 from netdyn.errors import NetdynError
 from netdyn.figures.cone_axes import amplitudes_of, read_cones
+from netdyn.figures.descriptions import return_of, seeds_of
 from netdyn.figures.projection_axes import first_seed
-from netdyn.figures.style import CLASS_COLOURS, new_figure, only, panel, read
-from netdyn.figures.words import return_of, seeds_of
+from netdyn.figures.style import (
+    CLASS_COLOURS,
+    new_figure,
+    panel_title,
+    required_rows,
+    required_table,
+)
 
 __all__ = ["draw"]
 
@@ -31,7 +37,7 @@ MARKERS = {"first sample": "o", "second sample": "s", "third sample": "D", "four
 COORDINATES = ["c1", "c2", "c3"]
 MOSAIC = ["original", "noise", "noisy", ".", "perturbation", "flipped"]
 WIDTHS = [1, 1, 1, 0.3, 1, 1]
-# Each image, the sign in front of it, and what stands in its place where the table has none.
+# Each image: the sign in front of it, and the text in its place if the table has no such image.
 IMAGES = {
     "original": ("", ""),
     "noise": ("+", ""),
@@ -47,7 +53,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     Args:
         tables: `deep23_cone` and `deep23_fragile`; of several seeds the smallest is drawn.
         settings: `title`, `note`, optional strings; `noise_return`, optional: how the noisy
-            samples behind a table return to the data's range.
+            samples of a table return to the data's range.
 
     Raises:
         NetdynError: naming the table that is missing, empty, or lacks a column or rows.
@@ -60,13 +66,13 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         host.axis("off")
         noise = f"noise {return_of(settings, 'deep23_cone')}".rstrip()
         words = "perturbed points that keep their sample's prediction"
-        panel(host, "a", f"{words}; {noise}, {seeds_of(points)}")
+        panel_title(host, "a", f"{words}; {noise}, {seeds_of(points)}")
         # By hand: a box in perspective is wider than the square that it is laid out in.
         axes = above.add_axes((0.1, 0, 0.6, 0.93), projection="3d", computed_zorder=False)
         _basins(axes, points, data)
         _key(host, points)
         panels = below.subplot_mosaic([MOSAIC], width_ratios=WIDTHS)
-        panel(panels["original"], "b", f"smallest basin: a {numbers['digit']:g}, {seed}")
+        panel_title(panels["original"], "b", f"smallest basin: a {numbers['digit']:g}, {seed}")
         _flips(panels, images, numbers)
         return figure
 
@@ -83,7 +89,7 @@ def _looks(points: pd.DataFrame) -> dict[float, dict]:
 
 
 def _basins(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
-    """Draw each sample, the way of its perturbed points' mean, and those that keep its prediction.
+    """Draw each sample, the path of its perturbed points' mean, and points of equal prediction.
 
     Grey: training samples, the middle 98 % of each coordinate where they spread wider than the
     cones.
@@ -109,11 +115,17 @@ def _basins(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
             zorder=2,
             clip_on=False,
         )
-        for amplitude, own in looks.items():
-            kept = cone[(cone["amplitude"] == amplitude) & (cone["kept"] == 1)]
+        for amplitude, size in looks.items():
+            unchanged = cone[(cone["amplitude"] == amplitude) & (cone["kept"] == 1)]
             label = f"_{sample:g}, {amplitude:g}"
             axes.scatter(
-                *_places(kept), color=colour, marker=marker, label=label, zorder=3, **own, **plain
+                *_places(unchanged),
+                color=colour,
+                marker=marker,
+                label=label,
+                zorder=3,
+                **size,
+                **plain,
             )
         apexes.append((cone[cone["amplitude"] == 0], digit, colour, marker))
     _box(axes, low, high)
@@ -121,7 +133,7 @@ def _basins(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
 
 
 def _name_apexes(axes: Axes, apexes: Sequence[tuple[pd.DataFrame, int, str, str]]) -> None:
-    """Draw each sample as a marker with its digit in it, joined to its place where moved aside."""
+    """Draw each sample as a marker with its digit; a leader joins a moved marker to its place."""
     axes.apply_aspect()
     places = np.concatenate([np.stack(_places(apex), axis=1) for apex, *_ in apexes])
     places = np.stack(proj3d.proj_transform(*places.T, axes.get_proj())[:2], axis=1)  # (S, 2)
@@ -132,15 +144,17 @@ def _name_apexes(axes: Axes, apexes: Sequence[tuple[pd.DataFrame, int, str, str]
     ):
         moved = offset_copy(axes.transData, axes.get_figure(root=True), *move, units="points")
         look = {"color": colour, "marker": marker, "clip_on": False, "label": "_sample"}
-        own = {"markersize": APEX, "markerfacecolor": "white", "markeredgewidth": 1.3}
-        axes.add_artist(Line2D(*place[:, None], transform=moved, zorder=10 + order, **look, **own))
+        extra = {"markersize": APEX, "markerfacecolor": "white", "markeredgewidth": 1.3}
+        axes.add_artist(
+            Line2D(*place[:, None], transform=moved, zorder=10 + order, **look, **extra)
+        )
         text = {"ha": "center", "va": "center_baseline", "fontsize": 7, "zorder": 10.5 + order}
         leader = None
         if np.hypot(*move) > APEX / 2:
             leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkB": 0}
             leader["shrinkA"] = APEX / 2
-            own = {"markersize": 2.5, "zorder": 9}
-            axes.add_artist(Line2D(*place[:, None], transform=axes.transData, **look, **own))
+            extra = {"markersize": 2.5, "zorder": 9}
+            axes.add_artist(Line2D(*place[:, None], transform=axes.transData, **look, **extra))
         text |= {"arrowprops": leader, "annotation_clip": False}
         axes.annotate(f"{digit}", place, move, textcoords="offset points", **text)
 
@@ -184,15 +198,15 @@ def _places(rows: pd.DataFrame) -> list[np.ndarray]:
 
 
 def _key(axes: Axes, points: pd.DataFrame) -> None:
-    """Say at the right edge what shapes and sizes mean; digits stand in their samples."""
+    """Draw the legend of shapes and sizes at the right edge; the samples show their digits."""
     most = points[["digit", "sample"]].drop_duplicates().groupby("digit").size().max()
     entries = [
         _mark(label, marker=marker, markersize=7, markerfacecolor="white")
         for label, marker in itertools.islice(MARKERS.items(), most)
     ]
     for amplitude, look in _looks(points).items():
-        own = {"markersize": math.sqrt(look["s"]), "alpha": look["alpha"], "markeredgewidth": 0}
-        entries.append(_mark(f"a = {amplitude:g}", marker="o", **own))
+        style = {"markersize": math.sqrt(look["s"]), "alpha": look["alpha"], "markeredgewidth": 0}
+        entries.append(_mark(f"a = {amplitude:g}", marker="o", **style))
     entries.append(Line2D([], [], color="0.3", linewidth=0.6, label="mean of all points"))
     entries.append(_mark("training samples", marker="o", markersize=2.5, alpha=0.5))
     axes.legend(handles=entries, loc="center right", handlelength=1.2)
@@ -205,16 +219,18 @@ def _mark(label: str, **look: object) -> Line2D:
 def _fragile(
     tables: Mapping[str, pd.DataFrame],
 ) -> tuple[dict[str, np.ndarray], dict[str, float], str]:
-    """Return the square images by kind, those there are, the numbers by name, and the seed."""
+    """Return the measured square images by kind, the summary's numbers by name, and the seed."""
     name = "deep23_fragile"
-    table = first_seed(read(tables, name, ["seed", "kind", "pixel", "value", "name"]))
-    only(table, name, kind="original")
-    summary = only(table, name, kind="summary")
+    table = first_seed(required_table(tables, name, ["seed", "kind", "pixel", "value", "name"]))
+    required_rows(table, name, kind="original")
+    summary = required_rows(table, name, kind="summary")
     images = {}
     for kind, rows in table[table["kind"] != "summary"].groupby("kind"):
         side = math.isqrt(len(rows))
         if side**2 != len(rows):
-            raise NetdynError(f"table {name!r}: {len(rows)} pixels of {kind!r} are no square image")
+            raise NetdynError(
+                f"table {name!r}: {len(rows)} pixels of {kind!r} do not make a square image"
+            )
         images[kind] = rows.sort_values("pixel")["value"].to_numpy().reshape(side, side)
     return images, dict(zip(summary["name"], summary["value"], strict=True)), seeds_of(table)
 
@@ -222,7 +238,7 @@ def _fragile(
 def _flips(
     panels: Mapping[str, Axes], images: Mapping[str, np.ndarray], numbers: Mapping[str, float]
 ) -> None:
-    """Draw the sample, and twice what is added to it and what comes out."""
+    """Draw the sample, and for noise and for DeepFool the perturbation and the result."""
     texts = {
         "original": "predicted {prediction_original:g}\nbasin {basin:.2g}",
         "noise": "noise, a = {amplitude:.2g}",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
+from netdyn.figures.descriptions import seeds_of
 from netdyn.figures.projection_axes import (
     PROJECTION_COLUMNS,
     REGION_COLUMNS,
@@ -13,8 +14,7 @@ from netdyn.figures.projection_axes import (
     first_seed,
     share_limits,
 )
-from netdyn.figures.style import new_figure, only, panel, read
-from netdyn.figures.words import seeds_of
+from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
 
 __all__ = ["draw"]
 
@@ -38,28 +38,28 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     """
     name = "deep23_projection"
     accuracies = [row[2] for row in ROWS]
-    points = first_seed(read(tables, name, PROJECTION_COLUMNS))
-    regions = first_seed(read(tables, "deep23_regions", REGION_COLUMNS))
-    history = read(tables, "deep23_history", ["seed", "step", *accuracies])
-    history = only(history, "deep23_history", seed=points["seed"].iloc[0])
+    points = first_seed(required_table(tables, name, PROJECTION_COLUMNS))
+    regions = first_seed(required_table(tables, "deep23_regions", REGION_COLUMNS))
+    history = required_table(tables, "deep23_history", ["seed", "step", *accuracies])
+    history = required_rows(history, "deep23_history", seed=points["seed"].iloc[0])
     digits = sorted(points["digit"].unique())
     with new_figure(settings, height=6.8) as figure:
         columns = figure.subfigures(1, 2)
         for moment, letters, column in zip(
             ("before", "after"), ("ace", "bdf"), columns, strict=True
         ):
-            at_moment = only(points, name, moment=moment)
-            region = only(regions, "deep23_regions", moment=moment)
+            at_moment = required_rows(points, name, moment=moment)
+            region = required_rows(regions, "deep23_regions", moment=moment)
             step = at_moment["step"].iloc[0]
-            record = only(history, "deep23_history", step=step).iloc[0]
+            record = required_rows(history, "deep23_history", step=step).iloc[0]
             column.suptitle(f"{moment} grokking, step {step:,}, {seeds_of(points)}", fontsize=8)
             drawn = []
             for axes, letter, row in zip(column.subplots(3, 1), letters, ROWS, strict=True):
                 split, mode, accuracy, text = row
-                rows = only(at_moment, name, split=split, mode=mode)
-                panel(axes, letter, f"{text}, acc. {100 * record[accuracy]:.1f} %")
+                rows = required_rows(at_moment, name, split=split, mode=mode)
+                panel_title(axes, letter, f"{text}, acc. {100 * record[accuracy]:.1f} %")
                 draw_projection(axes, rows, region, digits)
                 drawn.append((axes, rows))
-            share_limits(drawn, only(at_moment, name, split="train"), region)
+            share_limits(drawn, required_rows(at_moment, name, split="train"), region)
         draw_key(figure, digits)
         return figure

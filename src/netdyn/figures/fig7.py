@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from netdyn.errors import NetdynError
+from netdyn.figures.descriptions import listed, return_of, samples_of, seeds_of
 from netdyn.figures.projection_axes import (
     PROJECTION_COLUMNS,
     REGION_COLUMNS,
@@ -22,17 +23,16 @@ from netdyn.figures.projection_axes import (
 from netdyn.figures.style import (
     COLOURS,
     label_ends,
-    matching,
     new_figure,
-    only,
     over_seeds,
-    panel,
+    panel_title,
     percent_axis,
     plot_line,
-    read,
+    required_rows,
+    required_table,
+    rows_where,
     zero_log_axis,
 )
-from netdyn.figures.words import listed, return_of, samples_of, seeds_of
 
 __all__ = ["draw"]
 
@@ -61,8 +61,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         tables: `grokking_history`, `grokking_noise`, `grokking_sample_basin`,
             `grokking_weight_basin`, `grokking_gradient`, `grokking_projection` and
             `grokking_regions`.
-        settings: `title`, `note`, optional strings; `runs`, `noise_return`, optional: what to say
-            of each run, and of the noisy samples behind each table.
+        settings: `title`, `note`, optional strings; `runs`, `noise_return`, optional: the
+            settings of each run that labels describe, and each table's return of noisy samples.
 
     Lines are means over seeds, bands reach to the extremes; projections are those of the smallest
     seed.
@@ -71,34 +71,38 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         NetdynError: naming the table that is missing, empty, or lacks a column or rows.
     """
     run = ["seed", "step"]
-    history = read(tables, "grokking_history", [*run, "train_accuracy", "test_accuracy"])
-    noise = read(tables, "grokking_noise", [*run, "of", "amplitude", "accuracy"])
+    history = required_table(tables, "grokking_history", [*run, "train_accuracy", "test_accuracy"])
+    noise = required_table(tables, "grokking_noise", [*run, "of", "amplitude", "accuracy"])
     sizes = [*run, "of", "size", "size_error"]
-    basins = {space: read(tables, f"grokking_{space}_basin", sizes) for space in SPACE_LOOK}
-    gradient = read(tables, "grokking_gradient", [*run, "layer", "class", "mode", "gradient"])
-    gradient = only(gradient, "grokking_gradient", mode="evaluation", **{"class": -1})
-    points = first_seed(read(tables, "grokking_projection", PROJECTION_COLUMNS))
-    regions = first_seed(read(tables, "grokking_regions", REGION_COLUMNS))
+    basins = {
+        space: required_table(tables, f"grokking_{space}_basin", sizes) for space in SPACE_LOOK
+    }
+    gradient = required_table(
+        tables, "grokking_gradient", [*run, "layer", "class", "mode", "gradient"]
+    )
+    gradient = required_rows(gradient, "grokking_gradient", mode="evaluation", **{"class": -1})
+    points = first_seed(required_table(tables, "grokking_projection", PROJECTION_COLUMNS))
+    regions = first_seed(required_table(tables, "grokking_regions", REGION_COLUMNS))
 
     with new_figure(settings, height=9.0) as figure:
         above, below = figure.subfigures(2, 1, height_ratios=[4.7, 4.3])
         axes = above.subplot_mosaic(MOSAIC, height_ratios=[2, 1, 1])
         steps = history["step"]
         returned = f"noise {return_of(settings, 'grokking_noise')}".rstrip()
-        behind = listed(samples_of(settings, "grokking"), seeds_of(history))
-        text = f"accuracy; thin: training samples + noise a\n{returned}; {behind}"
-        panel(axes["a"], "a", text)
-        _accuracies(axes["a"], history, only(noise, "grokking_noise", of="average"))
+        data = listed(samples_of(settings, "grokking"), seeds_of(history))
+        text = f"accuracy; thin: training samples + noise a\n{returned}; {data}"
+        panel_title(axes["a"], "a", text)
+        _accuracies(axes["a"], history, required_rows(noise, "grokking_noise", of="average"))
         _basins(axes["b"], history, basins)
-        panel(axes["c"], "c", "RPD gradients of the hidden layers")
+        panel_title(axes["c"], "c", "RPD gradients of the hidden layers")
         _gradients(axes["c"], gradient)
         zero_log_axis(axes["c"], steps, "step")
         axes["c"].legend(loc="upper left")
         _late(axes["d"], axes["d2"], history, gradient)
         columns = below.subfigures(1, 2)
         for moment, letters, column in zip(("before", "after"), ("eg", "fh"), columns, strict=True):
-            at_moment = only(points, "grokking_projection", moment=moment)
-            region = only(regions, "grokking_regions", moment=moment)
+            at_moment = required_rows(points, "grokking_projection", moment=moment)
+            region = required_rows(regions, "grokking_regions", moment=moment)
             _projections(column, letters, at_moment, region, history)
         draw_key(figure, sorted(points["digit"].unique()))
         return figure
@@ -135,12 +139,12 @@ def _accuracies(axes: Axes, history: pd.DataFrame, noise: pd.DataFrame) -> None:
 
 def _basins(axes: Axes, history: pd.DataFrame, basins: Mapping[str, pd.DataFrame]) -> None:
     """Draw both basin sizes from the step on at which the training accuracy reaches 90 %."""
-    panel(axes, "b", "size of the attraction basins")
+    panel_title(axes, "b", "size of the attraction basins")
     training = over_seeds(history, "step", "train_accuracy")
     learned = training.loc[training["mean"] >= FORMED, "step"].min()
     for space, look in SPACE_LOOK.items():
         table = basins[space]
-        formed = matching(table[table["step"] >= learned], of="average")
+        formed = rows_where(table[table["step"] >= learned], of="average")
         if formed.empty:
             raise NetdynError(
                 f"table 'grokking_{space}_basin' has no average basin at a step where the training "
@@ -210,7 +214,7 @@ def _gradients(axes: Axes, gradient: pd.DataFrame) -> None:
 
 def _late(above: Axes, below: Axes, history: pd.DataFrame, gradient: pd.DataFrame) -> None:
     """Draw, one above the other, the end of the test accuracy's course and the gradients there."""
-    panel(above, "d", "late training: test accuracy and gradients")
+    panel_title(above, "d", "late training: test accuracy and gradients")
     test = over_seeds(history, "step", "test_accuracy")
     best = test["mean"].max()
     start = test.loc[test["mean"] >= best - LATE, "step"].min()
@@ -242,13 +246,13 @@ def _projections(
     digits = sorted(points["digit"].unique())
     moment, step, seed = points[["moment", "step", "seed"]].iloc[0]
     column.suptitle(f"{moment} grokking, step {step:,}, {seeds_of(points)}", fontsize=8)
-    record = matching(history, step=step, seed=seed)
+    record = rows_where(history, step=step, seed=seed)
     drawn = []
     for axes, letter, split in zip(column.subplots(2, 1), letters, SPLITS, strict=True):
         accuracy, words = SPLITS[split]
-        rows = only(points, "grokking_projection", split=split, mode="evaluation")
+        rows = required_rows(points, "grokking_projection", split=split, mode="evaluation")
         shares = [f"acc. {100 * share:.1f} %" for share in record[accuracy]]
-        panel(axes, letter, listed(words, *shares))
+        panel_title(axes, letter, listed(words, *shares))
         draw_projection(axes, rows, regions, digits)
         drawn.append((axes, rows))
     share_limits(drawn, drawn[0][1], regions)

@@ -1,4 +1,4 @@
-"""Where panels stand, to the last bit."""
+"""Reproducible positions of panels."""
 
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -8,12 +8,13 @@ __all__ = ["SteadyLayout"]
 
 
 class SteadyLayout(ConstrainedLayoutEngine):
-    """Constrained layout to a millionth of the figure, so that equal content is an equal file.
+    """Constrained layout, rounded to a millionth of the figure: equal content is an equal file.
 
-    The solver's order follows memory addresses, and its last digits that order.
+    The solver's order depends on memory addresses, and its last digits depend on that order.
     """
 
     def execute(self, figure: Figure) -> None:
+        """Lay the figure out and round the positions of its subfigures and axes."""
         super().execute(figure)
         for part in figure.findobj(SubFigure):
             part.bbox_relative.set_points(part.bbox_relative.get_points().round(6))
@@ -21,4 +22,4 @@ class SteadyLayout(ConstrainedLayoutEngine):
             in_layout = axes.get_in_layout()
             place = axes.get_position(original=True)
             axes.set_position(Bbox(place.get_points().round(6)), which="original")
-            axes.set_in_layout(in_layout)  # positions set by hand end it
+            axes.set_in_layout(in_layout)  # set_position takes axes out of it

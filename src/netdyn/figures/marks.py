@@ -1,4 +1,4 @@
-"""What figures mark alike: layers and widths by colour, and runs that diverged."""
+"""Marks that figures share: colours of layers and widths, and notes on diverged runs."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ __all__ = [
 
 WHITE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # behind text
 LAYER_MAP = matplotlib.colormaps["viridis"]
-LIGHTEST = 0.84  # part of the map that is used: its last colours are lost on white
+LIGHTEST = 0.84  # used part of the map: its last colours are too light on white
 WIDTH_MAP = matplotlib.colormaps["plasma"]
 WIDTH_MARKERS = "osD^vPX*"
 
@@ -30,7 +30,7 @@ WIDTH_MARKERS = "osD^vPX*"
 def layer_colours(count: int) -> np.ndarray:
     """Return one colour per hidden layer, (count, 4), from the first, dark, to the last, light.
 
-    First and last have the same colours whatever the count: colour tells the relative depth.
+    The first and the last colour do not depend on the count: colour is relative depth.
     """
     return LAYER_MAP(np.linspace(0, LIGHTEST, count))
 
@@ -49,12 +49,12 @@ def width_looks(widths: Sequence[int]) -> dict[int, dict]:
 
 
 def before_divergence(history: pd.DataFrame) -> pd.DataFrame:
-    """Return the history without the last row of runs that diverged, whose loss is missing."""
+    """Return the history without the rows of missing loss, which end diverged runs."""
     return history[history["train_loss"].notna()]
 
 
 def best_accuracy(history: pd.DataFrame, identity: Sequence[str], column: str) -> pd.DataFrame:
-    """Return the best `column` of every run, told apart by the columns `identity`."""
+    """Return the best `column` of every run, identified by the columns `identity`."""
     return history.groupby(list(identity), as_index=False)[column].max()
 
 
@@ -64,28 +64,28 @@ def diverged_note(axes: Axes, history: pd.DataFrame, x: str = "step") -> None:
     Args:
         history: of the panel's runs, with a row of missing `train_loss` at the step where one
             diverged.
-        x: "step": the first step of divergence is marked; or a swept setting: each of its values
-            with a diverged run is.
+        x: "step" marks the first step of divergence; a swept setting marks each of its values that
+            has a diverged run.
 
-    Of several runs the text says how many diverged. Nothing is drawn where none did.
+    With several runs the note says how many diverged. Nothing is drawn if none did.
     """
     diverged = history[history["train_loss"].isna()]
     if diverged.empty:
         return
     places = [diverged["step"].min()] if x == "step" else sorted(diverged[x].unique())
     for place in places:
-        here = diverged if x == "step" else diverged[diverged[x] == place]
+        ended = diverged if x == "step" else diverged[diverged[x] == place]
         runs = history if x == "step" else history[history[x] == place]
         count = (runs["step"] == 0).sum()  # every run records its step 0
-        of = f"{len(here)} of {count} " if count > 1 else ""
-        steps = sorted(set(here["step"]))
+        of = f"{len(ended)} of {count} " if count > 1 else ""
+        steps = sorted(set(ended["step"]))
         since = "at" if len(steps) == 1 else "from"
         axes.axvline(place, color=COLOURS["grey"], linewidth=0.8, linestyle=":", label="_diverged")
         _beside(axes, place, f"{of}diverged", f"{since} step {steps[0]:,}", x)
 
 
 def _beside(axes: Axes, place: float, above: str, below: str, x: str) -> None:
-    """Write two lines beside a vertical one, where there is room; along it if x is swept."""
+    """Write a note of two lines on the free side of a vertical line; along it if x is swept."""
     look = {"fontsize": 7, "color": "0.3", "bbox": WHITE, "va": "center", "zorder": 5}
     if x != "step":
         look["rotation"] = 90
@@ -100,7 +100,7 @@ def _beside(axes: Axes, place: float, above: str, below: str, x: str) -> None:
         ha="left" if side > 0 else "right",
         **look,
     )
-    note.set_in_layout(False)  # panels give way to no note
+    note.set_in_layout(False)  # the layout leaves no room for notes
 
 
 def plain_log_axis(axes: Axes) -> None:

@@ -1,6 +1,6 @@
 """Accuracies and RPD gradients of every hidden layer over steps, Fig. 3(a)–(g), in either mode.
 
-Also Fig. 3(j), the first layer's gradient against depth and width. `evaluation` mode takes the
+Also Fig. 3(j), the first layer's gradient against depth and width. `evaluation` mode uses the
 running statistics of batch normalisation, `training` mode those of the batch itself.
 """
 
@@ -14,6 +14,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from netdyn.figures.descriptions import listed, samples_of, seeds_of, shape_of, training_of
 from netdyn.figures.marks import (
     LAYER_MAP,
     LIGHTEST,
@@ -26,14 +27,13 @@ from netdyn.figures.marks import (
 from netdyn.figures.style import (
     COLOURS,
     label_ends,
-    only,
-    panel,
+    panel_title,
     percent_axis,
     plot_line,
-    read,
+    required_rows,
+    required_table,
     zero_log_axis,
 )
-from netdyn.figures.words import listed, samples_of, seeds_of, shape_of, training_of
 
 __all__ = [
     "ACCURACY",
@@ -44,12 +44,12 @@ __all__ = [
     "draw_by_width",
     "draw_courses",
     "draw_first_layer",
-    "words_behind",
+    "samples_and_seeds",
 ]
 
 # The test accuracy that belongs to a mode.
 ACCURACY = {"evaluation": "test_accuracy", "training": "test_accuracy_batch_statistics"}
-# Panel: the table's first part and the run.
+# Panel: prefix of its tables, and the run.
 PANELS = {
     "a": ("deep10", "deep10_sgd"),
     "b": ("deep10", "deep10_sgd_fast"),
@@ -59,7 +59,7 @@ PANELS = {
     "f": ("deep10", "deep10_adam_linear"),
     "g": ("deep23", "deep23"),
 }
-# Panels, accuracies above gradients, whose parts of the height follow.
+# Panels, accuracies above gradients, and their relative heights.
 COURSES = [["a", "b", "c"], ["a2", "b2", "c2"], ["d", "e", "f"], ["d2", "e2", "f2"]]
 PARTS = [1.0, 1.7]
 HEIGHTS = [0.6, 4.3, 2.3]  # inches, of the key, (a)–(f), and (g) with what stands beside it
@@ -78,6 +78,7 @@ class Course(NamedTuple):
 
     @property
     def layers(self) -> list[int]:
+        """The hidden layers with a gradient, ascending."""
         return sorted(self.gradient["layer"].unique())
 
 
@@ -92,9 +93,9 @@ def draw_courses(
 
     Args:
         panels: "a" … "g" for accuracies, "a2" … "g2" below them for gradients.
-        key: a strip for what lines and colours mean.
+        key: a strip for the legend of lines and colours.
         tables: `deep10_history`, `deep10_gradient`, `deep23_history` and `deep23_gradient`.
-        settings: `runs`, optional: what to say of each run.
+        settings: `runs`, optional: the settings of each run that labels describe.
         mode: evaluation or training, of gradients and test accuracy. The training accuracy is
             always measured with the batch's own statistics, as training itself sees it.
 
@@ -107,7 +108,7 @@ def draw_courses(
             text = training_of(settings, PANELS[letter][1])
             if letter == "g":
                 text = listed(text, f"{len(courses[letter].layers) + 1} layers")
-            panel(panels[letter], letter, text)
+            panel_title(panels[letter], letter, text)
             _accuracies(panels[letter], courses[letter].history, ACCURACY[mode], steps)
             _gradients(panels[f"{letter}2"], courses[letter], steps)
     ten = [panels[f"{letter}2"] for letter in "abcdef"]
@@ -122,16 +123,16 @@ def draw_courses(
             axes.set_ylabel("")
             axes.tick_params(labelleft=False)
     _key(key, courses["a"].layers, courses["g"].layers, mode)
-    _say_samples(key, courses, settings)
+    _write_samples(key, courses, settings)
 
 
 def _course(tables: Mapping[str, pd.DataFrame], prefix: str, run: str, mode: str) -> Course:
     names = f"{prefix}_history", f"{prefix}_gradient"
     columns = ["run", "seed", "step", "train_loss", "train_accuracy", ACCURACY[mode]]
-    history = only(read(tables, names[0], columns), names[0], run=run)
+    history = required_rows(required_table(tables, names[0], columns), names[0], run=run)
     columns = ["run", "seed", "step", "mode", "layer", "class", "gradient"]
-    wanted = {"run": run, "mode": mode, "class": -1}
-    gradient = only(read(tables, names[1], columns), names[1], **wanted)
+    selection = {"run": run, "mode": mode, "class": -1}
+    gradient = required_rows(required_table(tables, names[1], columns), names[1], **selection)
     return Course(history, gradient)
 
 
@@ -196,8 +197,8 @@ def _name_outer_layers(axes: Axes, course: Course) -> None:
     label_ends(axes, ends, names, colours)
 
 
-def _key(strip: FigureBase, few: list[int], many: list[int], mode: str) -> None:
-    """Say what lines mean, and colours: `few` layers of (a)–(f) and `many` of (g) on one scale."""
+def _key(strip: FigureBase, shallow: list[int], deep: list[int], mode: str) -> None:
+    """Draw the legend of lines, and of colours: layers of (a)–(f) and of (g) on one scale."""
     statistics = {"evaluation": "running statistics", "training": "the batch's own statistics"}
     texts = {"training": "training accuracy", "test": f"test accuracy, {statistics[mode]}"}
     handles = [Line2D([], [], label=texts[name], **look) for name, look in LOOK.items()]
@@ -209,24 +210,27 @@ def _key(strip: FigureBase, few: list[int], many: list[int], mode: str) -> None:
     bar.spines[:].set_visible(False)
     upper = bar.secondary_xaxis("top")
     upper.spines[:].set_visible(False)
-    sides = ((upper.xaxis, many, 1.9, "hidden layer in (g)"), (bar.xaxis, few, -0.9, "in (a)–(f)"))
+    sides = (
+        (upper.xaxis, deep, 1.9, "hidden layer in (g)"),
+        (bar.xaxis, shallow, -0.9, "in (a)–(f)"),
+    )
     for axis, layers, height, text in sides:
-        every = 1 + len(layers) // 10
+        stride = 1 + len(layers) // 10
         places = np.linspace(0, 1, len(layers))
-        axis.set_ticks(places[::every], [f"{layer}" for layer in layers[::every]])
+        axis.set_ticks(places[::stride], [f"{layer}" for layer in layers[::stride]])
         axis.set_tick_params(length=2, pad=1)
         look = {"ha": "right", "va": "center", "fontsize": 7}
         bar.text(-0.04, height, text, transform=bar.transAxes, **look)
 
 
-def _say_samples(strip: FigureBase, courses: Mapping[str, Course], settings: Mapping) -> None:
-    """Write what networks, samples and seeds are behind the panels, and which batch is unsaid."""
+def _write_samples(strip: FigureBase, courses: Mapping[str, Course], settings: Mapping) -> None:
+    """Write the networks, samples and seeds of the panels, and the batch that is the default."""
     texts = []
     for panels, letters in (("(a)–(f)", "abcdef"), ("(g)", "g")):
         runs = [PANELS[letter][1] for letter in letters]
         seeds = seeds_of(pd.concat([courses[letter].history for letter in letters]), ["run"])
-        behind = listed(shape_of(settings, *runs), samples_of(settings, *runs), seeds)
-        texts.append(f"{panels}: {behind}")
+        data = listed(shape_of(settings, *runs), samples_of(settings, *runs), seeds)
+        texts.append(f"{panels}: {data}")
     text = "; ".join([*texts, "full batch where no batch is given"])
     strip.text(0.075, 0.0, text, fontsize=7, va="bottom")
 
@@ -243,22 +247,24 @@ def draw_first_layer(
     Args:
         tables: `architecture_gradient`, at the steps of best test accuracy; `architecture_history`
             for runs that diverged.
-        settings: `runs`, optional: what to say of `architecture`.
+        settings: `runs`, optional: the settings of `architecture` that labels describe.
     """
     name = "architecture_gradient"
     columns = ["width", "depth", "seed", "mode", "layer", "class", "gradient"]
-    table = only(read(tables, name, columns), name, mode=mode, layer=1, **{"class": -1})
+    table = required_rows(
+        required_table(tables, name, columns), name, mode=mode, layer=1, **{"class": -1}
+    )
     columns = ["width", "depth", "seed", "step", "train_loss"]
-    history = read(tables, "architecture_history", columns)
-    behind = words_behind(table, settings)
-    panel(axes, letter, f"first layer's gradient at the best step\n{behind}")
+    history = required_table(tables, "architecture_history", columns)
+    data = samples_and_seeds(table, settings)
+    panel_title(axes, letter, f"first layer's gradient at the best step\n{data}")
     draw_by_width(axes, table, "gradient", history)
     axes.set_ylabel("RPD gradient g")
     axes.legend(title="width", title_fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def words_behind(table: pd.DataFrame, settings: Mapping) -> str:
-    """Return how many samples and seeds are behind a panel of depths and widths."""
+def samples_and_seeds(table: pd.DataFrame, settings: Mapping) -> str:
+    """Return the numbers of samples and seeds of a panel of depths and widths, as text."""
     samples = samples_of(settings, "architecture")
     return listed(samples, seeds_of(table, ["width", "depth"]))
 

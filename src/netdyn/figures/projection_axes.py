@@ -39,7 +39,7 @@ PROJECTION_COLUMNS = ["seed", "moment", "step", "split", "mode", "digit", "h1", 
 REGION_COLUMNS = [
     "seed", "moment", "digit", "mean_h1", "mean_h2", "cov_11", "cov_12", "cov_22", "radius",
 ]  # fmt: skip
-# Once the points of one panel spread this many times wider than the training samples.
+# Axes are logarithmic where a panel's points spread this many times wider than the training data.
 TOO_WIDE = 20.0
 # Parts of a panel's width and height: a panel's points within less are enlarged, a digit's points
 # within less can't be told apart.
@@ -88,12 +88,12 @@ def _outline(region) -> np.ndarray:
 def share_limits(
     panels: Sequence[tuple[Axes, pd.DataFrame]], training: pd.DataFrame, regions: pd.DataFrame
 ) -> None:
-    """Give all panels one pair of axes, so that a shift between them is seen as a shift.
+    """Set common limits in all panels, so that a shift between them is visible.
 
     The axes hold the middle 98 % of every panel's points; regions may reach beyond. Where that is
     far wider than the training samples, they are logarithmic outside the extent of these. Points
-    beyond the axes are counted below the panel. Points that take up little of it are enlarged in a
-    corner; a digit whose points hide each other is pointed out.
+    beyond the axes are counted below the panel. Points that cover little of the panel are enlarged
+    in a corner; a digit whose points hide each other is labelled.
     """
     beyond = [np.zeros(len(points), dtype=bool) for _, points in panels]
     for index, side in enumerate("xy"):
@@ -131,7 +131,7 @@ def _in_panel(axes: Axes, places: np.ndarray) -> np.ndarray:
 
 
 def _enlarge(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> bool:
-    """Draw points that take up little of their panel again in its emptiest corner, if they do."""
+    """Enlarge points that cover little of their panel in its emptiest corner; return if done."""
     low, _, high = _spread(axes, points)
     if not (high - low).max() < SMALL:  # nor where a diverged network leaves no numbers
         return False
@@ -158,7 +158,7 @@ def _enlarge(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> bool:
         getattr(zoom, f"set_{side}lim")(ends.min() - margin, ends.max() + margin)
         getattr(zoom, f"{side}axis").set_major_locator(MaxNLocator(2))
     zoom.spines[:].set_visible(True)
-    # Numbers on the outer sides: the lines from the enlarged part reach the inner ones.
+    # Numbers on the outer sides, since the lines from the enlarged part end at the inner ones.
     zoom.yaxis.set_ticks_position("right" if corner[0] > 0.5 else "left")
     zoom.xaxis.set_ticks_position("top" if corner[1] > 0.5 else "bottom")
     axes.indicate_inset_zoom(zoom, edgecolor="0.3", alpha=1, linewidth=0.7)
@@ -167,19 +167,19 @@ def _enlarge(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> bool:
 
 def _point_out(axes: Axes, points: pd.DataFrame) -> None:
     """Name the digits whose points lie so close that they hide each other."""
-    spreads = {digit: _spread(axes, own) for digit, own in points.groupby("digit")}
-    taken = [middle for _, middle, _ in spreads.values()]
+    spreads = {digit: _spread(axes, rows) for digit, rows in points.groupby("digit")}
+    occupied = [middle for _, middle, _ in spreads.values()]
     lines = {line.get_label(): line for line in axes.get_lines()}
     for digit, (low, middle, high) in spreads.items():
         if not (high - low).max() < HIDDEN:
             continue
         places = (middle + BESIDE).clip((0.2, 0.1), (0.8, 0.9))
-        room = np.linalg.norm(places[:, None] - np.array(taken), axis=2).min(axis=1)
-        taken.append(places[room.argmax()])
+        room = np.linalg.norm(places[:, None] - np.array(occupied), axis=2).min(axis=1)
+        occupied.append(places[room.argmax()])
         axes.annotate(
             f"{(points['digit'] == digit).sum():,} of digit {digit}",
             middle,
-            taken[-1],
+            occupied[-1],
             xycoords="axes fraction",
             fontsize=7,
             color=lines[str(digit)].get_color(),

@@ -1,4 +1,4 @@
-"""What the figures share: the look, the reading of tables, and a few ways to draw."""
+"""Shared by all figures: matplotlib settings, checks of tables, lines and axes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,14 +20,14 @@ __all__ = [
     "COLOURS",
     "at_last_step",
     "label_ends",
-    "matching",
     "new_figure",
-    "only",
     "over_seeds",
-    "panel",
+    "panel_title",
     "percent_axis",
     "plot_line",
-    "read",
+    "required_rows",
+    "required_table",
+    "rows_where",
     "zero_log_axis",
 ]
 
@@ -87,7 +87,7 @@ RC = {
 
 @contextmanager
 def new_figure(settings: Mapping, height: float) -> Iterator[Figure]:
-    """Give a Figure, 7 inches wide and `height` high, within the style that all figures share.
+    """Yield a Figure, 7 inches wide and `height` high, in the common style.
 
     Args:
         settings: `title` stands above the panels, `note` in small grey type below; both optional.
@@ -108,19 +108,21 @@ def new_figure(settings: Mapping, height: float) -> Iterator[Figure]:
         yield figure
 
 
-def read(tables: Mapping[str, pd.DataFrame], name: str, columns: Iterable[str]) -> pd.DataFrame:
-    """Return the table `name`.
+def required_table(
+    tables: Mapping[str, pd.DataFrame], name: str, columns: Iterable[str]
+) -> pd.DataFrame:
+    """Return the table `name`, which must have rows and all of `columns`.
 
     Raises:
-        NetdynError: naming the table, if it is not there, has no row or lacks one of `columns`.
+        NetdynError: the table or a column is missing, or the table is empty.
     """
     if name not in tables:
         raise NetdynError(f"table {name!r} is missing: list it under the figure's tables")
     table = tables[name]
-    lacking = [column for column in columns if column not in table.columns]
-    if lacking:
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
         raise NetdynError(
-            f"table {name!r} has no column {', '.join(lacking)}: measure it again, it has only "
+            f"table {name!r} has no column {', '.join(missing)}: measure it again, it has only "
             f"{', '.join(map(str, table.columns))}"
         )
     if table.empty:
@@ -128,32 +130,32 @@ def read(tables: Mapping[str, pd.DataFrame], name: str, columns: Iterable[str]) 
     return table
 
 
-def matching(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
-    """Return the rows of `table` in which every column equals its wanted value; maybe none."""
-    for column, value in wanted.items():
+def rows_where(table: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """Return the rows of `table` in which every column equals the value given; possibly none."""
+    for column, value in values.items():
         table = table[table[column] == value]
     return table
 
 
-def only(table: pd.DataFrame, name: str, **wanted: object) -> pd.DataFrame:
-    """Return `matching` rows of `table`.
+def required_rows(table: pd.DataFrame, name: str, **values: object) -> pd.DataFrame:
+    """Return the rows of `table` as `rows_where` does; at least one must match.
 
     Raises:
-        NetdynError: naming the table and the values, if no row does.
+        NetdynError: no row matches; the message names the table and the values.
     """
-    chosen = matching(table, **wanted)
+    chosen = rows_where(table, **values)
     if chosen.empty:
-        values = ", ".join(f"{column} = {value}" for column, value in wanted.items())
-        raise NetdynError(f"table {name!r} has no row with {values}: measure it, or draw another")
+        filters = ", ".join(f"{column} = {value}" for column, value in values.items())
+        raise NetdynError(f"table {name!r} has no row with {filters}: measure it, or draw another")
     return chosen
 
 
 def over_seeds(table: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
     """Return mean, low and high (the extremes over seeds) and count of y at every x.
 
-    An x that fewer seeds have than others is left out, as each seed's own best step would be: a
-    mean over other seeds than its neighbours' would be a jag in the line. Missing values of y are
-    passed over. An infinite value makes the mean infinite.
+    An x that fewer seeds have than others, such as the best step of one seed, is excluded: the mean
+    over other seeds than at its neighbours would be a jag in the line. Missing values of y are
+    ignored. An infinite value makes the mean infinite.
     """
     seeds = table.groupby(x)["seed"].transform("nunique")
     groups = table[seeds == seeds.max()].groupby(x)[y]
@@ -166,8 +168,8 @@ def at_last_step(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["step"] == table.groupby("run")["step"].transform("max")]
 
 
-def panel(axes: Axes, letter: str, text: str = "") -> None:
-    """Give a panel its letter, bold and in brackets, and a short title behind it."""
+def panel_title(axes: Axes, letter: str, text: str = "") -> None:
+    """Set a panel's title: its letter, bold and in brackets, and a short text."""
     axes.set_title(rf"$\mathbf{{({letter})}}$  {text}".rstrip())
 
 
@@ -202,12 +204,12 @@ def zero_log_axis(axes: Axes, values: Iterable[float], label: str) -> None:
     axes.set_xscale("symlog", linthresh=smallest, linscale=0.4)
     first, last = int(np.ceil(np.log10(smallest) - 1e-9)), int(np.floor(np.log10(largest) + 1e-9))
     decades = 10.0 ** np.arange(first, last + 1)
-    every = 1 + len(decades) // 7
+    stride = 1 + len(decades) // 7
     zero = [0.0] if values[0] == 0 else []
     between = [m * 10.0**d for d in range(first - 1, last + 1) for m in range(2, 10)]
     between = [tick for tick in between if smallest <= tick <= largest]
-    # Within less than two powers of ten, these alone would leave the axis nearly without a number.
-    labelled = decades[::every] if len([*zero, *decades]) > 1 else [*decades, *between[::2]]
+    # An axis of less than two powers of ten would have hardly a number.
+    labelled = decades[::stride] if len([*zero, *decades]) > 1 else [*decades, *between[::2]]
     axes.xaxis.set_major_locator(FixedLocator([*zero, *labelled]))
     axes.xaxis.set_minor_locator(
         FixedLocator([*between, *(d for d in decades if d not in labelled)])
@@ -229,9 +231,9 @@ def _power(value: float) -> str:
 def label_ends(
     axes: Axes, heights: Sequence[float], texts: Sequence[str], colours: Sequence
 ) -> None:
-    """Write `texts` beside the right edge at the heights of their lines, moved apart to be read.
+    """Write `texts` beside the right edge at the heights of their lines, moved apart to be legible.
 
-    Of lines that end together the first named stands above. Call it once the y axis has its limits.
+    Where lines end together, the first text is the upper one. The y axis must have its limits.
     """
     low, high = axes.get_ylim()
     ends = (np.asarray(heights, dtype=float) - low) / (high - low)
@@ -240,7 +242,7 @@ def label_ends(
     gap = min(max(0.075, 10 / points), 1.0 / len(texts))  # the layout takes some of the height
     places = np.empty(len(ends))
     places[order] = _apart(ends[order], gap)
-    # The further labels are moved, the longer their leaders, lest these run along the edge.
+    # The further labels are moved, the longer their leaders, or they would run along the edge.
     length = np.clip(0.25 * np.abs(places - ends).max(), 0.03, 0.09)
     for end, place, text, colour in zip(ends, places, texts, colours, strict=True):
         axes.plot(
@@ -257,7 +259,7 @@ def label_ends(
 
 
 def _apart(places: np.ndarray, gap: float) -> np.ndarray:
-    """Return rising places within 0 … 1, moved by the least squares that set them a gap apart."""
+    """Return ascending places in 0 … 1 at least `gap` apart, with least squared displacement."""
     steps = gap * np.arange(len(places))
     groups: list[list[float]] = []  # of neighbours that touch, their places less the steps
     for place in places - steps:

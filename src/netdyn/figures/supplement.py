@@ -12,19 +12,19 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from netdyn.figures.basin_axes import SPACES, average_basins, draw_basins, sizes_over_seeds
 from netdyn.figures.batch_norm import draw_first_batch, draw_statistics_and_signs
+from netdyn.figures.descriptions import listed, samples_of, shape_of
 from netdyn.figures.marks import before_divergence, best_accuracy, diverged_note
 from netdyn.figures.style import (
     COLOURS,
     new_figure,
-    only,
     over_seeds,
-    panel,
+    panel_title,
     percent_axis,
     plot_line,
-    read,
+    required_rows,
+    required_table,
     zero_log_axis,
 )
-from netdyn.figures.words import listed, samples_of, shape_of
 
 __all__ = ["draw"]
 
@@ -45,7 +45,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
             `translations_history` and the `…_sample_basin` and `…_weight_basin` of these and of
             `architecture`; `deep10_history`, `deep10_first_batch`, `deep23_history` and
             `sign_agreement`.
-        settings: `title`, `note`, optional strings; `runs`, optional: what to say of each run.
+        settings: `title`, `note`, optional strings; `runs`, optional: the settings of each
+            run that labels describe.
 
     Lines are means over seeds, bands and bars reach to the extremes; a single seed's basins carry
     their resampling error. A run that diverged is drawn until it did.
@@ -60,7 +61,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         _initial_scales(upper["b"], tables, settings)
         c, d, e = second.subplots(1, 3)
         for axes, letter, space in ((c, "c", "weight"), (d, "d", "sample")):
-            panel(axes, letter, f"basin in {space} space")
+            panel_title(axes, letter, f"basin in {space} space")
             _fixed_range(axes, tables, settings, space)
         _translations(e, tables)
         draw_statistics_and_signs(third, tables, settings, "fgh")
@@ -74,9 +75,11 @@ def _weights(above: Axes, below: Axes, tables: Mapping[str, pd.DataFrame]) -> No
     Grey: from memorisation, training accuracy 99 %, to grokking, test accuracy 80 %.
     """
     name = "grokking_history"
-    history = read(tables, name, [*RECORD, "train_accuracy", "test_accuracy", "weight_norm_1"])
+    history = required_table(
+        tables, name, [*RECORD, "train_accuracy", "test_accuracy", "weight_norm_1"]
+    )
     finite = before_divergence(history)
-    panel(above, "a", "shallow network: weights before grokking")
+    panel_title(above, "a", "shallow network: weights before grokking")
     for column, look in (
         ("train_accuracy", {"color": COLOURS["black"], "linestyle": "--", "label": "training"}),
         ("test_accuracy", {"color": COLOURS["red"], "label": "test"}),
@@ -115,8 +118,8 @@ def _first(history: pd.DataFrame, column: str, threshold: float) -> float:
 
 def _initial_scales(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping) -> None:
     name = "initial_scales"
-    panel(axes, "b", "basins against the scale of initial weights")
-    history = read(tables, f"{name}_history", ["initial_scale", *RECORD])
+    panel_title(axes, "b", "basins against the scale of initial weights")
+    history = required_table(tables, f"{name}_history", ["initial_scale", *RECORD])
     for place, (space, look) in zip((-0.5, 0.5), SPACES.items(), strict=True):
         table = average_basins(tables, f"{name}_{space}_basin", ["initial_scale"])
         draw_basins(axes, table, "initial_scale", f"{space} space", place, **look)
@@ -136,14 +139,14 @@ def _fixed_range(
     axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping, space: str
 ) -> None:
     """Draw basins against width, for initial ranges that shrink with it and for a fixed one."""
-    history = read(tables, "fixed_range_history", ["width", *RECORD, "weight_norm_1"])
+    history = required_table(tables, "fixed_range_history", ["width", *RECORD, "weight_norm_1"])
     depth = max(
         int(column.rpartition("_")[2])
         for column in history.columns[history.notna().any()]
         if column.startswith("weight_norm_")
     )
     name = f"architecture_{space}_basin"
-    default = only(average_basins(tables, name, ["width", "depth"]), name, depth=depth)
+    default = required_rows(average_basins(tables, name, ["width", "depth"]), name, depth=depth)
     fixed = average_basins(tables, f"fixed_range_{space}_basin", ["width"])
     look = SPACES[space]
     draw_basins(axes, default, "width", r"range $1/\sqrt{\mathrm{width}}$", -0.5, **look)
@@ -159,22 +162,24 @@ def _fixed_range(
 
 def _translations(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
     """Draw both basins of the network trained on the original and on the translated set."""
-    panel(axes, "e", "17 times larger set")
-    history = read(tables, "translations_history", ["translated", *RECORD, "test_accuracy"])
+    panel_title(axes, "e", "17 times larger set")
+    history = required_table(
+        tables, "translations_history", ["translated", *RECORD, "test_accuracy"]
+    )
     key, sizes = [], {space: [] for space in SPACES}
     for translated, text in ((False, "original"), (True, "translated")):
-        own = only(history, "translations_history", translated=translated)
+        of_set = required_rows(history, "translations_history", translated=translated)
         for place, (space, look) in enumerate(SPACES.items()):
             name = f"translations_{space}_basin"
             table = average_basins(tables, name, ["translated"])
-            table = only(table, name, translated=translated).assign(
+            table = required_rows(table, name, translated=translated).assign(
                 place=_beside(place, translated)
             )
             face = "white" if translated else look["color"]
             marker = {**look, "linestyle": "none", "markerfacecolor": face}
             draw_basins(axes, table, "place", f"{space}, {text}", **marker)
             sizes[space].append(sizes_over_seeds(table, "place")["mean"].item())
-        best = best_accuracy(own, ["seed"], "test_accuracy")["test_accuracy"].mean()
+        best = best_accuracy(of_set, ["seed"], "test_accuracy")["test_accuracy"].mean()
         look = {"color": COLOURS["grey"], "marker": "D", "linestyle": "none"}
         face = "white" if translated else COLOURS["grey"]
         label = f"{text}, test {100 * best:.1f} %"
@@ -185,18 +190,18 @@ def _translations(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
     axes.set_ylim(0, 1.5 * axes.get_ylim()[1])
     axes.legend(handles=key, loc="upper left", handlelength=1)
     for translated in (False, True):
-        own = history[history["translated"] == translated]
+        of_set = history[history["translated"] == translated]
         outer = _beside(int(translated), translated)  # both basins are of the same run
-        diverged_note(axes, own.assign(place=outer), x="place")
+        diverged_note(axes, of_set.assign(place=outer), x="place")
 
 
 def _beside(place: int, translated: bool) -> float:
-    """Return where a size stands: the original's left of its space's tick, the other's right."""
+    """Return the position of a size: left of its space's tick for the original set, else right."""
     return place + (0.13 if translated else -0.13)
 
 
 def _change(original: float, other: float) -> str:
-    """Return the relative change in percent, in a line of its own, or nothing if it has none."""
+    """Return the relative change in percent on a new line; "" where it is not defined."""
     if not 0 < original < np.inf or not np.isfinite(other):
         return ""
     return f"\n{100 * (other / original - 1):+.1f} %".replace("-", "−")

@@ -78,7 +78,29 @@ def _source(path: Path) -> _Source:
         body = getattr(node, "body", None)
         if isinstance(node, _DOCUMENTED) and body and _is_text(body[0]):
             node.body = body[1:]
-    return _Source(frozenset(names), hashlib.sha256(ast.dump(tree).encode()).hexdigest())
+    return _Source(frozenset(names), hashlib.sha256(_dump(tree).encode()).hexdigest())
+
+
+def _dump(value: object) -> str:
+    """Return what `ast.dump` of Python 3.11 returns: later versions write equal trees otherwise.
+
+    Python 3.12 adds `type_params` to every function and class, and its first releases an empty
+    constant to some formatted strings; 3.13 omits empty lists.
+    """
+    if isinstance(value, list):
+        return f"[{', '.join(map(_dump, value))}]"
+    if isinstance(value, ast.JoinedStr):
+        parts = [p for p in value.values if not (isinstance(p, ast.Constant) and p.value == "")]
+        return f"JoinedStr(values={_dump(parts)})"
+    if not isinstance(value, ast.AST):
+        return repr(value)
+    fields = [
+        f"{name}={_dump(field)}"
+        for name, field in ast.iter_fields(value)
+        if not (field is None and getattr(type(value), name, ...) is None)
+        and not (name == "type_params" and field == [])
+    ]
+    return f"{type(value).__name__}({', '.join(fields)})"
 
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

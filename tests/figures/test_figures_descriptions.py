@@ -1,4 +1,4 @@
-"""What figures say of the runs behind them, from what the plan hands on."""
+"""Descriptions of runs in figures, from the settings that the plan writes."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from figure_tables import crossed
 
-from netdyn.figures import words
+from netdyn.figures import descriptions
 from netdyn.plan.targets import Plan
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ SETTINGS = {"runs": RUNS, "noise_return": {"cones": "range"}}
 
 @pytest.fixture
 def figure_settings(tmp_path, monkeypatch):
-    """What the plan hands each figure of a scale."""
+    """Return the reader of a figure's settings at a scale."""
     monkeypatch.chdir(tmp_path)
 
     def read(scale, figure):
@@ -36,48 +36,48 @@ def figure_settings(tmp_path, monkeypatch):
     return read
 
 
-def test_a_training_is_told_by_what_its_settings_say():
-    assert words.training_of(SETTINGS, "one") == "Adam, rate 0.001, linear, batch 20,000"
-    assert words.training_of(SETTINGS, "other") == "SGD, rate 0.03"
-    assert words.training_of(SETTINGS, "swept") == "SGD"
-    assert words.training_of({}, "one") == "one"
+def test_a_training_is_described_by_its_settings():
+    assert descriptions.training_of(SETTINGS, "one") == "Adam, rate 0.001, linear, batch 20,000"
+    assert descriptions.training_of(SETTINGS, "other") == "SGD, rate 0.03"
+    assert descriptions.training_of(SETTINGS, "swept") == "SGD"
+    assert descriptions.training_of({}, "one") == "one"
 
 
 def test_shapes_and_samples_are_those_that_runs_have_in_common():
-    assert words.shape_of(SETTINGS, "one", "other") == "3 layers of 1,024"
-    assert words.shape_of(SETTINGS, "one", "swept") == ""
-    assert words.samples_of(SETTINGS, "other", "swept") == "n = 6,000"
-    assert words.samples_of(SETTINGS, "one", "other") == "n = 6,000 to 60,000"
-    assert words.samples_of({}, "one") == words.shape_of({}, "one") == ""
+    assert descriptions.shape_of(SETTINGS, "one", "other") == "3 layers of 1,024"
+    assert descriptions.shape_of(SETTINGS, "one", "swept") == ""
+    assert descriptions.samples_of(SETTINGS, "other", "swept") == "n = 6,000"
+    assert descriptions.samples_of(SETTINGS, "one", "other") == "n = 6,000 to 60,000"
+    assert descriptions.samples_of({}, "one") == descriptions.shape_of({}, "one") == ""
 
 
 def test_seeds_are_counted_at_every_point_of_a_sweep():
     table = crossed(width=[8, 16], seed=[3, 4, 5])
-    assert words.seeds_of(table) == words.seeds_of(table, ["width"]) == "3 seeds"
+    assert descriptions.seeds_of(table) == descriptions.seeds_of(table, ["width"]) == "3 seeds"
     fewer = table[(table["width"] == 8) | (table["seed"] == 3)]
-    assert words.seeds_of(fewer, ["width"]) == "1 to 3 seeds"
-    assert words.seeds_of(pd.DataFrame({"seed": [4, 4]})) == "seed 4"
+    assert descriptions.seeds_of(fewer, ["width"]) == "1 to 3 seeds"
+    assert descriptions.seeds_of(pd.DataFrame({"seed": [4, 4]})) == "seed 4"
 
 
 def test_the_return_of_noisy_samples_is_that_of_the_table():
-    assert words.return_of(SETTINGS, "cones") == "returned to its own range"
-    assert words.return_of(SETTINGS, "history") == words.return_of({}, "cones") == ""
+    assert descriptions.return_of(SETTINGS, "cones") == "returned to its own range"
+    assert descriptions.return_of(SETTINGS, "history") == descriptions.return_of({}, "cones") == ""
 
 
 def test_the_plan_tells_figures_what_their_trainings_have_in_common(figure_settings):
-    told = figure_settings("paper", "fig4")
-    runs = told["runs"]
+    settings = figure_settings("paper", "fig4")
+    runs = settings["runs"]
     assert runs["architecture"]["samples"] == 60000
     assert not {"depth", "width"} & set(runs["architecture"])  # swept
     assert runs["learning_rates"]["depth"] == 12
     assert "learning_rate" not in runs["learning_rates"]
     assert runs["batch_sizes"]["optimizer"] == "adam"
-    assert told["noise_return"]["architecture_sample_noise"] == "affine"
-    assert told["noise_return"]["deep23_shift_cone"] == "range"
-    assert "deep23_class_basin" not in told["noise_return"]  # behind no panel
+    assert settings["noise_return"]["architecture_sample_noise"] == "affine"
+    assert settings["noise_return"]["deep23_shift_cone"] == "range"
+    assert "deep23_class_basin" not in settings["noise_return"]  # drawn in no panel
     runs = figure_settings("paper", "fig3")["runs"]
-    assert words.training_of({"runs": runs}, "deep10_sgd_fast") == "SGD, rate 0.37"
-    assert words.training_of({"runs": runs}, "deep10_adam_batches") == (
+    assert descriptions.training_of({"runs": runs}, "deep10_sgd_fast") == "SGD, rate 0.37"
+    assert descriptions.training_of({"runs": runs}, "deep10_adam_batches") == (
         "Adam, rate 0.001, batch 20,000"
     )
 

@@ -1,6 +1,6 @@
-"""What figures say of what is behind them: trainings, samples, seeds, the return of noisy samples.
+"""Texts in figures that describe their data: training, network, samples, seeds, return of noise.
 
-Seeds are counted in the tables; the rest is handed on with a figure's settings, or left unsaid.
+Seeds are counted in the tables. The rest comes from the figure's settings, and is empty without.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,61 +26,62 @@ RETURNS = {
 
 
 def listed(*parts: str) -> str:
-    """Return the parts that are not empty, with commas between them."""
+    """Join the non-empty parts with commas."""
     return ", ".join(part for part in parts if part)
 
 
 def optimizer_of(settings: Mapping, run: str) -> str:
-    return OPTIMIZERS.get(_told(settings, run).get("optimizer"), "")
+    """Return the optimizer's name as printed, "" if the settings do not describe the run."""
+    return OPTIMIZERS.get(_run_settings(settings, run).get("optimizer"), "")
 
 
 def training_of(settings: Mapping, run: str) -> str:
     """Return optimizer, rate, "linear" for an identity activation, and a batch that is not full."""
-    told = _told(settings, run)
-    if not told:
+    run_settings = _run_settings(settings, run)
+    if not run_settings:
         return run
-    rate, batch = told.get("learning_rate"), told.get("batch_size")
+    rate, batch = run_settings.get("learning_rate"), run_settings.get("batch_size")
     return listed(
         optimizer_of(settings, run),
         "" if rate is None else f"rate {rate:g}",
-        "linear" if told.get("activation") == "identity" else "",
+        "linear" if run_settings.get("activation") == "identity" else "",
         f"batch {batch:,}" if isinstance(batch, int) else "",
     )
 
 
 def shape_of(settings: Mapping, *runs: str) -> str:
-    """Return depth and width of networks that have them in common, in every hidden layer."""
-    depths = {_told(settings, run).get("depth") for run in runs}
-    widths = {width for run in runs for width in _told(settings, run).get("width", (None,))}
+    """Return the depth and the width that the networks have in common; "" if they differ."""
+    depths = {_run_settings(settings, run).get("depth") for run in runs}
+    widths = {width for run in runs for width in _run_settings(settings, run).get("width", (None,))}
     if None in depths | widths or len(depths) != 1 or len(widths) != 1:
         return ""
     return f"{depths.pop()} layers of {widths.pop():,}"
 
 
 def samples_of(settings: Mapping, *runs: str) -> str:
-    """Return the number n of training samples, or the fewest and the most where runs differ."""
-    counts = {_told(settings, run).get("samples") for run in runs} - {None}
+    """Return the number of training samples, "n = 600"; its range where runs differ."""
+    counts = {_run_settings(settings, run).get("samples") for run in runs} - {None}
     if not counts:
         return ""
-    few, most = min(counts), max(counts)
-    return f"n = {few:,}" if few == most else f"n = {few:,} to {most:,}"
+    fewest, most = min(counts), max(counts)
+    return f"n = {fewest:,}" if fewest == most else f"n = {fewest:,} to {most:,}"
 
 
 def seeds_of(table: pd.DataFrame, points: Iterable[str] = ()) -> str:
-    """Return which seed, or how many, a table has of every combination of `points`."""
+    """Return the seed, or the number of seeds per combination of `points`, as text."""
     seeds = sorted(set(table["seed"]))
     if len(seeds) == 1:
         return f"seed {seeds[0]}"
     points = list(points)
     counts = table.groupby(points)["seed"].nunique() if points else [len(seeds)]
-    few, most = min(counts), max(counts)
-    return f"{most} seeds" if few == most else f"{few} to {most} seeds"
+    fewest, most = min(counts), max(counts)
+    return f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds"
 
 
 def return_of(settings: Mapping, table: str) -> str:
-    """Return how the noisy samples behind a table came back to the data's range."""
+    """Return how the noisy samples of a table return to the data's range, as text."""
     return RETURNS.get(settings.get("noise_return", {}).get(table), "")
 
 
-def _told(settings: Mapping, run: str) -> Mapping:
+def _run_settings(settings: Mapping, run: str) -> Mapping:
     return settings.get("runs", {}).get(run, {})
