@@ -1,4 +1,9 @@
+import os
 from pathlib import Path
+
+# Before PyTorch is imported: the tests' networks are too small to share, and the threads of two
+# workers on two cores spend most of their time waiting for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -1,11 +1,15 @@
 """A copy of the repository to run the workflow in, and what a dry run of it says."""
 
+import atexit
+import functools
 import os
 import re
 import shutil
 import subprocess
-import sys
+import tempfile
 from pathlib import Path
+
+from forking import Forks
 
 __all__ = ["FIGURES", "TINY", "copy_repository", "errors", "planned", "run", "snakemake"]
 
@@ -31,15 +35,21 @@ def copy_repository(target: Path) -> Path:
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run Snakemake in `folder` with the folder's own code; output and errors in `stdout`."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("snakemake")), *arguments],
-        cwd=folder,
-        env={**kept, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    environment = {**kept, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryFile("w+") as output:
+        status = forks().snakemake(str(folder), arguments, environment, output)
+        output.seek(0)
+        return subprocess.CompletedProcess(arguments, status, output.read())
+
+
+@functools.cache
+def forks() -> Forks:
+    """Return the process of this session that Snakemake and its jobs are forked from."""
+    folder = tempfile.mkdtemp()
+    found = Forks(folder)
+    atexit.register(shutil.rmtree, folder)
+    atexit.register(found.end)
+    return found
 
 
 def run(folder: Path, *arguments: str) -> str:
