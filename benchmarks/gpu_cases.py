@@ -20,7 +20,7 @@ from netdyn.networks.mlp import initialise
 from netdyn.plan.settings import Run
 from netdyn.results import runs
 from netdyn.training import train
-from netdyn.training.steps import Steps
+from netdyn.training.engine.steps import Steps
 
 __all__ = ["STEPS", "Case", "Samples", "Training", "as_bytes", "cases", "compared_steps"]
 __all__ += ["engines", "reference_errors"]

@@ -26,8 +26,8 @@ from netdyn.networks.mlp import initialise
 from netdyn.plan import settings
 from netdyn.results import runs
 from netdyn.training import evaluation, train
+from netdyn.training.engine.steps import Steps
 from netdyn.training.schedules import scheduled_steps
-from netdyn.training.steps import Steps
 
 ROOT = Path(__file__).parents[2]
 H100, H200 = gpu_rates.GPUS["h100"], gpu_rates.GPUS["h200"]

@@ -230,8 +230,11 @@ except OSError as error:
     ) from None
 
 # How jobs run, not what they compute: handed on by the environment, so that moving the data or
-# changing the device makes nothing out of date. The command line wins over the environment.
-HANDED_ON = {f"NETDYN_{key.upper()}": key for key in ("data_root", "device", "checkpoint_seconds")}
+# changing the device or the engine makes nothing out of date. The command line wins over the environment.
+HANDED_ON = {
+    f"NETDYN_{key.upper()}": key
+    for key in ("data_root", "device", "engine", "checkpoint_seconds")
+}
 for variable, key in HANDED_ON.items():
     if key in config or variable not in os.environ:
         os.environ[variable] = str(plan(SCALE).config[key])

@@ -121,8 +121,10 @@ def layers(model: nn.Module) -> list[Layer]:
 
 
 def _leaves(model: nn.Sequential, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    # Not named_children(), which passes over a module that is used a second time.
-    for name, module in model._modules.items():
+    # Not named_children(), which omits a module that is used a second time.
+    for name, module in model.named_modules(remove_duplicate=False):
+        if not name or "." in name:
+            continue  # the network itself, or inside one of its modules
         if isinstance(module, nn.Sequential):
             yield from _leaves(module, f"{prefix}{name}.")
         else:
