@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 
-from netdyn.runtime.products import capabilities
+from netdyn.runtime.torch_internals import capabilities
 
 Work = Callable[[], object]
 

@@ -15,9 +15,9 @@ from netdyn.data import datasets
 from netdyn.data import prepared as data
 from netdyn.networks.mlp import initialise
 from netdyn.results import runs
-from netdyn.runtime.products import product, takes_onednn
+from netdyn.runtime.products import product, uses_onednn
 from netdyn.training.engine.precision import multiplies_bfloat16
-from netdyn.training.steps import Steps
+from netdyn.training.engine.steps import training_steps
 
 ROOT = Path(__file__).parent.parent
 SHALLOW = {
@@ -40,11 +40,11 @@ class Ours:
         initialise(self.model, settings["seed"])
         x = torch.from_numpy(pixels).flatten(1).float().div_(255)
         x = x.double() if settings["precision"] == "float64" else x
-        self.steps = Steps(self.model, x, torch.from_numpy(labels), settings, 10)
+        self.steps = training_steps(self.model, x, torch.from_numpy(labels), settings, 10)
         self.taken = 0
 
     def step(self) -> None:
-        self.steps.take(self.taken)
+        self.steps.step(self.taken)
         self.taken += 1
 
 
@@ -83,7 +83,7 @@ def shallow(
         "peer": ShallowGrokking(*given, dtype).step,
         "limit": Products(200, widths, dtype).step,
     }
-    if dtype == torch.float32 and takes_onednn():
+    if dtype == torch.float32 and uses_onednn():
         contenders["onednn"] = _by_onednn(200, widths)
     return in_turn(contenders, repeats, each=50)
 
@@ -104,7 +104,7 @@ def deep(threads: int, repeats: int, count: int = 60_000) -> dict[str, float]:
         "peer": FullBatch(plain, x, torch.from_numpy(labels)).step,
         "limit": Products(count, [784] + [128] * 22 + [10]).step,
     }
-    if takes_onednn():
+    if uses_onednn():
         contenders["onednn"] = _by_onednn(count, [784] + [128] * 22 + [10])
     return in_turn(contenders, repeats)
 

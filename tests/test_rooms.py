@@ -206,7 +206,7 @@ PLANTED = {  # where, a line that breaks the rule, and how the test names the im
         "measures.basins.noise",
     ),
     "sideways, room": ("figures.fig1", "from netdyn.claims.kinds import trend", "claims.kinds"),
-    "from above": ("training.engine.blocks", "from netdyn.training import steps", "training.steps"),
+    "from above": ("training.engine.blocks", "from netdyn.training import train", "training.train"),
     "relative": ("networks.lmap", "from ..measures.ranks.rpd import x", "measures.ranks.rpd"),
     "relative, of the package": ("networks.lmap", "from .. import cli", "imports cli"),
     "in a function": ("errors", "def f():\n    from netdyn.records import files", "records.files"),

@@ -31,6 +31,11 @@ Data = Annotated[Path, typer.Option("--data", help="Prepared data set (`netdyn p
 Device = Annotated[
     str, typer.Option(envvar="NETDYN_DEVICE", help="auto, cpu, cuda or mps; auto takes the best.")
 ]
+Engine = Annotated[
+    str,
+    typer.Option(envvar="NETDYN_ENGINE", help="auto, the fast one, or plain, PyTorch's own steps."),
+]
+
 Gpus = Annotated[
     str, typer.Option(envvar="NETDYN_GPUS", help="GPUs to choose a free one from: 0,1,2.")
 ]
@@ -120,6 +125,7 @@ def train(
     output: Output,
     checkpoints: Annotated[Path, typer.Option(help="Where an unfinished run is stored.")],
     device: Device = "auto",
+    engine: Engine = "auto",
     gpus: Gpus = "",
     checkpoint_seconds: CheckpointSeconds = 30.0,
 ) -> None:
@@ -132,7 +138,8 @@ def train(
     with stop_signals() as signals, progress(output.name, resolved["steps"]) as report:
         stopping = lambda: bool(signals)  # noqa: E731
         complete = train_run(
-            *(resolved, data, output, checkpoints, device, report, stopping, checkpoint_seconds)
+            *(resolved, data, output, checkpoints, device, engine),
+            *(report, stopping, checkpoint_seconds),
         )
     if not complete:
         message(f"{output.name}: stopped; its checkpoint is in {checkpoints}, run again to go on")
@@ -179,6 +186,9 @@ def run(
     device: Annotated[
         str | None, typer.Option(envvar="NETDYN_DEVICE", help="auto, cpu, cuda or mps.")
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option(envvar="NETDYN_ENGINE", help="auto or plain: what trains.")
+    ] = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     workflow: Workflow = Path(),
 ) -> None:
@@ -196,6 +206,7 @@ def run(
             groups,
             data_root or Path(plan.config["data_root"]),
             device or plan.config["device"],
+            engine or plan.config["engine"],
             drop_snapshots,
             lambda: bool(signals) or (until is not None and time.monotonic() - started > until),
             checkpoint_seconds,

@@ -17,6 +17,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
+from netdyn.training.engine import cuda_graphs
+
 CUDA = torch.device("cuda", 0)
 SOURCE = str(Path(__file__).parents[2] / "src")
 aten = torch.ops.aten
@@ -267,7 +269,7 @@ def pretended_gpu(monkeypatch):
             super().__init__("cpu" if device_type == "cuda" else device_type, **more)
 
     with monkeypatch.context() as patch, _Mode():
-        patch.setenv("NETDYN_ENGINE", "plain")  # nothing can be recorded here
+        patch.setattr(cuda_graphs, "recorder", lambda device: None)  # nothing can be recorded here
         patch.setattr(torch, "autocast", Autocast)
         patch.setattr(torch.cuda, "get_device_name", lambda device=None: "a pretended GPU")
         properties = SimpleNamespace(name="a pretended GPU", total_memory=80 * 2**30)

@@ -18,6 +18,7 @@ CONFIG = {
     "data_root": "data",
     "dataset": "mnist",
     "device": "auto",
+    "engine": "auto",
     "checkpoint_seconds": 30,
     "threads": 1,
     "seeds": [0, 1],

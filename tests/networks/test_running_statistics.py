@@ -16,7 +16,7 @@ from netdyn.quantities import first_batch_statistics
 from netdyn.quantities.subject import Subject
 from netdyn.results import runs
 from netdyn.training import train
-from netdyn.training.batches import Batches
+from netdyn.training.engine.batches import Batches
 
 WIDTHS = (6, 8, 5, 4)
 STEPS = 7

@@ -16,7 +16,7 @@ from netdyn.plan import settings
 from netdyn.quantities import toy_neurons
 from netdyn.quantities.modules import quantity_of
 from netdyn.records import files
-from netdyn.training import optimizers
+from netdyn.training.engine import optimizers
 
 
 @pytest.fixture

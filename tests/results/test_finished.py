@@ -9,8 +9,8 @@ from comparing import bits
 from netdyn.cli import app
 from netdyn.records import files
 from netdyn.results import finished
-from netdyn.training import steps
 from netdyn.training import train as training
+from netdyn.training.engine.steps import TrainingSteps
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_training_that_fails_leaves_the_run_of_the_code_before(
     shutil.rmtree(tmp_path / "run")  # as Snakemake does before a job
     with monkeypatch.context() as broken:
         broken.setattr(finished.provenance, "code_digest", lambda module: "broken")
-        broken.setattr(steps, "_gradients", lambda *_: 1 / 0)
+        broken.setattr(TrainingSteps, "_update", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             netdyn_train()
     assert netdyn_train() == 1  # counts the attempt that failed

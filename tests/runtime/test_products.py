@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from netdyn.runtime import products
+from netdyn.runtime import products, torch_internals
 from netdyn.training.engine import precision
 
 LARGE, SMALL = (300, 130, 90), (5, 4, 3)
@@ -12,9 +12,9 @@ LARGE, SMALL = (300, 130, 90), (5, 4, 3)
 @pytest.fixture(params=[True, False], ids=["onednn", "mkl"])
 def onednn(request, monkeypatch):
     """Both libraries, whatever this processor gains by."""
-    if request.param and not products._has_onednn():
+    if request.param and not torch_internals.has_onednn_linear():
         pytest.skip("this PyTorch has no oneDNN")
-    monkeypatch.setattr(products, "takes_onednn", lambda: request.param)
+    monkeypatch.setattr(products, "uses_onednn", lambda: request.param)
     return request.param
 
 
@@ -84,7 +84,7 @@ def test_the_same_factors_give_the_same_bits(stream, onednn):
 def test_the_record_names_the_library(monkeypatch):
     cpu = torch.device("cpu")
     for there, said in ((True, precision.PRODUCTS["float32"]), (False, "float32")):
-        monkeypatch.setattr(precision, "takes_onednn", lambda there=there: there)
+        monkeypatch.setattr(precision, "uses_onednn", lambda there=there: there)
         assert precision.products("float32", cpu) == said
         assert precision.products("float64", cpu) == "float64"
         assert precision.products("float32", torch.device("cuda")) == "float32"

@@ -280,6 +280,6 @@ def test_a_terminated_process_leaves_its_checkpoint_and_says_so(
     assert not (tmp_path / "run").exists()
     seen = []
     folders = tmp_path / "run", tmp_path / "checkpoints"
-    train.train(settings, toy_data, *folders, "cpu", lambda step, *_: seen.append(step))
+    train.train(settings, toy_data, *folders, "cpu", progress=lambda step, *_: seen.append(step))
     assert min(seen) >= reached
     assert bits(tmp_path / "run") == bits(train_run(tmp_path / "whole", settings))

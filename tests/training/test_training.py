@@ -11,7 +11,8 @@ from torch.testing import assert_close
 from netdyn.data import prepared
 from netdyn.errors import NetdynError
 from netdyn.results import runs
-from netdyn.training import steps, train
+from netdyn.training import train
+from netdyn.training.engine.steps import TrainingSteps
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 EVERY_STEP = {"every_step_until": 1000, "per_decade": 0}
@@ -19,20 +20,15 @@ EVERY_STEP = {"every_step_until": 1000, "per_decade": 0}
 
 @pytest.fixture
 def batches(monkeypatch):
-    """What each optimizer step is given, (x, labels), recorded while training."""
+    """The batch (x, labels) of each optimizer step, recorded while training."""
     seen = []
-    gradients = steps._gradients
+    original = TrainingSteps._update
 
-    def recording(*arguments):
-        found = gradients(*arguments)
+    def record(self, x, labels):
+        seen.append((x.clone(), labels.clone()))
+        return original(self, x, labels)
 
-        def record(x, labels):
-            seen.append((x.clone(), labels.clone()))
-            return found(x, labels)
-
-        return record
-
-    monkeypatch.setattr(steps, "_gradients", recording)
+    monkeypatch.setattr(TrainingSteps, "_update", record)
     return seen
 
 

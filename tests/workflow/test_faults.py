@@ -333,7 +333,7 @@ def test_after_a_failed_job_nothing_older_passes_for_current(folder):
 def test_a_failed_retraining_loses_no_earlier_run(folder, undisturbed):
     path = folder / "src/netdyn/training/train.py"
     before = path.read_text()
-    path.write_text(before.replace("taking.advance_many(step", "taking.advance_many(1 / 0"))
+    path.write_text(before.replace("steps.advance_paced(step", "steps.advance_paced(1 / 0"))
     assert path.read_text() != before
     assert snakemake(folder, "--keep-going", *ARGUMENTS).returncode != 0
     assert not list((folder / RESULTS).glob("runs/*/manifest.json"))

@@ -12,7 +12,7 @@ from torch import nn
 from netdyn.quantities import basin_size, rpd_gradient
 from netdyn.quantities.subject import Subject
 from netdyn.runtime.random_streams import generator
-from netdyn.training.steps import Batches
+from netdyn.training.engine.batches import Batches
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from netdyn.plan import settings
 from netdyn.plan.tables import TablePlan
 from netdyn.records.files import digest, read_json, read_yaml
 from netdyn.results.runs import build_model
-from netdyn.training.steps import Steps
+from netdyn.training.engine.steps import training_steps
 
 PROVENANCE = ROOT / "results/cpu/reference/provenance"
 SEEDS = (0, 1, 2)
@@ -85,9 +85,9 @@ def outcome(digits, run):
     images, labels = training_samples(digits, run)
     model = build_model(run, images.shape[1], digits.classes)
     initialise(model, run["seed"])
-    steps = Steps(model, images, labels, run, digits.classes)
+    steps = training_steps(model, images, labels, run, digits.classes)
     for step in range(run["steps"]):
-        steps.take(step)
+        steps.step(step)
     x, own = to_unit(images), steps.network().eval()
     batch = read(own).with_batch_statistics(x)
     accuracies = [

@@ -231,11 +231,11 @@ except OSError as error:
     ) from None
 
 # These settings say how jobs run, not what they compute. Jobs get them from the environment, so
-# that moving the data or changing the device puts nothing out of date. The command line wins over
-# the environment.
+# that moving the data or changing the device or the engine puts nothing out of date. The command
+# line wins over the environment.
 HANDED_ON = {
     f"NETDYN_{key.upper()}": key
-    for key in ("data_root", "device", "checkpoint_seconds")
+    for key in ("data_root", "device", "engine", "checkpoint_seconds")
 }
 for variable, key in HANDED_ON.items():
     if key in config or variable not in os.environ:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from netdyn.errors import NetdynError
 from netdyn.records.files import atomic_write
+from netdyn.records.run_settings import RunSettings
 from netdyn.runtime.random_streams import generator
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "subset",
     "to_unit",
     "training_samples",
+    "unit_floats",
     "write",
 ]
 
@@ -178,6 +180,11 @@ def to_unit(images: Tensor) -> Tensor:
     return images.to(torch.float32, copy=True).div_(255.0)
 
 
+def unit_floats(images: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return bytes as floats in [0, 1] of `dtype`, rounded as float32; floats as they are."""
+    return to_unit(images).to(dtype) if images.dtype == torch.uint8 else images
+
+
 def subset(labels: Tensor, n: int, seed: int) -> Tensor:
     """Return the indices (n,) of a stratified subset of the samples with `labels` (P,), ascending.
 
@@ -208,14 +215,14 @@ def subset(labels: Tensor, n: int, seed: int) -> Tensor:
     return torch.cat(chosen).sort().values.to(labels.device)
 
 
-def check_name(loaded: Dataset, settings: Mapping, path: Path | str) -> None:
+def check_name(loaded: Dataset, settings: RunSettings, path: Path | str) -> None:
     """Raise NetdynError where a prepared file is not of the data set that a run is set to."""
     expected = settings["dataset"] + "_translated17" * settings["translated"]
     if loaded.name != expected:
         raise NetdynError(f"{path} holds {loaded.name!r}, but the run is set to {expected!r}")
 
 
-def training_samples(loaded: Dataset, settings: Mapping) -> tuple[Tensor, Tensor]:
+def training_samples(loaded: Dataset, settings: RunSettings) -> tuple[Tensor, Tensor]:
     """Return the images (P, N_0), bytes, and labels (P,) that a run of `settings` trains on.
 
     All of the data set's training samples, or its stratified subset of `settings["samples"]` drawn

@@ -60,6 +60,7 @@ class ScaleRun:
         groups: list[list[str]],
         data_root: Path,
         device: str = "auto",
+        engine: str = "auto",
         drop_snapshots: bool = False,
         stopping: Callable[[], bool] = lambda: False,
         checkpoint_seconds: float = 30.0,
@@ -70,12 +71,13 @@ class ScaleRun:
             groups: tables to make, in groups of falling priority.
             data_root: folder of the IDX files.
             device: "auto", "cpu", "cuda" or "mps".
+            engine: what trains, "auto" or "plain" (docs/engine.md).
             drop_snapshots: whether the folder of a run goes once all its tables are kept.
             stopping: asked between steps, networks and jobs; once true, the work ends.
             checkpoint_seconds: between two checkpoints of a training.
         """
         self.plan, self.data_root, self.device = plan, Path(data_root), device
-        self.drop_snapshots, self.stopping = drop_snapshots, stopping
+        self.engine, self.drop_snapshots, self.stopping = engine, drop_snapshots, stopping
         self.checkpoint_seconds = checkpoint_seconds
         self.jobs = run_jobs(plan, groups)
         self.reference = plan.folder / "reference"
@@ -170,6 +172,7 @@ class ScaleRun:
                 self._folder(run.id),
                 self._checkpoints(run.id),
                 self.device,
+                self.engine,
                 report,
                 self.stopping,
                 self.checkpoint_seconds,

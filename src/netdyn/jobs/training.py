@@ -1,9 +1,10 @@
 """One training, to its end or to a checkpoint."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from netdyn.errors import NetdynError
+from netdyn.records.run_settings import RunSettings
 from netdyn.results import finished
 from netdyn.runtime import locks
 from netdyn.runtime.terminal import message
@@ -13,11 +14,12 @@ __all__ = ["train_run"]
 
 
 def train_run(
-    settings: Mapping,
+    settings: RunSettings,
     data: Path,
     output: Path,
     checkpoints: Path,
     device: str,
+    engine: str,
     report: Callable[[int, int, str], None],
     stopping: Callable[[], bool],
     checkpoint_seconds: float,
@@ -30,6 +32,7 @@ def train_run(
         output: the run's folder.
         checkpoints: where the run is kept while it is not complete.
         device: "auto", "cpu", "cuda" or "mps".
+        engine: "auto" or "plain" (docs/engine.md).
         report, stopping, checkpoint_seconds: as `netdyn.training.train.train` takes them.
 
     Returns:
@@ -40,12 +43,13 @@ def train_run(
     """
     if output.exists() and not output.is_dir():
         raise NetdynError(f"{output} is a file: delete it, or name another --output")
-    complete = finished.storage_folder(checkpoints, settings, data, device)
+    complete = finished.storage_folder(checkpoints, settings, data, device, engine)
     with locks.alone(checkpoints):
         if finished.is_complete(complete):
             message(f"{output.name}: was trained before, taken from {complete}")
         elif not train.train(
-            *(settings, data, complete, checkpoints, device, report, stopping, checkpoint_seconds)
+            *(settings, data, complete, checkpoints, device, engine),
+            *(report, stopping, checkpoint_seconds),
         ):
             return False
         finished.link_into_place(complete, output)

@@ -203,7 +203,9 @@ def _leaves(
     model: nn.Sequential, elementwise: tuple[type[nn.Module], ...], prefix: str = ""
 ) -> Iterator[tuple[str, nn.Module]]:
     # named_children() would skip a module that is used a second time.
-    for name, module in model._modules.items():
+    for name, module in model.named_modules(remove_duplicate=False):
+        if not name or "." in name:
+            continue  # the network itself, or inside one of its modules
         if isinstance(module, nn.Sequential) and not isinstance(module, elementwise):
             yield from _leaves(module, elementwise, f"{prefix}{name}.")
         else:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from netdyn.errors import NetdynError
 from netdyn.records.files import digest, read_yaml
+from netdyn.records.run_settings import RunSettings
 
 try:
     from netdyn.plan.schema import validate
@@ -57,7 +58,7 @@ class Run(NamedTuple):
     id: str  # folder name: readable name and hash of the settings
     data: str  # name of the prepared data set it trains on
     identity: dict[str, Any]  # run, seed and swept values: columns of every table made from it
-    settings: dict[str, Any]  # everything that training depends on, resolved
+    settings: RunSettings
 
     def columns(self) -> dict[str, Any]:
         """Return the identity as a table's columns: a list of widths becomes one word."""
@@ -165,7 +166,7 @@ def _expand(config: Mapping, name: str, declared: Mapping) -> Iterator[Run]:
             # layers stays one number.
             told = {key: value if key == "width" else settings[key] for key, value in swept.items()}
             identity = {"run": name, **told, "seed": seed}
-            resolved = {"format": FORMAT, **settings, "seed": seed}
+            resolved = RunSettings(format=FORMAT, **settings, seed=seed)
             words = [name, *(f"{k}-{_word(v)}" for k, v in identity.items() if k != "run")]
             data = settings["dataset"] + ("_translated" if settings["translated"] else "")
             yield Run("_".join(words) + "-" + digest(resolved)[:10], data, identity, resolved)

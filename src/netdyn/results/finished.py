@@ -12,7 +12,6 @@ room of its own:
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -21,6 +20,7 @@ from netdyn.data import prepared
 from netdyn.errors import NetdynError
 from netdyn.records import provenance
 from netdyn.records.files import RUN_FILES, digest
+from netdyn.records.run_settings import RunSettings
 from netdyn.records.sealed import read_record
 from netdyn.results import runs
 from netdyn.runtime.arithmetic import gpu_identity
@@ -29,11 +29,13 @@ from netdyn.runtime.devices import choose_device
 __all__ = ["folder_of", "is_complete", "link_into_place", "storage_folder"]
 
 
-def storage_folder(checkpoints: Path, settings: Mapping, data_file: Path, device: str) -> Path:
+def storage_folder(
+    checkpoints: Path, settings: RunSettings, data_file: Path, device: str, engine: str = "auto"
+) -> Path:
     """Return the folder that a run is written to: named by all that its bits depend on.
 
-    These are settings, data, code, PyTorch's version and the kind of device, or
-    which GPU it is.
+    These are settings, data, code, PyTorch's version, the engine ("auto" or "plain") and the kind
+    of device, or which GPU it is.
 
     Raises:
         NetdynError: the data are missing or damaged, or the device is not there.
@@ -44,6 +46,7 @@ def storage_folder(checkpoints: Path, settings: Mapping, data_file: Path, device
         "settings": settings,
         "data": prepared.metadata(data_file)["sha256"],
         "device": chosen.type,
+        "engine": engine,
         "code": provenance.code_digest("netdyn.training.train"),
         "torch": torch.__version__,
         **gpu_identity(chosen),

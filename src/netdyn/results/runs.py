@@ -23,6 +23,7 @@ from torch import Tensor
 from netdyn.errors import NetdynError
 from netdyn.networks.mlp import MLP
 from netdyn.records.files import RUN_FILES, atomic_write, digest_file
+from netdyn.records.run_settings import RunSettings
 from netdyn.records.sealed import read_record, write_record
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "load_manifest",
     "load_model",
     "select_steps",
+    "weight_dtype",
     "write_run",
 ]
 
@@ -40,11 +42,13 @@ _DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.fl
 _DTYPES |= {"float64": torch.float64}
 
 
-def build_model(settings: Mapping, inputs: int, classes: int) -> MLP:
-    """Return the untrained network of a run's resolved settings, for `inputs` and `classes`.
+def weight_dtype(settings: RunSettings) -> torch.dtype:
+    """Return the dtype of a run's weights: bfloat16 and tf32 are of the products alone."""
+    return _DTYPES[settings["precision"]]
 
-    bfloat16 and tf32 are of the products alone: their weights are float32 too.
-    """
+
+def build_model(settings: RunSettings, inputs: int, classes: int) -> MLP:
+    """Return the untrained network of a run's resolved settings, for `inputs` and `classes`."""
     # PyTorch's layers draw their first weights from the global stream, which is the caller's.
     with torch.random.fork_rng(devices=[]):
         model = MLP(
@@ -53,12 +57,12 @@ def build_model(settings: Mapping, inputs: int, classes: int) -> MLP:
             batch_norm=settings["batch_norm"],
             momentum=settings["momentum"],
         )
-    return model.to(_DTYPES[settings["precision"]])
+    return model.to(weight_dtype(settings))
 
 
 def write_run(
     folder: Path,
-    settings: Mapping,
+    settings: RunSettings,
     shape: Mapping[str, int],
     history: pd.DataFrame,
     snapshots: Mapping[int, Mapping[str, Tensor]],

@@ -1,21 +1,41 @@
 """Products of float32 matrices on processors, outside automatic differentiation.
 
-PyTorch brings two libraries for them and asks MKL, which leaves the AVX-512 instructions of AMD's
-processors unused. oneDNN takes them, and there needs less than half of the time (README, "Speed").
-Small products stay with MKL, whose calls cost less. Which it is follows from processor and shape
-alone, so that the same machine gives the same bits.
+PyTorch carries two libraries for these products and calls MKL, which leaves the AVX-512
+instructions of AMD's processors unused. oneDNN uses them and takes less than half of the time there
+(docs/engine.md). Small products stay with MKL, whose calls cost less. The choice follows from
+processor and shape alone, so the same machine gives the same bits. `without_onednn` switches oneDNN
+off.
+
+This module lies below training, because evaluation and measuring multiply by it too.
 """
 
+import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["add_product", "apply", "capabilities", "linear", "product", "takes_onednn"]
+from netdyn.runtime import torch_internals
+from netdyn.runtime.torch_internals import capabilities
+
+__all__ = ["add_product", "apply", "linear", "product", "uses_onednn", "without_onednn"]
 
 # Multiplications below which a call of oneDNN costs more than it saves. Part of the bits.
 WORTH_ONEDNN = 2**20
+
+_switched_off = False
+
+
+@contextlib.contextmanager
+def without_onednn() -> Iterator[None]:
+    """Leave all products of this process to PyTorch's own choice within this context."""
+    global _switched_off
+    before, _switched_off = _switched_off, True
+    try:
+        yield
+    finally:
+        _switched_off = before
 
 
 def linear(
@@ -26,8 +46,8 @@ def linear(
     Args: x (P, N), weight (M, N), bias (M,) or None; of any dtype, on any device.
     """
     if _by_onednn(x, weight):
-        found = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-        return found if out is None else out.copy_(found)
+        result = torch_internals.onednn_linear(x, weight, bias)
+        return result if out is None else out.copy_(result)
     if out is None:
         return nn.functional.linear(x, weight, bias)
     if bias is None:
@@ -41,7 +61,7 @@ def product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
 
 
 def add_product(total: Tensor, a: Tensor, b: Tensor, first: bool = False) -> None:
-    """Add a·b, (P, N)·(N, M), to total, (P, M); the `first` is written over what was there."""
+    """Add a·b, (P, N)·(N, M), to total, (P, M); the `first` product overwrites it instead."""
     if not _by_onednn(a, b):
         total.addmm_(a, b, beta=0 if first else 1)
     elif first:
@@ -51,8 +71,8 @@ def add_product(total: Tensor, a: Tensor, b: Tensor, first: bool = False) -> Non
 
 
 def apply(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Return what the layer makes of x, (P, N); a layer that does more than x·Wᵀ + b is called."""
-    if type(layer) is not nn.Linear or layer._forward_hooks or layer._forward_pre_hooks:
+    """Return layer(x), (P, M), of x (P, N); subclasses and layers with hooks are called."""
+    if type(layer) is not nn.Linear or torch_internals.has_forward_hooks(layer):
         return layer(x)
     return linear(x, layer.weight, layer.bias)
 
@@ -64,26 +84,22 @@ def _by_onednn(x: Tensor, weight: Tensor) -> bool:
         and x.device.type == "cpu"
         and weight.numel() * len(x) >= WORTH_ONEDNN
         and not torch.is_grad_enabled()  # it has no derivative
-        and takes_onednn()
+        and uses_onednn()
     )
 
 
-def takes_onednn() -> bool:
-    """Return whether large products of float32 are left to oneDNN on this machine."""
-    return torch.backends.mkldnn.enabled and _has_onednn() and _gains()
+def uses_onednn() -> bool:
+    """Return whether large products of float32 are left to oneDNN here and now."""
+    return (
+        not _switched_off
+        and torch.backends.mkldnn.enabled
+        and _is_faster_by_onednn()
+        and torch_internals.has_onednn_linear()
+    )
 
 
 @functools.cache
-def _has_onednn() -> bool:
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
-@functools.cache
-def _gains() -> bool:
-    found = capabilities()
-    return bool(found.get("avx512_f")) and str(found.get("cpu_name", "")).startswith("AMD")
-
-
-def capabilities() -> Mapping[str, object]:
-    """Return what PyTorch knows of this processor; nothing where its version cannot tell."""
-    return getattr(torch.cpu, "get_capabilities", dict)()
+def _is_faster_by_onednn() -> bool:
+    processor = capabilities()
+    name = str(processor.get("cpu_name", ""))
+    return bool(processor.get("avx512_f")) and name.startswith("AMD")

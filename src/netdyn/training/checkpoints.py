@@ -1,10 +1,10 @@
-"""The state of a run that is not whole yet: written so that a kill at any moment loses nothing.
+"""The checkpoint of an incomplete run, written so that a kill at any moment loses nothing.
 
     <checkpoints>/state.safetensors          weights, optimizer, best weights, history; one rename
-    <checkpoints>/snapshot-<step>.safetensors  weights at a kept step
+    <checkpoints>/snapshot-<step>.safetensors  weights at a step of the schedule `snapshots`
 
-A snapshot newer than the state would be made again when the run goes on, so it stays in memory
-until a state is written: a run that is trained within seconds writes none of either.
+A resumed run would make a snapshot that is newer than the state again. So snapshots stay in memory
+until a state is written, and a run that takes a few seconds writes neither.
 """
 
 import hashlib
@@ -23,37 +23,43 @@ from torch import Tensor
 
 from netdyn.records import provenance
 from netdyn.records.files import atomic_write, digest, digest_file
-from netdyn.training.steps import Steps, below
+from netdyn.training.engine.steps import TrainingSteps
 
 __all__ = ["Checkpoint"]
 
 log = logging.getLogger(__name__)
 
-# Kept weights that may wait in memory for the next state.
+# Snapshots of up to this size wait in memory for the next state.
 UNWRITTEN_BYTES = 1_000_000_000
+# How the names of the best weights begin in a state.
+BEST = "best/"
 
 
 class Checkpoint:
-    """What a run has come to: its step, history and kept weights, and their place on disk."""
+    """The progress of a run, in memory and on disk: its step, history and snapshots."""
 
     def __init__(
         self,
         folder: Path,
-        taking: Steps,
+        steps: TrainingSteps,
         identity: Mapping,
     ):
-        """Args: where to keep it; what trains; all that the bits of the run depend on.
-
-        A checkpoint of another identity, or made by other code, is not resumed but begun again.
         """
-        self.folder, self.taking = Path(folder), taking
+        Args:
+            folder: where the checkpoint lies.
+            steps: what trains.
+            identity: all that the bits of the run depend on, beside code and PyTorch's version. A
+                checkpoint of another identity, or by other code, is not resumed: the run starts
+                again.
+        """
+        self.folder, self._steps = Path(folder), steps
         code = provenance.code_digest("netdyn.training.train")
         self.identity = digest({**identity, "code": code, "torch": torch.__version__})
         self.step = 0
         self.rows: list[dict[str, float]] = []
         self.best_step, self.best_accuracy = 0, -1.0
         self.best: dict[str, Tensor] = {}
-        self.kept: dict[str, str] = {}  # snapshot file → SHA-256
+        self.written: dict[str, str] = {}  # snapshot file → SHA-256
         self._unwritten: dict[int, dict[str, Tensor]] = {}
         self.started, self.sittings = provenance.now(), 1
         self._seconds_before, self._since = 0.0, time.monotonic()
@@ -63,21 +69,23 @@ class Checkpoint:
         return self._seconds_before + time.monotonic() - self._since
 
     def has_row(self, step: int) -> bool:
+        """Return whether the history reaches `step`."""
         return bool(self.rows) and self.rows[-1]["step"] >= step
 
     def add_row(self, row: dict[str, float], better: bool) -> None:
-        """Add an evaluated step; `better` ones are kept as the best so far."""
+        """Add an evaluated step to the history; its weights become the best if it is `better`."""
         self.rows.append(row)
         if better:
             self.best_step, self.best_accuracy = int(row["step"]), row["test_accuracy"]
             self.best = {k: v.detach().clone() for k, v in self._weights().items()}
 
     def history(self) -> pd.DataFrame:
+        """Return the evaluated steps so far, a row each."""
         return pd.DataFrame(self.rows)
 
-    def keep(self, step: int) -> None:
-        """Keep the weights as they are now, as those of `step`."""
-        # A copy: on the processor the weights go on being trained in their place.
+    def add_snapshot(self, step: int) -> None:
+        """Store a copy of the present weights as those of `step`."""
+        # Cloned: on the processor training continues in the same memory.
         weights = {name: tensor.clone() for name, tensor in _on_cpu(self._weights()).items()}
         self._unwritten[step] = weights
         size = sum(t.nbytes for each in self._unwritten.values() for t in each.values())
@@ -89,65 +97,69 @@ class Checkpoint:
             path = self._snapshot(step)
             with atomic_write(path) as temporary:
                 safetensors.torch.save_file(weights, temporary)
-            self.kept[path.name] = digest_file(path)
+            self.written[path.name] = digest_file(path)
         self._unwritten.clear()
 
     def snapshots(self) -> dict[int, dict[str, Tensor]]:
-        """Return the weights of every kept step and of the best one."""
-        found = {
+        """Return the weights of every snapshot and of the best step."""
+        weights = {
             int(path.stem.split("-")[1]): safetensors.torch.load_file(path)
-            for path in (self.folder / name for name in sorted(self.kept))
+            for path in (self.folder / name for name in sorted(self.written))
         }
-        found |= self._unwritten
+        weights |= self._unwritten
         if self.best:
-            found[self.best_step] = _on_cpu(self.best)
-        return found
+            weights[self.best_step] = _on_cpu(self.best)
+        return weights
 
     def write(self, step: int) -> None:
         """Write the state after `step` optimizer steps."""
         self._write_snapshots()
-        tensors = self.taking.state() | {f"best/{k}": v for k, v in self.best.items()}
-        said = {
+        tensors = self._steps.state() | {f"{BEST}{k}": v for k, v in self.best.items()}
+        description = {
             "identity": self.identity,
             "step": step,
             "rows": self.rows,
             "best_step": self.best_step,
             "best_accuracy": self.best_accuracy,
-            "kept": self.kept,
+            "kept": self.written,
             "started": self.started,
             "sittings": self.sittings,
             "seconds": self.seconds(),
         }
         tensors = _on_cpu(tensors)
-        said["sha256"] = _digest(said, tensors)
+        description["sha256"] = _digest(description, tensors)
         with atomic_write(self.folder / "state.safetensors") as temporary:
-            safetensors.torch.save_file(tensors, temporary, {"state": json.dumps(said)})
+            safetensors.torch.save_file(tensors, temporary, {"state": json.dumps(description)})
 
     def resume(self) -> None:
-        """Take up the last written state; begin anew where there is none that fits and is whole."""
-        found = self._read()
-        if found is None:
+        """Continue from the last written state; start again where none is valid."""
+        state = self._read()
+        if state is None:
             self.remove()
             self.folder.mkdir(parents=True)
             return
-        said, tensors = found
-        self.taking.load(tensors)
-        device = next(self.taking.network().parameters()).device
-        self.best = {k: v.to(device) for k, v in below("best/", tensors).items()}
-        self.step, self.rows, self.kept = said["step"], said["rows"], said["kept"]
-        self.best_step, self.best_accuracy = said["best_step"], said["best_accuracy"]
-        self.started, self.sittings = said["started"], said["sittings"] + 1
-        self._seconds_before = said["seconds"]
+        description, tensors = state
+        self._steps.load(tensors)
+        device = next(self._steps.network().parameters()).device
+        self.best = {
+            k.removeprefix(BEST): v.to(device) for k, v in tensors.items() if k.startswith(BEST)
+        }
+        self.step, self.rows = description["step"], description["rows"]
+        self.written = description["kept"]
+        self.best_step = description["best_step"]
+        self.best_accuracy = description["best_accuracy"]
+        self.started, self.sittings = description["started"], description["sittings"] + 1
+        self._seconds_before = description["seconds"]
 
     def _read(self) -> tuple[dict, dict[str, Tensor]] | None:
         path = self.folder / "state.safetensors"
         try:
             with safe_open(path, framework="pt") as file:
-                said = json.loads(file.metadata()["state"])
+                description = json.loads(file.metadata()["state"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if said.pop("sha256") != _digest(said, tensors):
+            if description.pop("sha256") != _digest(description, tensors):
                 raise ValueError("its content is not what was written")
-            for name, sha256 in said["kept"].items():
+            for name, sha256 in description["kept"].items():
                 if digest_file(self.folder / name) != sha256:
                     raise ValueError(f"{name} is not what was written")
         except FileNotFoundError:
@@ -155,24 +167,24 @@ class Checkpoint:
         except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
             log.warning("%s is damaged (%s): training starts again", path, error)
             return None
-        if said["identity"] != self.identity:
+        if description["identity"] != self.identity:
             log.warning("%s is of other settings, code or versions: training starts again", path)
             return None
-        return said, tensors
+        return description, tensors
 
     def remove(self) -> None:
-        """Remove the checkpoint: the run is whole, or begins again."""
+        """Remove the checkpoint: the run is complete, or starts again."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _weights(self) -> dict[str, Tensor]:
-        return self.taking.network().state_dict()
+        return self._steps.network().state_dict()
 
     def _snapshot(self, step: int) -> Path:
         return self.folder / f"snapshot-{step:09d}.safetensors"
 
 
-def _digest(said: Mapping, tensors: Mapping[str, Tensor]) -> str:
-    content = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+def _digest(description: Mapping, tensors: Mapping[str, Tensor]) -> str:
+    content = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         content.update(name.encode())
         content.update(tensor.flatten().view(torch.uint8).numpy())

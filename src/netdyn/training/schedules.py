@@ -1,4 +1,4 @@
-"""At which steps something is recorded: a fixed set, known before training starts."""
+"""At which steps something is recorded: a fixed set, computed before training starts."""
 
 import math
 from bisect import bisect_right
@@ -19,16 +19,16 @@ def scheduled_steps(schedule: Mapping[str, int], steps: int) -> list[int]:
     [0, 1, 2, 3, 10, 32, 100]
     """
     dense, per_decade = schedule["every_step_until"], schedule["per_decade"]
-    found = {0, steps, *range(min(dense, steps) + 1)}
+    chosen = {0, steps, *range(min(dense, steps) + 1)}
     if per_decade > 0:
         last = math.ceil(per_decade * math.log10(max(steps, 1)))
         logarithmic = {round(10 ** (i / per_decade)) for i in range(last + 1)}
-        found |= {step for step in logarithmic if dense < step <= steps}
-    return sorted(found)
+        chosen |= {step for step in logarithmic if dense < step <= steps}
+    return sorted(chosen)
 
 
 def upcoming(steps: Iterable[int]) -> Callable[[int], int]:
-    """Return what finds the first of some steps after a given one, which is below their last.
+    """Return a function from a step, below the last of `steps`, to the first of them after it.
 
     >>> upcoming({0, 3, 10})(3)
     10

@@ -1,29 +1,31 @@
-"""Copies of tensors, to go back to and to compare with."""
+"""Copies of tensors, to restore them or to compare with them."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from netdyn.runtime.torch_internals import copy_all
+
 __all__ = ["Copies", "same_bits"]
 
 
 class Copies:
-    """Copies of some tensors in memory that is kept."""
+    """Copies of some tensors, in memory that is allocated once."""
 
     def __init__(self, tensors: Sequence[Tensor]):
         self.tensors = [tensor.detach() for tensor in tensors]
         self.copies: list[Tensor] = []
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Copy the tensors as they are now."""
         if not self.copies:
             self.copies = [torch.empty_like(tensor) for tensor in self.tensors]
-        torch._foreach_copy_(self.copies, self.tensors)
+        copy_all(self.copies, self.tensors)
 
     def restore(self) -> None:
         """Write the copies back into the tensors."""
-        torch._foreach_copy_(self.tensors, self.copies)
+        copy_all(self.tensors, self.copies)
 
 
 def same_bits(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:

@@ -1,28 +1,19 @@
-"""CUDA graphs: the kernels of a piece of work recorded once and launched again as a whole.
+"""CUDA graphs: the kernels of some work are recorded once and then launched together.
 
-The steps of a small network are bound by launches: its kernels take a few µs each, and so does
-Python to launch one. A graph launches them all at once. They are the kernels that ran while it was
-recorded, in the same order, so a graph gives the same bits.
-
-    NETDYN_ENGINE=auto     graphs where they gain (the default)
-    NETDYN_ENGINE=plain    no graphs
-
-The variable changes no bit of a run and is part of no setting.
+Launches bound the steps of a small network: a kernel takes a few µs, and so does Python to launch
+it. A graph launches all kernels at once, those that ran while it was recorded, in the same order.
+So a graph gives the same bits.
 """
 
 import contextlib
 import gc
-import os
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
 
-from netdyn.errors import NetdynError
-
 __all__ = ["CudaGraphs", "Recorder", "recorder", "steps_of_a_graph"]
 
-ENGINES = ("auto", "plain")
 # Values of a batch in its widest layer. Above the first the kernels take longer than their
 # launches; above the second so nearly as long that one step a graph is enough.
 WORTH_A_GRAPH = 2**24
@@ -34,10 +25,10 @@ class Recorder(Protocol):
     """Records work that reads and writes tensors at fixed places, and nothing else."""
 
     def warm_up(self, work: Callable[[], None]) -> None:
-        """Do the work as it will be recorded, so that all that it needs is set up."""
+        """Do the work as it will be recorded, so that everything it needs is set up."""
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Record the work without doing it; return what does it.
+        """Record the work without doing it; return a function that does it.
 
         Raises:
             RuntimeError: the work cannot be recorded.
@@ -45,10 +36,10 @@ class Recorder(Protocol):
 
 
 class CudaGraphs:
-    """Records as CUDA graphs, on a stream and in a memory pool that they share.
+    """Records CUDA graphs, which share a stream and a memory pool.
 
-    Work that is recorded must leave nothing in the tensors that it makes: the next graph has the
-    same memory.
+    Recorded work must leave no result in the tensors that it allocates: the next graph reuses their
+    memory.
     """
 
     def __init__(self) -> None:
@@ -70,13 +61,13 @@ class CudaGraphs:
             with _no_collection(), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
                 work()
         finally:
-            torch.cuda.set_stream(stream)  # which a recording that fails would leave as it was
+            torch.cuda.set_stream(stream)  # a failed recording leaves its own stream set
         return graph.replay
 
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Collect garbage now and none within: freeing an older graph is what no recording survives."""
+    """Collect garbage now, none within: a recording fails where an older graph is freed."""
     collects = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -88,15 +79,8 @@ def _no_collection() -> Iterator[None]:
 
 
 def recorder(device: torch.device) -> Recorder | None:
-    """Return what records steps on a device, None where nothing does or the environment says so.
-
-    Raises:
-        NetdynError: NETDYN_ENGINE is neither auto nor plain.
-    """
-    engine = os.environ.get("NETDYN_ENGINE", "auto")
-    if engine not in ENGINES:
-        raise NetdynError(f"NETDYN_ENGINE={engine}: choose one of {', '.join(ENGINES)}")
-    return CudaGraphs() if device.type == "cuda" and engine == "auto" else None
+    """Return what records steps on a device, or None where nothing does."""
+    return CudaGraphs() if device.type == "cuda" else None
 
 
 def steps_of_a_graph(values: int) -> int:

@@ -1,4 +1,4 @@
-"""Activations and their derivatives in place: nothing is written but what is there already."""
+"""Activations and their derivatives, computed in place: they need no memory of their own."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.networks.layers import Gaussian
+from netdyn.runtime.torch_internals import multiply_by_relu_slope, multiply_by_tanh_slope
 
 __all__ = ["IN_PLACE", "InPlace"]
 
 
 class InPlace:
-    """An activation, here the identity, and its derivative applied to a gradient."""
+    """The identity and its derivative; base class of the other activations."""
 
     needs_field = False
 
@@ -21,7 +22,7 @@ class InPlace:
 
     @staticmethod
     def backward(g: Tensor, x: Tensor, y: Callable[[], Tensor]) -> None:
-        """Multiply g by f′(y), given x = f(y), and y where asked for."""
+        """Multiply g by f′(y), given x = f(y) and a function that returns y (`needs_field`)."""
 
 
 class ReLUInPlace(InPlace):
@@ -32,9 +33,9 @@ class ReLUInPlace(InPlace):
     @staticmethod
     def backward(g: Tensor, x: Tensor, y: Callable[[], Tensor]) -> None:
         if g.dtype is torch.bfloat16:
-            # Its bits, read as whole numbers, have its sign and its zero, and compare faster.
+            # The bits, read as integers, have the same sign and zero and compare faster.
             g, x = g.view(torch.int16), x.view(torch.int16)
-        torch.ops.aten.threshold_backward.grad_input(g, x, 0, grad_input=g)
+        multiply_by_relu_slope(g, x)
 
 
 class TanhInPlace(InPlace):
@@ -44,7 +45,7 @@ class TanhInPlace(InPlace):
 
     @staticmethod
     def backward(g: Tensor, x: Tensor, y: Callable[[], Tensor]) -> None:
-        torch.ops.aten.tanh_backward.grad_input(g, x, grad_input=g)
+        multiply_by_tanh_slope(g, x)
 
 
 class GaussianInPlace(InPlace):

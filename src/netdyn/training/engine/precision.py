@@ -12,9 +12,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from netdyn.runtime.products import capabilities, takes_onednn
+from netdyn.runtime.products import uses_onednn
+from netdyn.runtime.torch_internals import capabilities, internal
 
-__all__ = ["PRODUCTS", "logits_in_precision", "multiplies_bfloat16", "products"]
+__all__ = [
+    "PRODUCTS",
+    "autocast_logits",
+    "logits_in_precision",
+    "multiplies_bfloat16",
+    "products",
+]
 
 # What the record of a run says of its products.
 PRODUCTS = {
@@ -27,11 +34,11 @@ PRODUCTS = {
 
 def products(precision: str, device: torch.device) -> str:
     """Return how the products of a precision are made on a device, for the run's record."""
-    if precision == "float32" and device.type == "cpu" and takes_onednn():
+    if precision == "float32" and device.type == "cpu" and uses_onednn():
         return PRODUCTS["float32"]
     if precision != "bfloat16":
         return precision
-    if device.type == "cpu" and not hasattr(torch.cpu, "get_capabilities"):
+    if not _knows_instructions(device):
         return PRODUCTS["unknown"]
     return PRODUCTS["native" if multiplies_bfloat16(device) else "emulated"]
 
@@ -55,15 +62,25 @@ def logits_in_precision(model: nn.Sequential, x: Tensor, precision: str) -> Tens
         return model(x)
     if _emulated(x.device):
         return _rounded(model, x).float()
-    # Its cache of rounded weights must not outlive a recording; each weight is used once anyway.
+    return autocast_logits(model, x, precision)
+
+
+def autocast_logits(model: nn.Sequential, x: Tensor, precision: str) -> Tensor:
+    """Return what `logits_in_precision` does, with all products of bfloat16 left to autocast."""
+    if precision != "bfloat16":
+        return model(x)
+    # The cache of rounded weights must not outlive a recording; each weight is used once anyway.
     with torch.autocast(x.device.type, dtype=torch.bfloat16, cache_enabled=False):
         return model(x).float()
 
 
 def _emulated(device: torch.device) -> bool:
-    # Where PyTorch cannot tell, autocast is left to it.
-    known = device.type != "cpu" or hasattr(torch.cpu, "get_capabilities")
-    return known and not multiplies_bfloat16(device)
+    # Where the instructions are unknown, the products are left to autocast.
+    return _knows_instructions(device) and not multiplies_bfloat16(device)
+
+
+def _knows_instructions(device: torch.device) -> bool:
+    return device.type != "cpu" or internal("torch.cpu.get_capabilities") is not None
 
 
 def _has_instructions(capabilities: Mapping) -> bool:

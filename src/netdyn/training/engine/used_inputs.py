@@ -1,7 +1,7 @@
 """Training without the inputs that are 0 in every sample, such as the border of centred digits.
 
-Such an input adds nothing to a local field, and its weights have the gradient 0: the products of
-the first layer need not carry it. The first thousand samples of MNIST leave 175 of its 784 inputs
+Such an input adds nothing to a local field and its weights have the gradient 0, so the products of
+the first layer can omit it. The first thousand samples of MNIST leave 175 of its 784 inputs
 unused, all 60,000 leave 67, too few for a copy of the samples to pay.
 """
 
@@ -10,18 +10,43 @@ from torch import Tensor, nn
 
 from netdyn.networks.layers import layers, linear_of
 
-__all__ = ["UsedInputs"]
+__all__ = ["AllInputs", "UsedInputs"]
 
-# The part of all inputs that must be 0 everywhere for a copy of the samples without them to pay.
+# Share of the inputs that must be 0 everywhere before a copy of the samples without them pays.
 # Part of the bits.
 WORTH_A_COPY = 1 / 8
 
 
-class UsedInputs:
-    """A network of the inputs that some sample uses, whose other layers are those of the given one.
+class AllInputs:
+    """A network that is trained on all inputs, as it is.
 
     Attributes:
-        network: what is trained: the given network itself where nearly all inputs are used.
+        network: what is trained: the given network.
+    """
+
+    def __init__(self, model: nn.Sequential):
+        self.network = model
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return all that an optimizer updates."""
+        return [*self.network.parameters()]
+
+    def select(self, images: Tensor) -> Tensor:
+        """Return the samples (P, N_0) themselves."""
+        return images
+
+    def write(self) -> None:
+        """Do nothing: the given network is what is trained."""
+
+    def read(self) -> None:
+        """Do nothing: the given network is what is trained."""
+
+
+class UsedInputs:
+    """A network of the inputs that some sample uses; it shares all but its first layer.
+
+    Attributes:
+        network: what is trained; the given network itself where nearly all inputs are used.
     """
 
     def __init__(self, model: nn.Sequential, images: Tensor):
@@ -40,17 +65,17 @@ class UsedInputs:
 
     def _without_unused(self, model: nn.Sequential) -> nn.Sequential:
         (_, weight), (_, unused) = self._parts
-        unused.grad = torch.zeros_like(unused)  # weight decay is all that changes them
-        given = layers(model)[0].linear
-        first = linear_of(weight, given.bias)
-        return nn.Sequential(*(first if module is given else module for module in model))
+        unused.grad = torch.zeros_like(unused)  # only weight decay changes them
+        replaced = layers(model)[0].linear
+        first = linear_of(weight, replaced.bias)
+        return nn.Sequential(*(first if module is replaced else module for module in model))
 
     def parameters(self) -> list[nn.Parameter]:
-        """Return all that an optimizer updates, the weights of unused inputs at the end."""
+        """Return all that an optimizer updates, the weights of unused inputs last."""
         return [*self.network.parameters(), *(weight for _, weight in self._parts[1:])]
 
-    def of(self, images: Tensor) -> Tensor:
-        """Return the samples' used inputs, (P, N)."""
+    def select(self, images: Tensor) -> Tensor:
+        """Return the used inputs (P, N) of samples (P, N_0)."""
         return images[:, self._parts[0][0]] if self._parts else images
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ from netdyn.plan.settings import Run
 
 __all__ = ["groups", "load"]
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SUPPLEMENT = ("initial_scales", "fixed_range", "translations")
 
 

@@ -8,11 +8,11 @@ from comparing import bits
 from netdyn.networks.layers import layers
 from netdyn.networks.mlp import MLP, initialise
 from netdyn.results import runs
-from netdyn.training import train as training
+from netdyn.training import train as train_module
 from netdyn.training.engine import used_inputs
+from netdyn.training.engine.optimizers import OPTIMIZERS
+from netdyn.training.engine.steps import training_steps
 from netdyn.training.engine.used_inputs import UsedInputs
-from netdyn.training.optimizers import OPTIMIZERS
-from netdyn.training.steps import Steps
 
 DARK = [0, 1, 2, 7, 19]
 SETTINGS = {
@@ -34,11 +34,11 @@ def network(batch_norm=False):
     return model
 
 
-def taken(model, steps, settings):
-    taking = Steps(model, *samples(), settings, 3)
+def trained(model, steps, settings):
+    training = training_steps(model, *samples(), settings, 3)
     for step in range(steps):
-        taking.take(step)
-    return taking
+        training.step(step)
+    return training
 
 
 def values(model):
@@ -50,9 +50,9 @@ def values(model):
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_weights_are_those_of_training_with_all_inputs(monkeypatch, kind, batch_size, batch_norm):
     settings = {**SETTINGS, "optimizer": kind, "batch_size": batch_size}
-    fewer = taken(network(batch_norm), 30, settings).network()
+    fewer = trained(network(batch_norm), 30, settings).network()
     monkeypatch.setattr(used_inputs, "WORTH_A_COPY", 1.0)
-    whole = taken(network(batch_norm), 30, settings).network()
+    whole = trained(network(batch_norm), 30, settings).network()
     assert values(whole).sub(values(network(batch_norm))).abs().max() > 0.01  # it moved
     torch.testing.assert_close(values(fewer), values(whole), rtol=1e-9, atol=1e-10)
 
@@ -60,12 +60,14 @@ def test_weights_are_those_of_training_with_all_inputs(monkeypatch, kind, batch_
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_a_loaded_state_goes_on_with_the_same_bits(kind):
     settings = {**SETTINGS, "optimizer": kind}
-    whole = taken(network(), 12, settings)
-    state = {name: tensor.clone() for name, tensor in taken(network(), 5, settings).state().items()}
-    second = Steps(network(), *samples(), settings, 3)
+    whole = trained(network(), 12, settings)
+    state = {
+        name: tensor.clone() for name, tensor in trained(network(), 5, settings).state().items()
+    }
+    second = training_steps(network(), *samples(), settings, 3)
     second.load(state)
     for step in range(5, 12):
-        second.take(step)
+        second.step(step)
     expected = whole.state()
     assert second.state().keys() == expected.keys()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in second.state().items())
@@ -74,8 +76,8 @@ def test_a_loaded_state_goes_on_with_the_same_bits(kind):
 def test_products_carry_used_inputs_alone():
     inputs = UsedInputs(network(), samples()[0])
     assert layers(inputs.network)[0].linear.weight.shape == (12, 15)
-    assert inputs.of(samples()[0]).shape == (50, 15)
-    assert (inputs.of(samples()[0]) != 0).any(0).all()
+    assert inputs.select(samples()[0]).shape == (50, 15)
+    assert (inputs.select(samples()[0]) != 0).any(0).all()
     assert sum(p.numel() for p in inputs.parameters()) == sum(
         p.numel() for p in network().parameters()
     )
@@ -87,7 +89,7 @@ def test_a_network_with_nearly_all_or_no_inputs_in_use_is_trained_as_it_is(dark)
     model = network()
     inputs = UsedInputs(model, x)
     assert inputs.network is model
-    assert inputs.of(x) is x
+    assert inputs.select(x) is x
     inputs.write()
     assert torch.equal(values(model), values(network()))
 
@@ -95,13 +97,13 @@ def test_a_network_with_nearly_all_or_no_inputs_in_use_is_trained_as_it_is(dark)
 def test_a_negative_input_is_in_use():
     x, _ = samples()
     x[4, 7] = -0.5
-    assert UsedInputs(network(), x).of(x).shape == (50, 16)
+    assert UsedInputs(network(), x).select(x).shape == (50, 16)
 
 
 def test_bytes_are_read_as_they_are():
     x = (samples()[0] * 255).to(torch.uint8)
     assert torch.equal(
-        UsedInputs(network(), x).of(x), x[:, [i for i in range(20) if i not in DARK]]
+        UsedInputs(network(), x).select(x), x[:, [i for i in range(20) if i not in DARK]]
     )
 
 
@@ -110,7 +112,7 @@ def test_bytes_are_read_as_they_are():
 
 def train(dark_toy_data, settings, folder, **more):
     folders = folder / "run", folder / "checkpoints"
-    training.train(settings, dark_toy_data, *folders, "cpu", **more)
+    train_module.train(settings, dark_toy_data, *folders, "cpu", **more)
     return folder / "run"
 
 

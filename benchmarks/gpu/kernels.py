@@ -13,11 +13,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from gpu_rates import CLASSES, INPUTS, ITEM_BYTES, LEAST_INNER, PASS_SHARE, TILE, Gpu
+from gpu.rates import CLASSES, INPUTS, ITEM_BYTES, LEAST_INNER, PASS_SHARE, TILE, Gpu
 
 __all__ = [
     "Kernel",
     "batch_of",
+    "is_recorded",
     "least_bytes",
     "parameters",
     "seconds_of",
@@ -28,6 +29,9 @@ __all__ = [
 
 # Values that training keeps on the device as float32; more stay bytes (netdyn.training.train).
 RESIDENT_VALUES = 500_000_000
+# Values of a batch in the widest layer up to which training records CUDA graphs
+# (netdyn.training.engine.cuda_graphs).
+WORTH_A_GRAPH = 2**24
 # Tensors that one launch of a fused optimizer takes.
 TENSORS_PER_UPDATE = 30
 # Least passes over a hidden layer's values in a step, everything between products being fused:
@@ -52,6 +56,11 @@ def widths_of(settings: Mapping) -> list[int]:
 def batch_of(settings: Mapping) -> int:
     """Return the samples of a step."""
     return settings["samples"] if settings["batch_size"] == "full" else settings["batch_size"]
+
+
+def is_recorded(settings: Mapping) -> bool:
+    """Return whether training launches the kernels of a step by a CUDA graph."""
+    return batch_of(settings) * max([*settings["width"], CLASSES]) <= WORTH_A_GRAPH
 
 
 def parameters(settings: Mapping) -> int:

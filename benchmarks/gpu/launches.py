@@ -12,19 +12,19 @@ CALLS = ("cudaLaunch", "cuLaunch", "cudaGraphLaunch", "cuGraphLaunch", "cudaMemc
 
 
 def launches_per_step(
-    take: Callable[[int], object], device: torch.device, steps: int
+    advance: Callable[[int], object], device: torch.device, steps: int
 ) -> float | None:
     """Return the host's calls a step, a mean over `steps` of them; None where there is no CUDA.
 
     Args:
-        take: takes so many steps.
+        advance: makes so many steps.
     """
     if device.type != "cuda":
         return None
-    take(steps)  # what is done once, such as recording a graph
+    advance(steps)  # what is done once, such as recording a graph
     torch.cuda.synchronize()
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as found:
-        take(steps)
+        advance(steps)
         torch.cuda.synchronize()
     calls = sum(each.count for each in found.key_averages() if each.key.startswith(CALLS))
     return calls / steps or None

@@ -15,17 +15,17 @@ import torch
 from comparing import bits
 from safetensors import safe_open
 
-from netdyn.errors import NetdynError
 from netdyn.networks.mlp import MLP, initialise
 from netdyn.records import files
 from netdyn.results import runs
-from netdyn.training import pacing, steps, train
-from netdyn.training.batches import Batches
-from netdyn.training.engine import cuda_graphs
+from netdyn.training import train
+from netdyn.training.engine import cuda_graphs, pacing, steps
+from netdyn.training.engine.autograd import AutogradGradients
+from netdyn.training.engine.batches import Batches
 from netdyn.training.engine.copies import same_bits
-from netdyn.training.optimizers import OPTIMIZERS
+from netdyn.training.engine.optimizers import OPTIMIZERS
+from netdyn.training.engine.steps import TrainingSteps, training_steps
 from netdyn.training.schedules import upcoming
-from netdyn.training.steps import Steps
 
 NEVER = {"every_step_until": 0, "per_decade": 0}
 SETTINGS = {
@@ -98,16 +98,16 @@ def recording(monkeypatch):
     return begin
 
 
-@pytest.fixture(params=["blocks", "differentiated"])
+@pytest.fixture(params=["blocks", "autograd"])
 def gradients(request, monkeypatch):
     """How gradients are made: as on processors, or as on GPUs."""
-    if request.param == "differentiated":
+    if request.param == "autograd":
 
-        def on_gpu(model, settings, classes, device):
-            loss = steps._loss_function(settings, classes, device)
-            return steps._differentiated(model, settings["precision"], loss)
+        def on_gpu(self, network, classes):
+            settings = self._settings
+            return AutogradGradients(network, settings["precision"], settings["loss"], classes)
 
-        monkeypatch.setattr(steps, "_gradients", on_gpu)
+        monkeypatch.setattr(TrainingSteps, "_gradients_of", on_gpu)
 
 
 def samples(settings):
@@ -118,15 +118,15 @@ def samples(settings):
     return x, torch.randint(3, (50,), generator=stream)
 
 
-def begun(settings, batch_norm=False):
+def new_steps(settings, batch_norm=False):
     model = MLP([20, 12, 8, 3], batch_norm=batch_norm)
     model = model.double() if settings["precision"] == "float64" else model
     initialise(model, seed=2)
-    return Steps(model, *samples(settings), settings, 3)
+    return training_steps(model, *samples(settings), settings, 3)
 
 
-def state(taking):
-    return [tensor.clone() for tensor in taking.state().values()]
+def state(training):
+    return [tensor.clone() for tensor in training.state().values()]
 
 
 # Steps --------------------------------------------------------------------------------------------
@@ -140,15 +140,16 @@ def test_recorded_steps_have_the_bits_of_steps_one_by_one(
     settings = {**SETTINGS, **changed}
     if batch_norm and settings["batch_size"] == 1:
         settings["batch_size"] = 2  # the statistics of one sample are none
-    plain = begun(settings, batch_norm)
+    plain = new_steps(settings, batch_norm)
     again = recording(4)
-    many = begun(settings, batch_norm)
-    assert (plain.engine, plain.many, many.engine, many.many) == ("plain", False, "graphs", True)
+    many = new_steps(settings, batch_norm)
+    assert plain.engine in ("blocks", "autograd")
+    assert many.engine == "graphs"
     numbers, step = random.Random(5), 0
     while step < 60:
         count = numbers.choice([1, 2, 3, 4, 5, 8, 9, 15])
-        expected = torch.stack([plain.take(step + i) for i in range(count)])
-        assert same_bits([many.advance_many(step, count)], [expected])
+        expected = torch.stack([plain.step(step + i) for i in range(count)])
+        assert same_bits([many.advance(step, count)], [expected])
         assert same_bits(state(many), state(plain))
         step += count
     assert again.recorded == 2
@@ -157,10 +158,10 @@ def test_recorded_steps_have_the_bits_of_steps_one_by_one(
 
 def test_several_steps_take_one_replay_and_the_rest_one_each(recording):
     again = recording(4)
-    taking = begun(SETTINGS)
-    taking.advance_many(0, 10)
+    training = new_steps(SETTINGS)
+    training.advance(0, 10)
     before = again.replayed
-    taking.advance_many(10, 10)
+    training.advance(10, 10)
     assert again.replayed - before == 2 + 2
 
 
@@ -168,25 +169,25 @@ def test_several_steps_take_one_replay_and_the_rest_one_each(recording):
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_making_a_recording_leaves_the_state_as_it_was(recording, optimizer, batch_norm):
     recording(4)
-    taking = begun({**SETTINGS, "optimizer": optimizer}, batch_norm)
-    taking.advance_many(0, 3)
-    before = state(taking)
-    assert taking._recorded.ready(3, 9)
-    assert same_bits(state(taking), before)
+    training = new_steps({**SETTINGS, "optimizer": optimizer}, batch_norm)
+    training.advance(0, 3)
+    before = state(training)
+    assert training._recorded.prepare(3, 9)
+    assert same_bits(state(training), before)
 
 
 def test_a_loaded_state_goes_on_with_the_recordings_there_are(recording):
-    plain = begun(SETTINGS)
+    plain = new_steps(SETTINGS)
     for step in range(30):
         if step == 7:
             kept = {name: tensor.clone() for name, tensor in plain.state().items()}
-        plain.take(step)
+        plain.step(step)
     recording(4)
-    taking = begun(SETTINGS)
-    taking.advance_many(0, 21)
-    taking.load(kept)
-    taking.advance_many(7, 23)
-    assert same_bits(state(taking), state(plain))
+    training = new_steps(SETTINGS)
+    training.advance(0, 21)
+    training.load(kept)
+    training.advance(7, 23)
+    assert same_bits(state(training), state(plain))
 
 
 @pytest.mark.parametrize("size", [1, 7, 16, 25, 26, 50])
@@ -205,18 +206,18 @@ def test_orders_of_many_steps_are_those_of_each(size):
 
 @pytest.mark.parametrize("several", [1, 4, 32])
 @pytest.mark.parametrize("rate", [2.4, 3.0, 30.0, 1e20])
-def test_the_last_step_taken_is_the_first_whose_loss_is_not_finite(recording, several, rate):
+def test_the_last_step_is_the_first_whose_loss_is_not_finite(recording, several, rate):
     settings = {**SETTINGS, "optimizer": "sgd", "learning_rate": rate, "weight_decay": 0.5}
-    plain = begun(settings)
-    expected = [plain.take(0)]
+    plain = new_steps(settings)
+    expected = [plain.step(0)]
     while expected[-1].isfinite() and len(expected) < 200:
-        expected.append(plain.take(len(expected)))
+        expected.append(plain.step(len(expected)))
     assert 1 < len(expected) < 200
     recording(several)
-    taking = begun(settings)
-    losses = taking.advance_many(0, 200)
+    training = new_steps(settings)
+    losses = training.advance(0, 200)
     assert same_bits([losses], [torch.stack(expected)])
-    assert same_bits(state(taking), state(plain))
+    assert same_bits(state(training), state(plain))
 
 
 # Whole runs ---------------------------------------------------------------------------------------
@@ -225,15 +226,12 @@ def test_the_last_step_taken_is_the_first_whose_loss_is_not_finite(recording, se
 class Uneven:
     """A pace that goes by no clock."""
 
-    def __init__(self, many):
-        assert many
+    def __init__(self, bulk):
+        assert bulk
         self._counts = itertools.cycle([3, 1, 20, 7])
         self.steps = 5
 
-    def start(self):
-        pass
-
-    def stop(self, taken):
+    def update(self, count, seconds):
         self.steps = next(self._counts)
 
 
@@ -252,7 +250,7 @@ def test_runs_have_the_bits_of_runs_one_by_one_cut_where_they_may(
     )
     whole = bits(train_run(tmp_path / "whole", settings))
     again = recording(4)
-    monkeypatch.setattr(train, "Pace", Uneven)
+    monkeypatch.setattr(steps, "Pace", Uneven)
     monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
     for looks in (0, 1, 4, 2, 7):
         assert sitting(settings, looks) is False
@@ -273,7 +271,7 @@ def test_a_run_that_diverges_ends_at_the_same_step_with_the_same_bits(
     )
     one_by_one = train_run(tmp_path / "plain", settings)
     recording(4)
-    monkeypatch.setattr(train, "Pace", Uneven)
+    monkeypatch.setattr(steps, "Pace", Uneven)
     many = train_run(tmp_path / "many", settings)
     assert bits(many) == bits(one_by_one)
     assert runs.load_manifest(many)["diverged_step"] is not None
@@ -281,7 +279,7 @@ def test_a_run_that_diverges_ends_at_the_same_step_with_the_same_bits(
 
 def test_stopping_is_asked_between_replays(tmp_path, run_settings, sitting, recording, monkeypatch):
     recording(4)
-    monkeypatch.setattr(train, "Pace", Uneven)
+    monkeypatch.setattr(steps, "Pace", Uneven)
     assert sitting(run_settings(steps=1000, evaluate=NEVER, snapshots=NEVER), 3) is False
     state = tmp_path / "checkpoints" / "state.safetensors"
     with safe_open(state, framework="pt") as file:
@@ -301,37 +299,20 @@ def test_stopping_is_asked_between_replays(tmp_path, run_settings, sitting, reco
 )
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_steps_go_on_one_by_one_with_the_same_bits(recording, caplog, recorder, reason, batch_norm):
-    plain = begun(SETTINGS, batch_norm)
+    plain = new_steps(SETTINGS, batch_norm)
     recording(4, recorder())
-    many = begun(SETTINGS, batch_norm)
+    many = new_steps(SETTINGS, batch_norm)
     with caplog.at_level(logging.WARNING):
-        losses = torch.cat(
-            [many.advance_many(0, 1), many.advance_many(1, 14), many.advance_many(15, 5)]
-        )
-    assert same_bits([losses], [torch.stack([plain.take(step) for step in range(20)])])
+        losses = torch.cat([many.advance(0, 1), many.advance(1, 14), many.advance(15, 5)])
+    assert same_bits([losses], [torch.stack([plain.step(step) for step in range(20)])])
     assert same_bits(state(many), state(plain))
-    assert many.engine == "plain"
+    assert many.engine in ("blocks", "autograd")
     (message,) = caplog.messages
-    assert message == f"steps are taken one by one: they cannot be recorded ({reason})"
+    assert message == f"steps are made one by one: they cannot be recorded ({reason})"
 
 
-def test_the_record_of_a_run_says_how_its_steps_were_taken(tmp_path, run_settings, train_run):
-    run = train_run(tmp_path, run_settings())
-    assert files.read_json(run / "provenance.json")["engine"] == "plain"
-
-
-@pytest.mark.parametrize(
-    ("engine", "device"), [("auto", "cpu"), ("plain", "cpu"), ("plain", "cuda")]
-)
-def test_no_graphs_on_processors_or_where_the_environment_says_so(monkeypatch, engine, device):
-    monkeypatch.setenv("NETDYN_ENGINE", engine)
-    assert cuda_graphs.recorder(torch.device(device)) is None
-
-
-def test_an_unknown_engine_is_named(monkeypatch):
-    monkeypatch.setenv("NETDYN_ENGINE", "fast")
-    with pytest.raises(NetdynError, match="NETDYN_ENGINE=fast: choose one of auto, plain"):
-        cuda_graphs.recorder(torch.device("cpu"))
+def test_no_graphs_on_processors():
+    assert cuda_graphs.recorder(torch.device("cpu")) is None
 
 
 def test_networks_whose_kernels_take_long_have_no_graph():
@@ -344,25 +325,18 @@ def test_networks_whose_kernels_take_long_have_no_graph():
 
 
 @pytest.mark.parametrize("seconds", [1e-5, 1e-3, 0.04, 3.0])
-def test_a_look_comes_about_every_half_second(monkeypatch, seconds):
-    now = [0.0]
-    monkeypatch.setattr(pacing.time, "monotonic", lambda: now[0])
-    pace = pacing.Pace(many=True)
+def test_a_look_comes_about_every_half_second(seconds):
+    pace = pacing.Pace(bulk=True)
     for _ in range(20):
-        pace.start()
-        now[0] += pace.steps * seconds
-        pace.stop(pace.steps)
+        pace.update(pace.steps, pace.steps * seconds)
     assert pace.steps == pytest.approx(max(1, 0.5 / seconds), rel=0.1)
-    pace.start()
-    now[0] += 100.0  # something else had the machine
-    pace.stop(pace.steps)
+    pace.update(pace.steps, 100.0)  # something else had the machine
     assert pace.steps >= max(1, 0.2 / seconds)
 
 
 def test_processors_look_after_every_step():
-    pace = pacing.Pace(many=False)
-    pace.start()
-    pace.stop(1)
+    pace = pacing.Pace(bulk=False)
+    pace.update(1, 1e-4)
     assert pace.steps == 1
 
 

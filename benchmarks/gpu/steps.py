@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from gpu_cases import (
+
+from gpu.cases import (
     Case,
     Samples,
     Training,
     as_bytes,
     compared_steps,
-    engines,
     reference_errors,
 )
-from gpu_ceilings import seconds_of_calls
-from gpu_kernels import batch_of, step_flop, step_kernels
-from gpu_launches import launches_per_step
-from gpu_model import step_seconds
-from gpu_rates import Gpu
+from gpu.ceilings import seconds_of_calls
+from gpu.kernels import batch_of, step_flop, step_kernels
+from gpu.launches import launches_per_step
+from gpu.model import step_seconds
+from gpu.rates import Gpu
 
 __all__ = ["measure"]
 
@@ -29,7 +29,7 @@ REPEATS = 5
 # Steps of a repeat take about so many seconds, and are so many at most.
 REPEAT_SECONDS = 0.06
 MOST_STEPS = 2000
-# The engine's name in the model of times.
+# The engines, the one that the others are compared with first, by their names in the model.
 LAUNCHED = {"plain": "launches", "auto": "graphs"}
 
 Row = dict[str, object]
@@ -47,7 +47,7 @@ def measure(
     """Return a row per case and engine; a case that fails has the reason in its row's `failed`.
 
     Args:
-        ceilings: FLOP/s by precision (see `gpu_ceilings.ceilings`).
+        ceilings: FLOP/s by precision (see `ceilings.ceilings`).
         gpu: whose modelled times stand beside the measured ones.
         seconds: after which nothing new is begun.
         prepared: a prepared data set; random bytes without one.
@@ -112,7 +112,7 @@ class _Bench(NamedTuple):
 
     def _rows(self, case: Case, until: float) -> Iterator[Row]:
         self._check_time()
-        settings, tried = case.settings, engines()
+        settings, tried = case.settings, list(LAUNCHED)
         *given, source = self.samples.of(settings)
         count, errors = reference_errors(settings, tuple(given), self.device, tried)
         plain = None
@@ -146,14 +146,14 @@ class _Bench(NamedTuple):
         for _ in range(2):
             run = Training(settings, tuple(given), self.device, engine)
             since = time.perf_counter()
-            losses = run.take(compared)
+            losses = run.advance(compared)
             ends.append([*run.bits(), as_bytes(losses)])
             taken = (time.perf_counter() - since) / compared
         each = max(1, min(MOST_STEPS, round(REPEAT_SECONDS / taken)))
-        spent = seconds_of_calls(lambda: run.take(each), self.device, REPEATS, until)
+        spent = seconds_of_calls(lambda: run.advance(each), self.device, REPEATS, until)
         times = [seconds / each for seconds in spent]
         found = {
-            "taken_by": run.taken_by(),
+            "taken_by": run.made_by(),
             "compared_steps": compared,
             "equal_bits": _equal(*ends),
             "ms_per_step": 1000 * statistics.median(times),
@@ -182,7 +182,7 @@ class _Bench(NamedTuple):
         *given, _ = self.samples.of(case.settings)
         try:
             run = Training(case.settings, tuple(given), self.device, engine)
-            return launches_per_step(run.take, self.device, compared_steps(case.settings))
+            return launches_per_step(run.advance, self.device, compared_steps(case.settings))
         except RuntimeError:
             return None
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn.training.optimizers import OPTIMIZERS, Optimizer
+from netdyn.training.engine.optimizers import OPTIMIZERS, FusedOptimizer, TorchOptimizer
 
 THEIRS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -23,9 +23,9 @@ def gradients(dtype, step):
     return [torch.randn(p.shape, generator=stream, dtype=dtype) for p in parameters(dtype)]
 
 
-def take(optimizer, given, dtype, steps):
+def update(optimizer, updated, dtype, steps):
     for step in steps:
-        for parameter, gradient in zip(given, gradients(dtype, step), strict=True):
+        for parameter, gradient in zip(updated, gradients(dtype, step), strict=True):
             parameter.grad = gradient
         optimizer.step()
 
@@ -35,22 +35,38 @@ def take(optimizer, given, dtype, steps):
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_steps_have_the_bits_of_torch_optim(kind, weight_decay, dtype):
     mine, theirs = parameters(dtype), parameters(dtype)
-    take(Optimizer(mine, kind, 0.03, weight_decay), mine, dtype, range(20))
+    update(FusedOptimizer(mine, kind, 0.03, weight_decay), mine, dtype, range(20))
     other = THEIRS[kind](theirs, lr=0.03, weight_decay=weight_decay, fused=True)
-    take(other, theirs, dtype, range(20))
+    update(other, theirs, dtype, range(20))
     assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_a_loaded_state_goes_on_with_the_same_bits(kind):
+def test_both_optimizers_have_the_same_bits_and_states(kind, weight_decay):
+    mine, theirs = parameters(torch.float32), parameters(torch.float32)
+    direct = FusedOptimizer(mine, kind, 0.03, weight_decay)
+    wrapped = TorchOptimizer(theirs, kind, 0.03, weight_decay)
+    for step in range(20):
+        update(direct, mine, torch.float32, [step])
+        update(wrapped, theirs, torch.float32, [step])
+        assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+        states = direct.state(), wrapped.state()
+        assert states[0].keys() == states[1].keys()
+        assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize("optimizer", [FusedOptimizer, TorchOptimizer])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_loaded_state_continues_with_the_same_bits(kind, optimizer):
     whole = parameters(torch.float32)
-    take(Optimizer(whole, kind, 0.03, 0.1), whole, torch.float32, range(12))
+    update(optimizer(whole, kind, 0.03, 0.1), whole, torch.float32, range(12))
     mine = parameters(torch.float32)
-    first = Optimizer(mine, kind, 0.03, 0.1)
-    take(first, mine, torch.float32, range(5))
-    second = Optimizer(mine, kind, 0.03, 0.1)
+    first = optimizer(mine, kind, 0.03, 0.1)
+    update(first, mine, torch.float32, range(5))
+    second = optimizer(mine, kind, 0.03, 0.1)
     second.load({name: tensor.clone() for name, tensor in first.state().items()})
-    take(second, mine, torch.float32, range(5, 12))
+    update(second, mine, torch.float32, range(5, 12))
     assert all(torch.equal(a, b) for a, b in zip(mine, whole, strict=True))
 
 
@@ -59,11 +75,11 @@ def test_training_does_not_import_the_compiler():
     code = """
 import sys, torch
 from netdyn.networks.mlp import MLP
-from netdyn.training.steps import Steps
+from netdyn.training.engine.steps import training_steps
 x, y = torch.rand(30, 5), torch.randint(3, (30,))
 settings = {"optimizer": "adam", "learning_rate": 0.1, "weight_decay": 0.0, "batch_size": "full"}
 settings |= {"precision": "float32", "loss": "cross_entropy", "threads": 1, "seed": 0}
-Steps(MLP([5, 4, 3]), x, y, settings, 3).take(0)
+training_steps(MLP([5, 4, 3]), x, y, settings, 3).step(0)
 print("torch._dynamo" in sys.modules)
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,8 +1,8 @@
-"""Optimizer steps that are recorded once and then done again as a whole.
+"""Optimizer steps that are recorded once and then replayed together.
 
-A recording reads and writes fixed places: the samples, the weights and moments, the order of its
-batches, its losses. Before it is used it is compared, bit for bit, with the same steps taken one by
-one; where it cannot be made or differs, training goes on without.
+A recording reads and writes fixed tensors: the samples, the weights and moments, the order of its
+batches, its losses. Before it is used, it is compared bit for bit with the same steps made one by
+one. Where it cannot be made, or differs, training continues without it.
 """
 
 import logging
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from netdyn.training.batches import Batches
+from netdyn.training.engine.batches import Batches
 from netdyn.training.engine.copies import Copies, same_bits
 from netdyn.training.engine.cuda_graphs import Recorder
 
@@ -19,12 +19,12 @@ __all__ = ["RecordedSteps"]
 
 log = logging.getLogger(__name__)
 
-# Kernels are chosen, buffers made and workspaces fetched in the first of these.
+# In the first of these kernels are chosen, buffers allocated and workspaces fetched.
 WARM_UPS = 3
 
 
 class RecordedSteps:
-    """Takes steps by two recordings: of one step, and of several."""
+    """Makes steps by two recordings: one of a single step, one of several."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class RecordedSteps:
     ):
         """
         Args:
-            update: takes a step on inputs (batch, N_0) and labels (batch,), returns its loss ().
+            update: makes a step on inputs (batch, N_0) and labels (batch,), returns its loss ().
             batches: those of the steps.
             state: all tensors that a step changes for the next.
             recorder: what records.
@@ -46,44 +46,47 @@ class RecordedSteps:
         self._update, self._state = update, state
         self._recordings: dict[int, _Recording] = {}
 
-    def ready(self, step: int, count: int) -> bool:
-        """Make the recordings that `count` steps after `step` others need; say if all could be.
+    def prepare(self, index: int, count: int) -> bool:
+        """Make the recordings that `count` steps after `index` others need.
 
-        The state is left as it was.
+        The state is left unchanged.
+
+        Returns:
+            Whether all could be made.
         """
-        for steps in {many for _, many in self._parts(count)} - self._recordings.keys():
+        for steps in {size for _, size in self._replays(count)} - self._recordings.keys():
             before = Copies(self._state)
-            before.keep()
+            before.save()
             try:
                 recording = _Recording(self._update, self._batches, self._state, steps)
                 self._recordings[steps] = recording
-                recording.make(self._recorder, before, step)
+                recording.record(self._recorder, before, index)
             except RuntimeError as error:
                 reason = str(error).strip().split("\n")[0]
-                log.warning("steps are taken one by one: they cannot be recorded (%s)", reason)
+                log.warning("steps are made one by one: they cannot be recorded (%s)", reason)
                 self._recordings.clear()
                 return False
             finally:
                 before.restore()
         return True
 
-    def take(self, step: int, count: int) -> Tensor:
-        """Take `count` steps after `step` others, for which it is `ready`; return their losses."""
+    def replay(self, index: int, count: int) -> Tensor:
+        """Make `count` steps after `index` others, which `prepare` has prepared; return losses."""
         return torch.cat(
-            [self._recordings[many].take(step + done) for done, many in self._parts(count)]
+            [self._recordings[size].replay(index + done) for done, size in self._replays(count)]
         )
 
-    def _parts(self, count: int) -> Iterator[tuple[int, int]]:
-        """How many steps come before each replay, and how many it takes."""
-        whole = count // self._several * self._several
-        for done in range(0, whole, self._several):
+    def _replays(self, count: int) -> Iterator[tuple[int, int]]:
+        """Yield, for each replay, how many steps come before it and how many it makes."""
+        in_bulk = count // self._several * self._several
+        for done in range(0, in_bulk, self._several):
             yield done, self._several
-        for done in range(whole, count):
+        for done in range(in_bulk, count):
             yield done, 1
 
 
 class _Recording:
-    """The same number of steps again and again."""
+    """A recording of a fixed number of steps."""
 
     def __init__(
         self,
@@ -95,45 +98,44 @@ class _Recording:
         self._update, self._batches, self._state, self._steps = update, batches, state, steps
         device = batches.labels.device
         self._orders = torch.zeros(steps, batches.size, dtype=torch.int64, device=device)
-        dtype = torch.float64 if batches.settings["precision"] == "float64" else torch.float32
-        self._losses = torch.zeros(steps, dtype=dtype, device=device)
-        self._replay: Callable[[], None] | None = None
+        self._losses = torch.zeros(steps, dtype=batches.dtype, device=device)
+        self._launch: Callable[[], None] | None = None
 
-    def make(self, recorder: Recorder, before: Copies, step: int) -> None:
-        """Record the steps and compare them with those after `step` others, from `before` on.
+    def record(self, recorder: Recorder, before: Copies, index: int) -> None:
+        """Record the steps and compare them with those after `index` others, from `before` on.
 
         Raises:
             RuntimeError: they cannot be recorded, or give other bits.
         """
-        self._set_orders(step)
+        self._set_orders(index)
         written = [*self._state, self._losses]
         expected = Copies(written)
         for _ in range(WARM_UPS):
             before.restore()
             recorder.warm_up(self._work)
-        expected.keep()
+        expected.save()
         before.restore()
-        self._replay = recorder.record(self._work)
+        self._launch = recorder.record(self._work)
         before.restore()
         self._losses.zero_()
-        self._replay()
+        self._launch()
         if not same_bits(written, expected.copies):
             raise RuntimeError("a recording gives other bits")
 
-    def take(self, step: int) -> Tensor:
-        self._set_orders(step)
-        self._replay()
+    def replay(self, index: int) -> Tensor:
+        self._set_orders(index)
+        self._launch()
         return self._losses.clone()
 
-    def _set_orders(self, step: int) -> None:
+    def _set_orders(self, index: int) -> None:
         if not self._batches.full:
-            orders = self._batches.orders(step, self._steps)
-            # From pinned memory, which the processor does not wait for; PyTorch takes the memory
-            # again only after the copy.
+            orders = self._batches.orders(index, self._steps)
+            # The processor does not wait for a copy from pinned memory; PyTorch reuses the memory
+            # only after the copy.
             pinned = orders.pin_memory() if self._orders.is_cuda else orders
             self._orders.copy_(pinned, non_blocking=True)
 
     def _work(self) -> None:
-        for index, order in enumerate(self._orders):
+        for place, order in enumerate(self._orders):
             batch = self._batches.all() if self._batches.full else self._batches.of(order)
-            self._losses[index].copy_(self._update(*batch))
+            self._losses[place].copy_(self._update(*batch))

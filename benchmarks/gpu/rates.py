@@ -1,4 +1,8 @@
-"""What the model of times on a GPU assumes of the hardware and of PyTorch: its only constants."""
+"""What the model of times on a GPU assumes of the hardware and of PyTorch: its only constants.
+
+`HOST_LAUNCH`, `HOST_STEP` and `KERNEL_START` were corrected after a measurement on one H200
+(docs/speed/gpu_h200.csv); the others are estimates from before it.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,16 +16,19 @@ TEST_SAMPLES = {"digits": 500, "mnist": 10_000, "fashion_mnist": 10_000, "kmnist
 
 ITEM_BYTES = {"bfloat16": 2, "float32": 4, "float64": 8}
 
-# Seconds of the host between two launches, Python included: with automatic differentiation, and
-# where nothing is differentiated.
-HOST_LAUNCH = 10e-6
+# Seconds of the host between two launches, Python included: with automatic differentiation (10e-6
+# before the measurement), and where nothing is differentiated.
+HOST_LAUNCH = 27e-6
 HOST_LAUNCH_NO_GRAD = 6e-6
 # Seconds of the host for a training step beside its launches: the batch, starting and ending
-# automatic differentiation, the optimizer's lists.
-HOST_STEP = 100e-6
-# Seconds of the shortest kernel, its start included: launched by the host, and within a CUDA graph.
+# automatic differentiation, the optimizer's lists (100e-6 before the measurement).
+HOST_STEP = 1e-3
+# Seconds from the end of a step's kernel to the start of the next, beside the work of both: each
+# waits for the one before, within a CUDA graph too. (Before the measurement a kernel was taken to
+# last 1.6e-6 at least in a graph, and nothing to pass between two.)
+KERNEL_START = 4.7e-6
+# Seconds of the shortest kernel in measuring, its start included.
 DEVICE_LAUNCH = 2.5e-6
-GRAPH_LAUNCH = 1.6e-6
 # Seconds of the host for reading one number back from the device.
 READ_BACK = 20e-6
 

@@ -1,29 +1,27 @@
 """Runs whose steps are timed on a device: their samples, their engines, what they compute."""
 
-import contextlib
 import copy
 import functools
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from gpu_kernels import batch_of, step_flop
-from gpu_rates import CLASSES, INPUTS
 from torch import Tensor, nn
 
+from gpu.kernels import batch_of, step_flop
+from gpu.rates import CLASSES, INPUTS
 from netdyn.data import prepared as data
 from netdyn.data.prepared import Dataset
 from netdyn.networks.mlp import initialise
 from netdyn.plan.settings import Run
 from netdyn.results import runs
 from netdyn.training import train
-from netdyn.training.steps import Steps
+from netdyn.training.engine.steps import arithmetic, training_steps
 
 __all__ = ["STEPS", "Case", "Samples", "Training", "as_bytes", "cases", "compared_steps"]
-__all__ += ["engines", "reference_errors"]
+__all__ += ["reference_errors"]
 
 # Steps after which weights are compared with the reference, and bits with other bits; of small
 # steps, of so many FLOP at most, these are more, since an engine may take several of them at once.
@@ -89,11 +87,6 @@ def compared_steps(settings: Mapping) -> int:
     return MANY_STEPS if step_flop(settings) < SMALL_STEP else STEPS
 
 
-def engines() -> list[str]:
-    """Return the values of NETDYN_ENGINE that differ: plain alone without a faster engine."""
-    return ["plain", "auto"] if hasattr(Steps, "advance_many") else ["plain"]
-
-
 class Training:
     """The steps of a run on a device, by one engine, from its initial weights."""
 
@@ -105,36 +98,28 @@ class Training:
         engine: str = "plain",
     ):
         """Args: settings; images (P, N_0), bytes, and labels (P,); engine: plain or auto."""
-        self._engine, self.taken = engine, 0
+        self._arithmetic = functools.partial(arithmetic, settings["precision"], device, engine)
+        self.count = 0
         images, labels = (tensor.to(device) for tensor in samples)
         if images.numel() <= train.RESIDENT_VALUES:
-            x = data.to_unit(images)
-            images = x.double() if settings["precision"] == "float64" else x
+            images = data.unit_floats(images, runs.weight_dtype(settings))
         self.model = _initial(settings).to(device)
-        with _engine(engine):
-            self._steps = Steps(self.model, images, labels, settings, CLASSES)
+        self._steps = training_steps(self.model, images, labels, settings, CLASSES, engine)
 
-    def take(self, count: int) -> Tensor:
-        """Take so many steps; return their losses (count,), which stay on the device."""
-        end, losses = self.taken + count, []
-        with _engine(self._engine):
-            while self.taken < end:
-                losses.append(self._some(end - self.taken))
-                self.taken += len(losses[-1])
-        return torch.cat(losses)
+    def advance(self, count: int) -> Tensor:
+        """Make so many steps; return their losses (count,), which stay on the device."""
+        with self._arithmetic():
+            losses = self._steps.advance(self.count, count)
+        if not losses.isfinite().all():
+            raise RuntimeError(f"the loss of step {self.count + len(losses)} is not finite")
+        if len(losses) != count:
+            raise RuntimeError(f"advance({self.count}, {count}) made {len(losses)} steps")
+        self.count += count
+        return losses
 
-    def _some(self, most: int) -> Tensor:
-        many = None if self._engine == "plain" else getattr(self._steps, "advance_many", None)
-        if many is None:
-            return self._steps.take(self.taken).reshape(1)
-        losses = many(self.taken, most)
-        if not 1 <= len(losses) <= most:
-            raise RuntimeError(f"advance_many({self.taken}, {most}) took {len(losses)} steps")
-        return losses.clone()  # its buffer may be written again
-
-    def taken_by(self) -> str:
-        """Return how the steps so far were taken: "plain", or another engine's own word."""
-        return getattr(self._steps, "engine", "plain")
+    def made_by(self) -> str:
+        """Return what made the steps so far: "plain", or another engine's own word."""
+        return self._steps.engine
 
     def weights(self) -> Tensor:
         """Return all that is trained, as one vector of float64 on the host."""
@@ -175,19 +160,6 @@ def _drawn(
     return model
 
 
-@contextlib.contextmanager
-def _engine(name: str) -> Iterator[None]:
-    before = os.environ.get("NETDYN_ENGINE")
-    os.environ["NETDYN_ENGINE"] = name
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["NETDYN_ENGINE"]
-        else:
-            os.environ["NETDYN_ENGINE"] = before
-
-
 def reduced(settings: Mapping) -> dict:
     """Return the settings with as many samples as a float64 reference can afford."""
     batch = batch_of(settings)
@@ -222,11 +194,11 @@ def reference_errors(
     def course(precision: str, where: torch.device, engine: str = "plain") -> list[Tensor]:
         threads = torch.get_num_threads()
         run = Training({**small, "precision": precision, "threads": threads}, some, where, engine)
-        found = [run.weights()]
+        weights = [run.weights()]
         for count in (1, STEPS - 1):
-            run.take(count)
-            found.append(run.weights())
-        return found
+            run.advance(count)
+            weights.append(run.weights())
+        return weights
 
     start, *reference = course("float64", host)
     courses = {"rounding": course("float32", host)}

@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-import gpu_rates as rates
 import pandas as pd
-from gpu_kernels import Kernel, batch_of, product, seconds_of, widths_of
-from gpu_rates import Gpu
 
+from gpu import rates
+from gpu.kernels import Kernel, batch_of, product, seconds_of, widths_of
+from gpu.rates import Gpu
 from netdyn.plan.settings import Measurement
 from netdyn.training.schedules import scheduled_steps
 

@@ -1,20 +1,21 @@
 """What training at a scale costs on one GPU, from the settings alone: no torch, no GPU.
 
-A step's kernels (`gpu_kernels`) run one after the other, each at the rate of its products or of the
-memory, whichever is slower, and none faster than a launch. Launched one by one, a step also takes
-no less than the host needs for its launches; a CUDA graph takes these off the host. The roofline
-is what no order of kernels can beat: all products at the rate that a large one attains, or the
-least bytes through the memory (`least_bytes`), whichever takes longer.
+A step's kernels (`gpu.kernels`) run one after the other. Each starts a while after the one before
+and then works at the rate of its products or of the memory, whichever is slower. Launched one by
+one, a step also takes no less than the host needs for its launches; a CUDA graph takes these off
+the host, where training uses graphs. The roofline is what no order of kernels can beat: all
+products at the rate that a large one attains, or the least bytes through the memory
+(`least_bytes`), whichever takes longer.
 
-Not in it: evaluation (`gpu_measuring`), loading, checkpoints, inputs that training leaves out.
+Not in it: evaluation (`gpu.measuring`), loading, checkpoints, inputs that training omits.
 """
 
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
-from gpu_kernels import Kernel, least_bytes, seconds_of, step_flop, step_kernels
-from gpu_rates import DEVICE_LAUNCH, GRAPH_LAUNCH, HOST_LAUNCH, HOST_STEP, Gpu
 
+from gpu.kernels import Kernel, is_recorded, least_bytes, seconds_of, step_flop, step_kernels
+from gpu.rates import HOST_LAUNCH, HOST_STEP, KERNEL_START, Gpu
 from netdyn.plan.settings import Run
 
 __all__ = ["COLUMNS", "launched_seconds", "rounded_precision", "step_seconds", "training_costs"]
@@ -36,8 +37,7 @@ def rounded_precision(settings: Mapping, precision: str) -> str:
 def launched_seconds(kernels: Iterable[Kernel], gpu: Gpu, precision: str, graphs: bool) -> float:
     """Return the seconds of a training step's kernels, one after the other."""
     kernels = list(kernels)
-    shortest = GRAPH_LAUNCH if graphs else DEVICE_LAUNCH
-    device = sum(max(seconds_of(kernel, gpu, precision), shortest) for kernel in kernels)
+    device = sum(KERNEL_START + seconds_of(kernel, gpu, precision) for kernel in kernels)
     return device if graphs else max(device, HOST_STEP + HOST_LAUNCH * len(kernels))
 
 
@@ -47,7 +47,7 @@ def step_seconds(settings: Mapping, gpu: Gpu, precision: str, how: str) -> float
         products = step_flop(settings) / gpu.attained[precision]
         return max(products, least_bytes(settings, precision) / gpu.copy)
     kernels = step_kernels(settings, precision)
-    return launched_seconds(kernels, gpu, precision, graphs=how == "graphs")
+    return launched_seconds(kernels, gpu, precision, how == "graphs" and is_recorded(settings))
 
 
 def training_costs(grouped: Mapping[str, list[Run]], gpu: Gpu) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from torch import nn
 
 from netdyn.networks.layers import ACTIVATIONS
 from netdyn.networks.mlp import MLP, initialise
-from netdyn.runtime import products
+from netdyn.runtime import products, torch_internals
 from netdyn.training.engine import gradients
 from netdyn.training.engine.gradients import BlockGradients
 
@@ -77,14 +77,14 @@ def test_gradients_are_those_of_automatic_differentiation(
 def test_gradients_by_onednn_are_equal_within_rounding(
     small_blocks, monkeypatch, batch_norm, threads
 ):
-    if not products._has_onednn():
+    if not torch_internals.has_onednn_linear():
         pytest.skip("this PyTorch has no oneDNN")
     monkeypatch.setattr(products, "WORTH_ONEDNN", 1)
     model, (x, labels) = network("relu", batch_norm), batch()
     expected, other = differentiated(model, x, labels, "cross_entropy")
     found = {}
     for by_onednn in (True, False):
-        monkeypatch.setattr(products, "takes_onednn", lambda taken=by_onednn: taken)
+        monkeypatch.setattr(products, "uses_onednn", lambda taken=by_onednn: taken)
         single = copy.deepcopy(model).float()
         loss = BlockGradients(single, "cross_entropy", threads)(x.float(), labels)
         torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
