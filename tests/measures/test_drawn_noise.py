@@ -69,7 +69,7 @@ def test_nothing_is_kept_on_the_cpu(draws, make_network, samples, measure):
     drawn = sum(draws)
     shares(measure, make_network([6, 5, 3]), *samples)
     assert sum(draws) == 2 * drawn
-    assert not drawn_noise._kept
+    assert not drawn_noise._cache
 
 
 def test_no_more_is_kept_than_the_limit(gpu, monkeypatch, make_network, samples):
@@ -80,7 +80,7 @@ def test_no_more_is_kept_than_the_limit(gpu, monkeypatch, make_network, samples)
         monkeypatch.setattr(drawn_noise, "MOST_BYTES", limit)
         found = shares(sample_noise_correct, make_network([6, 5, 3]), *samples, "cuda")
         assert torch.equal(found, expected)
-        assert len(drawn_noise._kept) == blocks
+        assert len(drawn_noise._cache) == blocks
 
 
 def test_other_seeds_trials_and_shapes_are_other_noise(gpu):

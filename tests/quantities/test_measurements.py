@@ -102,15 +102,16 @@ def test_fewer_samples_are_a_stratified_subset_and_more_are_all(subject, trainin
 
 def test_modes_are_the_running_statistics_or_the_batches_own(model, training_set, subject, plain):
     x, _ = training_set
-    assert in_mode(model, x, "evaluation") is model
-    ours = logits(in_mode(model, x, "training"), x)
+    network = read(model)
+    assert in_mode(network, x, "evaluation") is network
+    ours = in_mode(network, x, "training").logits(x)
     own = runs.load_model(subject.run_folder, "last").train()(x)
     torch.testing.assert_close(ours, own.detach())
     assert not torch.allclose(ours, logits(model, x))
     assert subject.modes(["evaluation", "training"]) == ["evaluation", "training"]
     assert plain.modes(["training"]) == ["evaluation"]
     with pytest.raises(NetdynError, match="mode 'eval': choose evaluation or training"):
-        in_mode(model, x, "eval")
+        in_mode(network, x, "eval")
 
 
 def test_a_run_is_not_measured_on_another_data_set(subject, tmp_path, arrays):

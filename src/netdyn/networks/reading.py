@@ -149,7 +149,7 @@ class Network:
                 weight, bias = weight @ layer_weight, bias + weight @ layer_bias
             maps.append((weight, bias))
         dtype = self.layers[-1].linear.weight.dtype
-        return [(weight.to(dtype), bias.to(dtype)) for weight, bias in reversed(maps)]
+        return [(weight.detach().to(dtype), bias.detach().to(dtype)) for weight, bias in maps[::-1]]
 
     def batch_statistics(self, x: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor] | None]]:
         """Return the logits (P, K) in training mode and the statistics of the batch x.

@@ -1,6 +1,6 @@
 """Accuracies of groups of samples under noise, at few amplitudes near their fall through one half.
 
-They say which amplitude is missing before the size of a basin and its error can be told.
+They decide which amplitude is missing for the size of a basin and its error.
 """
 
 import math
@@ -13,7 +13,7 @@ from netdyn.measures.basins.sizes import basin_error, basin_size
 
 __all__ = ["SURE", "AccuracyCurves", "group_means"]
 
-SURE = 4.5  # standard errors: none of 200 resamples lies farther out
+SURE = 4.5  # standard errors: none of 200 resamples deviates further
 
 
 def group_means(correct: Tensor, member: Tensor, groups: int) -> Tensor:
@@ -24,7 +24,7 @@ def group_means(correct: Tensor, member: Tensor, groups: int) -> Tensor:
 
 
 class AccuracyCurves:
-    """The accuracy curves of one kind of groups, at amplitudes of each group's own."""
+    """The accuracy curves of one kind of groups; each group has its own amplitudes."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class AccuracyCurves:
         self._seed = seed
         self._width, self._scan = width.tolist(), scan
         self._places = [(member == g).nonzero().squeeze(1) for g in range(len(index))]
-        self.clean_accuracies = [clean[own].mean().item() for own in self._places]
+        self.clean_accuracies = [clean[places].mean().item() for places in self._places]
         self.trials = 0
         self.rows = torch.empty(0, len(index), dtype=torch.float64, device=member.device)  # (R, G)
         self._counts = torch.zeros(0, len(member), device=member.device)  # (R, P), of all trials
@@ -72,7 +72,7 @@ class AccuracyCurves:
         )
         self._by_trial += [[] for _ in rows]
 
-    def take(self, row: int, correct: Tensor) -> None:
+    def record(self, row: int, correct: Tensor) -> None:
         """Add one trial of one row, (P,) of bool."""
         self._counts[row] += correct
         means = group_means(correct.unsqueeze(0), self.member, len(self.index))[0]
@@ -80,21 +80,21 @@ class AccuracyCurves:
 
     def curve(self, g: int) -> tuple[list[float], Tensor, Tensor]:
         """Return the amplitudes (A,), from 0, the shares (A, P_g) and the trials' means (A, T)."""
-        own = self._places[g]
+        places = self._places[g]
         used = [r for r, a in enumerate(self.rows[:, g].tolist()) if not math.isnan(a)]
         used.sort(key=lambda r: self.rows[r, g].item())
-        # The same amplitude may have been asked for twice.
+        # The same amplitude may have been added twice.
         used = [
             r for i, r in enumerate(used) if i == 0 or self.rows[r, g] > self.rows[used[i - 1], g]
         ]
-        shares = self._counts[used][:, own].double() / self.trials
+        shares = self._counts[used][:, places].double() / self.trials
         trials = [torch.full((self.trials,), self.clean_accuracies[g], dtype=torch.float64)]
         trials += [torch.stack(self._by_trial[r])[:, g].cpu() for r in used]
         amplitudes = [0.0, *self.rows[used, g].tolist()]
-        return amplitudes, torch.cat([self.clean[own].unsqueeze(0), shares]), torch.stack(trials)
+        return amplitudes, torch.cat([self.clean[places].unsqueeze(0), shares]), torch.stack(trials)
 
     def judge(self, g: int) -> tuple[float, float, float, float | None]:
-        """Return size, error, trial error and the amplitude that is missing, if one is."""
+        """Return size, error, trial error and the missing amplitude, None if none is missing."""
         amplitudes, shares, by_trial = self.curve(g)
         curve = shares.mean(dim=1)
         size = basin_size(amplitudes, curve)
@@ -124,7 +124,7 @@ class AccuracyCurves:
             trial_error = at_size.std().item() / math.sqrt(self.trials) / slope
         bottom = 2 ** (self._scan.floor / STEPS)
         lowest = amplitudes[1]
-        # Resamples, too, must not fall below the lowest amplitude, onto the long chord from 0.
+        # Resamples, too, must not cross below the lowest amplitude, on the long chord from 0.
         uncovered = after == 1 or (after == 2 and curve[1] < LEVEL + SURE * spread)
         if uncovered and lowest > bottom and self.clean_accuracies[g] > curve[1] + 0.25 * spread:
             self._width[g] = min(2 * self._width[g], 0.35)

@@ -25,29 +25,29 @@ __all__ = ["Basins", "GroupBasins", "find_basins"]
 
 PILOT_SAMPLES = 500  # 50 of each of ten classes
 PILOT_TRIALS = 4
-SCAN_TRIALS = 2  # of single samples: what they find is verified with all trials
-FIRST_TRIALS = 4  # fewer do not tell how much the trials differ
-PILOT_STEP = 4  # of them, 19 %: the pilot leaves the rest to all samples
-OCTAVES_BELOW = 8  # smallest: below them a size is interpolated from a = 0
+SCAN_TRIALS = 2  # of single samples: their result is verified with all trials
+FIRST_TRIALS = 4  # fewer do not show how much the trials differ
+PILOT_STEP = 4  # of the steps of an octave, 19 %: all samples refine the pilot's result
+OCTAVES_BELOW = 8  # below `smallest`; at lower amplitudes a size is interpolated from a = 0
 EXTENSIONS = 16
 
 
 class GroupBasins(NamedTuple):
     """The basins of G groups of samples."""
 
-    index: Tensor  # (G,): −1 for the average, the class, or the sample's place
+    index: Tensor  # (G,): −1 for the average, the class, or the sample's position
     sizes: Tensor  # (G,), as `netdyn.measures.basins.sizes.basin_sizes`
     errors: Tensor  # (G,), as `netdyn.measures.basins.sizes.basin_error`: by resampling the samples
-    trial_errors: Tensor  # (G,): standard error by the trials' own differences; NaN for one trial
+    trial_errors: Tensor  # (G,): standard error by differences of trials; NaN for one trial
     clean_accuracies: Tensor  # (G,), without noise
-    trials: int  # that were evaluated
+    trials: int  # number that was evaluated
 
 
 class Basins(NamedTuple):
-    """Basins by kind of group, and what they cost."""
+    """Basins by kind of group, and their cost in passes."""
 
     groups: dict[str, GroupBasins]
-    passes: float  # forward passes of all samples that the evaluated ones amount to
+    passes: float  # number of evaluated samples, divided by the number of samples
 
 
 def find_basins(
@@ -67,30 +67,30 @@ def find_basins(
     """Return basin sizes with their errors, evaluating only amplitudes near the 50 % crossing.
 
     A size is the first downward crossing of one half by the accuracy over a group's samples and
-    trials; 0 if it is lower without noise; inf if it does not fall below up to `largest`. A network
-    whose outputs are NaN classifies nothing: its basins are 0.
+    trials; 0 if it is lower without noise; inf if it does not fall below one half up to
+    `largest`. A network whose outputs are NaN classifies nothing: its basins are 0.
 
-    Around the crossing of an average or a class at least three amplitudes are evaluated, more where
-    resamples leave them or where a parabola through them says that the interpolation is off by more
-    than a quarter of the error. A single sample's share of correct trials is a staircase: its step
-    through one half is bracketed to 4.4 % of the amplitude.
+    Around the crossing of an average or a class at least three amplitudes are evaluated. There are
+    more where resamples cross outside of them, or where by a parabola through them the
+    interpolation is off by more than a quarter of the error. A single sample's share of correct
+    trials is a staircase: its step through one half is bracketed to 4.4 % of the amplitude.
 
-    What may be overlooked: a dip below one half that lies between two octaves of the scan (or below
-    `smallest`), and for averages one that the pilot's 500 samples and 4 trials do not show.
+    A dip below one half may be missed if it lies between two octaves of the scan (or below
+    `smallest`), and for averages if the pilot's 500 samples and 4 trials do not show it.
 
     Args:
         model, x, y, seed, value_range, noise_return: as in
             `netdyn.measures.basins.sizes.sample_noise_correct`.
-        space: "sample" or "weight": where the noise acts.
+        space: "sample" or "weight": the space of the noise.
         trials: largest number of draws of the noise, ≥ 1.
         groups: "average" (all samples), "class" (each label), "sample" (each sample).
         error: standard error to reach, relative to the size, > 0: trials are doubled, from 4, until
-            every average or class has it or the samples' own part outweighs that of the trials ten
-            to one in variance. None takes all `trials`, as single samples always do.
+            every average or class reaches it, or until the variance by samples is ten times that by
+            trials. None means all `trials`, which single samples always use.
         smallest, largest: ends of the scan, 0 < smallest < largest, in units of the amplitude.
 
-    In sample space every sample has noise of its own and `errors` hold the trials' part too; in
-    weight space a trial's noise is common to all samples and the whole error is
+    In sample space every sample has its own noise, and `errors` include the contribution of the
+    trials. In weight space the noise of a trial is common to all samples, and the total error is
     √(errors² + trial_errors²).
 
     Raises:
@@ -106,11 +106,11 @@ def find_basins(
         return _Counted(SampleNoise(network, x, y, seed, value_range, noise_return), len(x))
 
     passes = noise_on(x, y)
-    nothing = torch.zeros(1, 1, dtype=torch.float64)
-    clean = passes.correct(0, nothing)[0].double()  # (P,)
+    no_noise = torch.zeros(1, 1, dtype=torch.float64)
+    clean = passes.correct(0, no_noise)[0].double()  # (P,)
     first, top = round(STEPS * math.log2(smallest)), math.floor(STEPS * math.log2(largest))
     scan = Scan(first, top, first - OCTAVES_BELOW * STEPS)
-    found = {}
+    basins = {}
     curves = []
     pilot = None
     for kind in groups:
@@ -129,11 +129,11 @@ def find_basins(
         curve.begin(start)
         curves.append(curve)
     if curves:
-        found = _refined(passes, curves, trials, error, space)
+        basins = _refined(passes, curves, trials, error, space)
     if "sample" in groups:
-        found["sample"] = _singles(passes, clean, trials, scan)
+        basins["sample"] = _singles(passes, clean, trials, scan)
     done = passes.done + (0 if pilot is None else pilot.done)
-    return Basins({kind: found[kind] for kind in groups}, done / len(x))
+    return Basins({kind: basins[kind] for kind in groups}, done / len(x))
 
 
 def _check(x, y, space, trials, groups, error, smallest, largest) -> None:
@@ -153,12 +153,13 @@ def _check(x, y, space, trials, groups, error, smallest, largest) -> None:
 
 
 class _Counted:
-    """Noisy passes, and how many samples have passed."""
+    """Noisy passes, with the number of samples passed so far in `done`."""
 
     def __init__(self, noise: SampleNoise | WeightNoise, samples: int):
         self._noise, self._samples, self.done = noise, samples, 0
 
     def correct(self, trial: int, amplitudes: Tensor, samples: Tensor | None = None) -> Tensor:
+        """Return the result of the noise's `correct` for these arguments, and count the samples."""
         count = self._samples if samples is None else len(samples)
         self.done += len(amplitudes) * count
         return self._noise.correct(trial, amplitudes, samples)
@@ -187,9 +188,9 @@ def _shares(
 
 def _by_trial(passes: _Counted, member: Tensor, amplitudes: Tensor, trials: int) -> Tensor:
     """Return each group's share at its amplitude (G,), trial by trial (T, G); NaN where NaN."""
-    own = amplitudes[member]  # (P,)
-    samples = (~own.isnan()).nonzero().squeeze(1)
-    rows = own[samples].unsqueeze(0)
+    by_sample = amplitudes[member]  # (P,)
+    samples = (~by_sample.isnan()).nonzero().squeeze(1)
+    rows = by_sample[samples].unsqueeze(0)
     return torch.stack(
         [
             group_means(passes.correct(trial, rows, samples), member[samples], len(amplitudes))[0]
@@ -219,13 +220,13 @@ def _pilot(
     passes: _Counted, member: Tensor, groups: int, counts: Tensor, trials: int, space: str,
     scan: Scan,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return where the crossings of the groups lie, (G,), and how far around to look, in log a.
+    """Return the amplitudes of the groups' crossings, (G,), and their uncertainties in log a, (G,).
 
-    The place is NaN for a group that starts below one half, inf for one that never falls.
+    The amplitude is NaN for a group that starts below one half, inf for one that never falls below.
     """
     shares = _shares(passes, member, groups, trials, scan)
-    everyone = torch.arange(groups, device=member.device)
-    clean = shares(torch.full_like(everyone, scan.floor), everyone)
+    all_groups = torch.arange(groups, device=member.device)
+    clean = shares(torch.full_like(all_groups, scan.floor), all_groups)
     low, high, share_low, share_high = search(shares, shares, clean, scan, PILOT_STEP)
     below, above = scan.amplitudes(low), scan.amplitudes(high)
     place = below + (share_low - LEVEL) / (share_low - share_high) * (above - below)
@@ -234,10 +235,10 @@ def _pilot(
     by_trial = _by_trial(passes, member, place, trials)  # (T, G)
     variance = 0.25 / member.bincount(minlength=groups)
     if space == "weight":
-        # One trial does not tell how far trials differ: 10 % is much.
+        # One trial does not show how much trials differ: 10 % is a cautious guess.
         variance = variance + (by_trial.var(dim=0) / trials if trials > 1 else 0.01)
     slope = (share_low - share_high) / (above / below).log()
-    # Wide enough for the pilot's own error, and for resamples of all samples.
+    # Wide enough for the error of the pilot, and for resamples of all samples.
     width = torch.maximum(4 * variance.sqrt(), SURE * (0.25 / counts).sqrt()) / slope
     width = width.nan_to_num(0.4).clamp(0.01, 0.4)
     place[high > scan.top] = math.inf
@@ -247,42 +248,42 @@ def _pilot(
 def _refined(
     passes: _Counted, curves: list[AccuracyCurves], trials: int, error: float | None, space: str
 ) -> dict[str, GroupBasins]:
-    """Evaluate all samples, add the amplitudes that are missing, then trials until it is enough."""
+    """Evaluate all samples, add missing amplitudes, then trials until the error is reached."""
     now = trials if error is None else min(trials, FIRST_TRIALS)
     _evaluate(passes, [(curve, range(len(curve.rows))) for curve in curves], range(now))
     while True:
         for curve in curves:
             curve.trials = now
         judged = {curve.kind: _settled(passes, curve, now) for curve in curves}
-        if now == trials or all(_is_enough(basins, error, space) for basins in judged.values()):
+        if now == trials or all(_is_settled(basins, error, space) for basins in judged.values()):
             return judged
         then = min(2 * now, trials)
         _evaluate(passes, [(curve, range(len(curve.rows))) for curve in curves], range(now, then))
         now = then
 
 
-def _evaluate(passes: _Counted, wanted: list[tuple[AccuracyCurves, range]], trials: range) -> None:
-    """Evaluate the rows in these trials, all of them under one drawing of the noise."""
-    rows = torch.cat([c.rows[r.start : r.stop, c.member] for c, r in wanted])  # (R, P)
+def _evaluate(passes: _Counted, parts: list[tuple[AccuracyCurves, range]], trials: range) -> None:
+    """Evaluate the rows of each curve in these trials; all rows share the noise of a trial."""
+    rows = torch.cat([c.rows[r.start : r.stop, c.member] for c, r in parts])  # (R, P)
     if rows.numel() == 0:
         return
     samples = (~rows.isnan()).any(dim=0).nonzero().squeeze(1)
-    everyone = None if len(samples) == rows.shape[1] else samples
-    some = rows if everyone is None else rows[:, samples]
+    chosen = None if len(samples) == rows.shape[1] else samples
+    amplitudes = rows if chosen is None else rows[:, samples]
     for trial in trials:
         correct = torch.zeros_like(rows, dtype=torch.bool)
-        correct[:, samples] = passes.correct(trial, some, everyone)
+        correct[:, samples] = passes.correct(trial, amplitudes, chosen)
         places = iter(correct)
-        for curve, own in wanted:
-            for row in own:
-                curve.take(row, next(places))
+        for curve, curve_rows in parts:
+            for row in curve_rows:
+                curve.record(row, next(places))
 
 
 def _settled(passes: _Counted, curves: AccuracyCurves, trials: int) -> GroupBasins:
     groups = range(len(curves.index))
     judged = [curves.judge(g) for g in groups]
     for _ in range(EXTENSIONS):
-        missing = [math.nan if found[3] is None else found[3] for found in judged]
+        missing = [math.nan if amplitude is None else amplitude for *_, amplitude in judged]
         changed = [g for g in groups if not math.isnan(missing[g])]
         if not changed:
             break
@@ -292,17 +293,17 @@ def _settled(passes: _Counted, curves: AccuracyCurves, trials: int) -> GroupBasi
         for g in changed:
             judged[g] = curves.judge(g)
     sizes, errors, trial_errors, _ = torch.tensor(
-        [[math.nan if value is None else value for value in found] for found in judged],
+        [[math.nan if value is None else value for value in values] for values in judged],
         dtype=torch.float64,
     ).T
     clean = torch.tensor(curves.clean_accuracies, dtype=torch.float64)
     return GroupBasins(curves.index, sizes, errors, trial_errors, clean, trials)
 
 
-def _is_enough(basins: GroupBasins, error: float | None, space: str) -> bool:
-    own, by_trial = basins.errors, basins.trial_errors
-    whole = own.hypot(by_trial) if space == "weight" else own
-    reached = whole <= error * basins.sizes
-    dominated = by_trial.square() <= 0.1 * own.square()
-    hopeless = ~basins.sizes.isfinite() | ~own.isfinite()
+def _is_settled(basins: GroupBasins, error: float | None, space: str) -> bool:
+    by_sample, by_trial = basins.errors, basins.trial_errors
+    total = by_sample.hypot(by_trial) if space == "weight" else by_sample
+    reached = total <= error * basins.sizes
+    dominated = by_trial.square() <= 0.1 * by_sample.square()
+    hopeless = ~basins.sizes.isfinite() | ~by_sample.isfinite()
     return bool((reached | dominated | hopeless).all())

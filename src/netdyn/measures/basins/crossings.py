@@ -1,6 +1,7 @@
-"""Where functions of the amplitude first fall below one half: a search for many of them at once.
+"""Search for the amplitudes at which functions first fall below one half, for many at once.
 
-On a logarithmic grid, upward by octaves, then by halving the octave in which each has fallen.
+The search runs upwards on a logarithmic grid by octaves, then halves the octave in which each
+function has fallen.
 """
 
 import math
@@ -24,17 +25,20 @@ class Scan(NamedTuple):
     floor: int
 
     def amplitudes(self, exponents: Tensor) -> Tensor:
+        """Return the amplitudes of these exponents, in float64."""
         a = torch.exp2(exponents.double() / STEPS)
         return torch.where(exponents <= self.floor, 0.0, a)
 
     def positions(self) -> list[int]:
+        """Return the exponents of the scan, an octave apart, the last one `top`."""
         return [*range(self.first, self.top, STEPS), self.top]
 
 
 class Bracket(NamedTuple):
-    """Neighbouring exponents and the shares there, (G,) each; high is beyond `top` where none is.
+    """Neighbouring exponents around each crossing and the shares there, (G,) each.
 
-    Groups that are below one half without noise are left at −1.
+    `high` is beyond the scan's `top` where there is no crossing. Groups that are below one half
+    without noise have the exponents −1.
     """
 
     low: Tensor
@@ -53,8 +57,8 @@ def search(
     """Bracket each group's first downward crossing to `step` exponents.
 
     Args:
-        coarse, fine: functions of exponents and of the groups they are for, (n,) each, that return
-            the shares there (n,); coarse only chooses the octave, fine decides.
+        coarse, fine: functions of exponents and of their groups, (n,) each, that return the shares
+            there, (n,). `coarse` chooses the octave, `fine` decides.
         clean: shares without noise, (G,).
     """
     low, high = torch.full_like(clean, -1, dtype=torch.long), torch.full_like(clean, -1).long()
@@ -73,7 +77,7 @@ def search(
     going = searched
     while len(going):
         wide = high[going] - low[going] > step
-        # Both ends are evaluated by `fine` in the end: the scan may have been wrong.
+        # Both ends are finally evaluated by `fine`: the scan may have been wrong.
         check_high = ~wide & share_high[going].isnan()
         probe = torch.where(
             wide, (low[going] + high[going]) // 2, torch.where(check_high, high[going], low[going])

@@ -1,7 +1,8 @@
-"""Noise that is drawn on the CPU, and kept on the GPU that it is used on.
+"""Noise that is drawn on the CPU and cached on the GPU that uses it.
 
-A sweep's networks see the same noise. Drawing and copying it costs more than a GPU needs for all
-else, so there it is kept, the latest used up to a limit. On the CPU nothing is: memory is scarce.
+The networks of a sweep use the same noise. On a GPU, drawing and copying it takes longer than all
+other work, so the most recently used noise is cached up to a limit. On the CPU nothing is cached:
+memory is scarce.
 """
 
 from collections import OrderedDict
@@ -12,37 +13,37 @@ from torch import Tensor
 
 __all__ = ["drawn_noise", "forget_noise"]
 
-MOST_BYTES = 8 * 2**30  # kept by this process
+MOST_BYTES = 8 * 2**30  # cached by this process
 
-_kept: OrderedDict[tuple, Tensor] = OrderedDict()  # the latest used at the end
+_cache: OrderedDict[tuple, Tensor] = OrderedDict()  # the most recently used noise at the end
 
 
 def drawn_noise(key: Hashable, device: torch.device, draw: Callable[[], Tensor]) -> Tensor:
-    """Return what `draw` returns, on the device; it must not be written to.
+    """Return what `draw` returns, on the device; which must not be modified.
 
     Args:
-        key: all that the noise depends on: its stream and its shape.
+        key: everything that the noise depends on: its stream and its shape.
         device: where it is used.
         draw: returns the noise on the CPU.
     """
     if device.type == "cpu":
         return draw()
     place = device, key
-    if place in _kept:
-        _kept.move_to_end(place)
-        return _kept[place]
+    if place in _cache:
+        _cache.move_to_end(place)
+        return _cache[place]
     noise = draw().to(device)
-    while _kept and _bytes() + noise.nbytes > MOST_BYTES:
-        _kept.popitem(last=False)
+    while _cache and _bytes() + noise.nbytes > MOST_BYTES:
+        _cache.popitem(last=False)
     if noise.nbytes <= MOST_BYTES:
-        _kept[place] = noise
+        _cache[place] = noise
     return noise
 
 
 def forget_noise() -> None:
-    """Let go of all noise that is kept."""
-    _kept.clear()
+    """Empty the cache of noise."""
+    _cache.clear()
 
 
 def _bytes() -> int:
-    return sum(noise.nbytes for noise in _kept.values())
+    return sum(noise.nbytes for noise in _cache.values())

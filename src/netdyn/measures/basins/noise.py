@@ -1,4 +1,4 @@
-"""Noise on samples, and the ways in which noisy samples return to the data's range."""
+"""Noise on samples, and the ways in which noisy samples are returned to the range of the data."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ def _clip(x: Tensor, noise: Tensor) -> Tensor:
 def _own_range(x: Tensor, noise: Tensor) -> Tensor:
     noisy = x + noise
     low, high = noisy.aminmax(dim=1, keepdim=True)  # (P, 1) each
-    # A constant sample has no range to map: it stays as it is.
+    # A constant sample has no range to map: it is left unchanged.
     return torch.where(high > low, (noisy - low) / (high - low), noisy)
 
 
@@ -42,14 +42,14 @@ def noisy_samples(
 
     Args:
         x: samples, (P, N_0), whose values span `value_range`.
-        noise: what is added to (x − low)/(high − low), (P, N_0).
+        noise: added to (x − low)/(high − low), (P, N_0).
         value_range: (low, high), the range of the data.
         noise_return: "affine" maps [0, 1] back to the range; "clip" clips to [0, 1] first; "range"
-            maps each noisy sample's own smallest and largest value to low and high.
+            maps the smallest and largest value of each noisy sample to low and high.
 
     Raises:
-        NetdynError: for an unknown `noise_return`, an empty range, or a "clip" that would already
-            change samples without noise.
+        NetdynError: for an unknown `noise_return`, an empty range, or a "clip" that would
+            change samples even without noise.
     """
     low, high = checked_return(noise_return, value_range)
     if noise_return == "clip" and len(x) and not (low <= x.min() and x.max() <= high):

@@ -22,11 +22,11 @@ from netdyn.runtime.random_streams import generator
 
 __all__ = ["SampleNoise", "WeightNoise"]
 
-# Noise is drawn for this many samples at a time, each block from a stream of its own, so that a
-# sample's noise depends on its place alone. Part of the definition: another value is other noise.
+# Noise is drawn for this many samples at a time, each block from its own stream, so that a sample's
+# noise depends only on its position. It belongs to the definition: another value is other noise.
 SAMPLES_PER_STREAM = 1000
-# Samples that pass at a time, in whole blocks: on CPUs their activations stay in the cache, on GPUs
-# they are many enough for a kernel's launch not to matter.
+# Samples of a pass, in complete blocks: few enough on CPUs for their activations to stay in the
+# cache, many enough on GPUs for the launch of a kernel not to matter.
 SAMPLES_PER_PASS = 1000
 SAMPLES_PER_PASS_ON_GPU = 10_000
 
@@ -38,7 +38,7 @@ def _check_samples(network: Network, x: Tensor, y: Tensor) -> None:
     if y.shape != x.shape[:1] or y.is_floating_point():
         raise NetdynError(
             f"labels of shape {tuple(y.shape)}, {y.dtype}, for {len(x)} samples: give "
-            "one label per sample, a whole number"
+            "one label per sample, an integer"
         )
     if len(y) and not 0 <= int(y.min()) <= int(y.max()) < network.classes:
         raise NetdynError(
@@ -94,13 +94,13 @@ class SampleNoise:
 
         Args:
             trial: number of the trial, from 0.
-            amplitudes: a ≥ 0, (A, 1) the same for all samples, or (A, S) for each its own; where
-                NaN, the sample is not right.
-            samples: places in x of the S samples, ascending, (S,); None is all of them.
+            amplitudes: a ≥ 0, (A, 1) the same for all samples, or (A, S) for each its own; at NaN
+                a sample counts as wrong.
+            samples: positions in x of the S samples, ascending, (S,); None means all.
         """
         count = len(self._x) if samples is None else len(samples)
         amplitudes = amplitudes.to(self._x.device).expand(-1, count)
-        found = torch.zeros(amplitudes.shape, dtype=torch.bool, device=self._x.device)
+        correct = torch.zeros(amplitudes.shape, dtype=torch.bool, device=self._x.device)
         first = self._folded[0]
         starts = range(0, len(self._x), _samples_per_pass(self._x.device))
         for start, part in zip(starts, self._parts(starts, samples), strict=True):
@@ -116,8 +116,8 @@ class SampleNoise:
                 # W(x + aε) = Wx + a·Wε: the widest product serves all amplitudes.
                 z = linear(clean, first.weight, first.bias)  # (S_b, N_1)
                 dz = (self._high - self._low) * linear(noise, first.weight)
-            for row, own in zip(found, amplitudes, strict=True):
-                a = own[part].unsqueeze(1).to(clean)  # (S_b, 1)
+            for row, a_row in zip(correct, amplitudes, strict=True):
+                a = a_row[part].unsqueeze(1).to(clean)  # (S_b, 1)
                 if self._return == "affine":
                     h = torch.addcmul(z, a, dz)
                 else:
@@ -125,10 +125,10 @@ class SampleNoise:
                     noisy = noisy_samples(clean, a * noise, span, self._return)
                     h = linear(noisy, first.weight, first.bias)
                 row[part] = _is_correct(self._folded, h, y)
-        return found
+        return correct
 
     def _parts(self, starts: range, samples: Tensor | None) -> list[slice]:
-        """Return where, among the samples, those of the passes from `starts` on lie."""
+        """Return which of the samples belong to each pass, whose first positions are `starts`."""
         if samples is None:
             ends = [min(start, len(self._x)) for start in [*starts, len(self._x)]]
         else:
@@ -181,29 +181,29 @@ class WeightNoise:
         Args: as in `SampleNoise.correct`; samples of one amplitude pass together.
         """
         places = torch.arange(len(self._y), device=self._y.device) if samples is None else samples
-        found = torch.zeros(len(amplitudes), len(places), dtype=torch.bool, device=self._y.device)
+        correct = torch.zeros(len(amplitudes), len(places), dtype=torch.bool, device=self._y.device)
         noise = self._noise(trial)
         # (W + aε)x = Wx + a·εx: the widest product serves all amplitudes.
         inputs = self._inputs if samples is None else self._inputs[places]
         dz = linear(inputs, noise[0])  # (S, N_1)
-        everyone = torch.arange(len(places), device=self._y.device)
-        # Read from the CPU: a GPU would be waited for at every amplitude.
-        for row, own in zip(found, amplitudes.cpu(), strict=True):
-            for amplitude in own[~own.isnan()].unique().tolist():
+        all_samples = torch.arange(len(places), device=self._y.device)
+        # Read on the CPU: reading from a GPU would wait for it at every amplitude.
+        for row, a_row in zip(correct, amplitudes.cpu(), strict=True):
+            for amplitude in a_row[~a_row.isnan()].unique().tolist():
                 for noisy, clean, layer_noise in zip(
                     self._noisy[1:], self._folded[1:], noise[1:], strict=True
                 ):
                     torch.add(clean.weight, layer_noise, alpha=amplitude, out=noisy.weight)
-                alike = everyone
-                if len(own) > 1:
-                    alike = (own == amplitude).nonzero().squeeze(1).to(everyone.device)
-                for part in alike.split(_samples_per_pass(everyone.device)):
+                chosen = all_samples
+                if len(a_row) > 1:
+                    chosen = (a_row == amplitude).nonzero().squeeze(1).to(all_samples.device)
+                for part in chosen.split(_samples_per_pass(all_samples.device)):
                     h = torch.add(self._z[places[part]], dz[part], alpha=amplitude)
                     row[part] = _is_correct(self._noisy, h, self._y[places[part]])
-        return found
+        return correct
 
     def _noise(self, trial: int) -> list[Tensor]:
-        """Return std(W)·ε of each layer, scaled as batch norm scales W itself."""
+        """Return std(W)·ε of each layer, scaled as batch norm scales W."""
         noise = []
         for l, (layer, deviation) in enumerate(zip(self._folded, self._deviations, strict=True), 1):
             drawn = self._layer(trial, l, layer.weight).to(layer.weight)

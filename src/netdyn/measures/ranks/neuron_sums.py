@@ -1,8 +1,8 @@
-"""What one thread of `ranks.rank_sums` does: rank sums of some neurons, one behind the other.
+"""Rank sums of some neurons, one after another: the work of one thread of `ranks.rank_sums`.
 
-Each neuron's positions are cut into segments, at the inner edges of the bins. How many samples of
-every class lie in every segment, and the sum of their distances to its start, say all but what
-tied samples change.
+The positions of each neuron are cut into segments, at the inner edges of the bins. The rank sums
+follow from the number of samples of every class in every segment and the sum of their distances to
+its start; tied samples are corrected afterwards.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ ONE, LONGEST = 2.0**33, 2**17
 
 
 class SumsOfNeurons(NamedTuple):
-    """None where they are not asked for."""
+    """Rank sums of C neurons; None where they were not requested."""
 
     # (C, E, K): distribution functions at the edges, minus those of the flat density.
     excess: np.ndarray | None
@@ -28,7 +28,7 @@ class SumsOfNeurons(NamedTuple):
 
 
 class NeuronSums:
-    """Makes the sums of up to so many neurons at a time; threads may share one."""
+    """Computes the sums of a limited number of neurons at a time; threads may share an instance."""
 
     def __init__(
         self, labels: np.ndarray, counts: np.ndarray, neurons: int, bins: int, centres: bool
@@ -37,19 +37,19 @@ class NeuronSums:
         Args:
             labels: (P,), in 0 … K−1.
             counts: samples of every class, (K,).
-            neurons: the most that are given at a time.
-            bins: number of bins of [0, 1]; 0 asks for no distribution functions.
-            centres: whether sums of tied blocks' centres are asked for.
+            neurons: largest number of neurons at a time.
+            bins: number of bins of [0, 1]; 0 for no distribution functions.
+            centres: whether sums of the centres of tied blocks are computed.
         """
         self.samples, self.classes = len(labels), len(counts)
         self.bins, self.centres = bins, centres
         self.labels = labels.astype(np.int32)
         self.share = np.maximum(counts, 1).astype(np.float64)
-        whole = np.arange(1, bins, dtype=np.int64) * self.samples
-        self.place = whole / max(bins, 1)  # (E,), inner edges, in samples
-        self.cell = whole // max(bins, 1)  # (E,), the sample whose cell holds the edge
+        edges = np.arange(1, bins, dtype=np.int64) * self.samples  # times bins/P
+        self.place = edges / max(bins, 1)  # (E,), inner edges, in samples
+        self.cell = edges // max(bins, 1)  # (E,), the sample whose cell holds the edge
         cuts = np.concatenate([self.cell, np.arange(0, self.samples, LONGEST)])
-        cuts.sort()  # no count changes between cuts that fall together
+        cuts.sort()  # equal cuts make an empty segment, which changes no count
         self.cuts = cuts  # (S,), where segments begin
         self.at_edge = np.searchsorted(cuts, self.cell)  # (E,)
         of_one = np.repeat(np.arange(len(cuts)), np.diff(cuts, append=self.samples))  # (P,)
@@ -78,7 +78,7 @@ class NeuronSums:
         size = len(ranked.labels)
         group = (self.group[:size] + ranked.labels).astype(np.int64)
         sums = torch.zeros(shape, dtype=torch.float64)
-        # numpy's bincount would keep the other threads waiting.
+        # numpy's bincount would block the other threads.
         sums.view(-1).scatter_add_(0, torch.from_numpy(group), self.weight[:size])
         return sums.numpy()
 
@@ -128,12 +128,12 @@ class NeuronSums:
         """Return how many of every class lie in each stretch of positions, (stretches, K)."""
         stretch = np.repeat(self.classes * np.arange(len(start)), end - start)
         group = stretch + labels[_between(start, end)]
-        found = np.bincount(group, minlength=len(start) * self.classes)
-        return found.reshape(-1, self.classes)
+        counts = np.bincount(group, minlength=len(start) * self.classes)
+        return counts.reshape(-1, self.classes)
 
 
 def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return all positions from start to before end, one stretch behind the other."""
+    """Return all positions from start to before end, one stretch after another."""
     length = end - start
-    behind = np.cumsum(length)
-    return np.arange(length.sum()) + np.repeat(end - behind, length)
+    stop = np.cumsum(length)
+    return np.arange(length.sum()) + np.repeat(end - stop, length)

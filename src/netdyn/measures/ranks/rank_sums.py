@@ -1,6 +1,7 @@
-"""Sums over the ranks of the samples, from which `ranks.rpd` makes RPDs and their gradients.
+"""Sums over the ranks of the samples, from which `ranks.rpd` computes RPDs and their gradients.
 
-By numpy and threads on CPUs, where it sorts many times faster than torch; by torch elsewhere.
+On CPUs they are computed by numpy, which sorts many times faster than torch, in several threads;
+on other devices by torch.
 """
 
 from collections.abc import Iterator
@@ -16,20 +17,21 @@ from netdyn.runtime.side_by_side import one_thread_each, workers
 
 __all__ = ["RankSums", "sums_by_numpy", "sums_by_torch"]
 
-# Local fields, transposed, that a thread holds at a time; neurons are read from the rows of the
-# input in whole cache lines, samples in runs short enough for these lines to stay cached.
+# Number of transposed local fields that a thread holds at a time. Neurons are read from the rows of
+# the input in complete cache lines, samples in runs short enough for these lines to stay cached.
 FIELDS_AT_A_TIME = 2**22
 # On a GPU, where a field takes up to some hundred bytes: 4 GB at a time.
 FIELDS_AT_A_TIME_ON_GPU = 2**25
 NEURONS_AT_A_TIME = 64
 SAMPLES_AT_A_TIME = 512
 PADDING = 1
-# Numbers sorted at a time: what fits the cache of a core, and is long beside calls from Python.
+# Numbers sorted at a time: few enough for the cache of a core, and so many that the cost of calls
+# from Python is small.
 SORTED_AT_A_TIME = 2**18
 
 
 class RankSums(NamedTuple):
-    """Sums of float64; None where they are not asked for. Ranks run from the smallest field up.
+    """Sums in float64; None where they were not requested. Ranks ascend from the smallest field.
 
     ascending, descending: (K, bins − 1), by neurons of negative and of positive sign: sums over
         neurons of the distribution function of the class's ranks at the inner edges of the bins,
@@ -47,15 +49,16 @@ def sums_by_numpy(
 ) -> RankSums:
     """Return the rank sums of local fields on the CPU, by `torch.get_num_threads()` threads.
 
-    Their number changes nothing: sums over neurons are taken in an order fixed by the shapes.
+    The number of threads does not change the result: sums over neurons are computed in an order
+    that the shapes determine.
 
     Args:
         fields: (P, N).
         labels: (P,), in 0 … K−1.
         counts: samples of every class, (K,).
         signs: (K, N).
-        bins: number of bins of [0, 1]; 0 asks for no distribution functions.
-        centres: whether twice_centres are asked for.
+        bins: number of bins of [0, 1]; 0 for no distribution functions.
+        centres: whether twice_centres are computed.
 
     Raises:
         NetdynError: for NaN among the fields.
@@ -66,7 +69,7 @@ def sums_by_numpy(
     rows = max(1, SORTED_AT_A_TIME // max(samples, 2 * bins * classes))
     width = min(max(neurons // 16, 16), max(NEURONS_AT_A_TIME, rows))
     width = max(1, min(width, FIELDS_AT_A_TIME // samples))
-    rows = min(rows, width, neurons, 2**16)  # told apart by 16 bits
+    rows = min(rows, width, neurons, 2**16)  # a row is numbered by 16 bits
     sums = NeuronSums(labels.numpy(), counts.numpy(), rows, bins, centres)
 
     def of_neurons(first: int) -> tuple[np.ndarray, np.ndarray]:
@@ -75,13 +78,13 @@ def sums_by_numpy(
         twice = np.empty((classes, len(chunk)))
         for row in range(0, len(chunk), rows):
             some = slice(row, row + rows)
-            found = sums(chunk[some])
-            if found.excess is not None:
+            part = sums(chunk[some])
+            if part.excess is not None:
                 chosen = sign[:, first : first + width][:, some]  # (K, C)
                 for side, weight in zip(excess, (chosen < 0, chosen > 0), strict=True):
-                    side += np.einsum("kc,cek->ke", weight.astype(np.float64), found.excess)
-            if found.twice_centres is not None:
-                twice[:, some] = found.twice_centres.T
+                    side += np.einsum("kc,cek->ke", weight.astype(np.float64), part.excess)
+            if part.twice_centres is not None:
+                twice[:, some] = part.twice_centres.T
         return excess, twice
 
     firsts = range(0, neurons, width)
@@ -103,13 +106,13 @@ def _transposed(fields: Tensor) -> np.ndarray:
     array = fields.numpy()  # (P, C)
     neurons = array.shape[1]
     out = np.empty(array.shape[::-1], array.dtype)
-    # Columns of a power of two of bytes apart would share a few lines of the cache.
+    # Columns at a distance of a power of two of bytes would share a few cache lines.
     padded = np.empty((SAMPLES_AT_A_TIME, neurons + PADDING), array.dtype)
     for first in range(0, len(array), SAMPLES_AT_A_TIME):
         part = array[first : first + SAMPLES_AT_A_TIME]
-        here = padded[: len(part), :neurons]
-        here[...] = part
-        out[:, first : first + len(part)] = here.T
+        buffer = padded[: len(part), :neurons]
+        buffer[...] = part
+        out[:, first : first + len(part)] = buffer.T
     return out
 
 
@@ -149,7 +152,7 @@ def sums_by_torch(
         if centres:
             opens = torch.ones_like(ordered, dtype=torch.bool)
             opens[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-            start = opens.flatten().nonzero().squeeze(1)  # (blocks,), rows one behind the other
+            start = opens.flatten().nonzero().squeeze(1)  # (blocks,), rows one after another
             end = torch.cat([start[1:], start.new_tensor([rows * samples])])
             twice = (start + end).repeat_interleave(
                 end - start, output_size=rows * samples

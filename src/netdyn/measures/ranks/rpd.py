@@ -2,12 +2,12 @@
 
 For class k and neuron i of hidden layer l the P samples are ordered by h_i(μ)·sign(M_l[k, i]), from
 largest to smallest, M_l the L-map (Eq. 4). A sample occupies the cell [rank/P, (rank + 1)/P] of
-[0, 1]; tied samples share the cell of their whole block; each is spread evenly over its cell. The
+[0, 1]; tied samples share the cell of their block; each is spread evenly over its cell. The
 RPD is the density of the class-k samples on [0, 1]. It is 1 everywhere where the neuron does not
 order the class, and falls with r where the class's samples rank high (the OPT mode).
 
-A negative sign turns the order round and nothing else, so one sort of a neuron's local fields
-serves all classes and both signs, and RPD and gradient alike.
+A negative sign only reverses the order, so one sort of a neuron's local fields serves all classes
+and both signs, for the RPD and for its gradient.
 """
 
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class RankStatistics(NamedTuple):
 def rank_statistics(
     fields: Tensor, labels: Tensor, signs: Tensor, bins: int = 100
 ) -> RankStatistics:
-    """Return class RPDs and gradients from one sort per neuron: cheaper than one by one.
+    """Return class RPDs and RPD gradients from one sort per neuron, faster than separate calls.
 
     Args:
         fields: local fields h^(l), (P, N).
@@ -111,7 +111,8 @@ def rpd_gradient(fields: Tensor, labels: Tensor, signs: Tensor) -> Tensor:
 def _class_counts(fields: Tensor, labels: Tensor, signs: Tensor) -> Tensor:
     if fields.ndim != 2 or 0 in fields.shape:
         raise NetdynError(
-            f"local fields of shape {tuple(fields.shape)}: give (samples, neurons), one at least"
+            f"local fields of shape {tuple(fields.shape)}: give (samples, neurons), at least one "
+            "of each"
         )
     samples, neurons = fields.shape
     if labels.shape != (samples,) or labels.is_floating_point():
@@ -149,7 +150,7 @@ def _rank_sums(
 
 
 def _density(sums: RankSums, fields: Tensor, counts: Tensor) -> Tensor:
-    # A negative sign of the L-map turns the distribution function round, in r and in sign.
+    # A negative sign of the L-map reverses the distribution function, in r and in sign.
     ascending, descending = (
         torch.nn.functional.pad(side, (1, 1)) for side in (sums.ascending, sums.descending)
     )  # (K, bins + 1)
