@@ -263,7 +263,7 @@ def test_failed_download_says_what_to_do(tmp_path, files, downloads, error, reas
     refused(
         "mnist",
         root,
-        rf"^data_root .*root is not there, and MNIST cannot be downloaded .*\(.*{reason}.*\); "
+        rf"^data_root .*root does not exist, and MNIST cannot be downloaded .*\(.*{reason}.*\); "
         r"put train-images-idx3-ubyte.* into .*root/MNIST/raw, or set data_root",
     )
 
@@ -275,7 +275,7 @@ def halfway(root):
 
 def test_a_failed_download_leaves_no_empty_folder(tmp_path, files, downloads):
     downloads(halfway)
-    refused("mnist", tmp_path / "new" / "root", "new/root is not there, and MNIST cannot be ")
+    refused("mnist", tmp_path / "new" / "root", "new/root does not exist, and MNIST cannot be ")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "root").mkdir()
     refused("mnist", tmp_path / "root", "root has none of MNIST's files, and MNIST cannot be ")
@@ -292,7 +292,7 @@ def test_the_files_that_are_missing_are_named_first_and_alone(tmp_path, files, d
     refused(
         "mnist",
         root,
-        rf"^{folder} lacks t10k-labels-idx1-ubyte of MNIST, and MNIST cannot be .*\(.*no route.*\)"
+        rf"^{folder} has no t10k-labels-idx1-ubyte of MNIST, and MNIST cannot be .*\(.*no route.*\)"
         rf"; put t10k-labels-idx1-ubyte \(with .gz or without\) into {folder}, or set data_root",
     )
     assert len([path for path in root.rglob("*") if path.is_file()]) == 3
@@ -308,12 +308,12 @@ def test_missing_torchvision_says_what_to_do(tmp_path, files, monkeypatch):
 
 def test_without_download_the_missing_file_is_named(tmp_path, files, downloads):
     root = tmp_path / "root"
-    refused("mnist", root, "root is not there; put train-images", download=False)
+    refused("mnist", root, "root does not exist; put train-images", download=False)
     root.mkdir()
     refused("mnist", root, "root has none of MNIST's files; put train-images", download=False)
     put(root, files["mnist"])
     (root / "t10k-labels-idx1-ubyte").unlink()
-    refused("mnist", root, "lacks t10k-labels-idx1-ubyte of MNIST; put", download=False)
+    refused("mnist", root, "has no t10k-labels-idx1-ubyte of MNIST; put", download=False)
 
 
 def test_unknown_data_set_is_refused(tmp_path):

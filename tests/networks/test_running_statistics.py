@@ -180,5 +180,5 @@ def test_a_run_that_kept_no_first_step_is_named(tmp_path, run_settings, train_ru
     settings = run_settings(steps=4, snapshots={"every_step_until": 0, "per_decade": 0})
     run = train_run(tmp_path, settings)
     assert 1 not in runs.load_manifest(run)["steps"]
-    with pytest.raises(NetdynError, match="kept no step 1"):
+    with pytest.raises(NetdynError, match="no snapshot of step 1"):
         first_batch_statistics.measure(Subject.open(run, toy_data, "cpu"), {"steps": "all"})

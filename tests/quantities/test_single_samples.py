@@ -415,7 +415,7 @@ def test_a_network_that_classifies_nothing_right_has_no_fragile_sample(subject, 
     monkeypatch.setattr(
         fragile_sample, "single_basins", lambda *_: (torch.zeros(2), *wrong_samples(subject))
     )
-    with pytest.raises(NetdynError, match="classifies none of 2 samples right"):
+    with pytest.raises(NetdynError, match="classifies none of 2 samples correctly"):
         fragile_sample.measure(subject, FRAGILE)
 
 

@@ -1,10 +1,10 @@
-"""Importing torchvision's data sets next to a CPU build of PyTorch.
+"""Importing the data sets of torchvision with a CPU build of PyTorch.
 
-torchvision's wheel on PyPI (seen with 0.28.0) is built for the CUDA build of PyTorch. Next to the
-CPU build its compiled part does not load, and `import torchvision` stops with "operator
-torchvision::nms does not exist": its Python part wants to add to operators that nobody declared.
-The data sets use none of them, so declaring their schemas is enough. This is done only where the
-plain import fails in just that way.
+torchvision's wheel on PyPI (observed with 0.28.0) is built for the CUDA build of PyTorch. With the
+CPU build its compiled part does not load, and `import torchvision` fails with "operator
+torchvision::nms does not exist": its Python part extends operators that are not declared. The data
+sets use none of them, so declaring their schemas is enough. This is done only where the plain
+import fails with this error.
 """
 
 from types import ModuleType
@@ -19,7 +19,11 @@ _declared = []  # the declarations last only as long as their Library object
 
 
 def torchvision_datasets() -> ModuleType:
-    """Return the module torchvision.datasets. Raises ImportError if torchvision is missing."""
+    """Return the module torchvision.datasets.
+
+    Raises:
+        ImportError: torchvision is missing.
+    """
     try:
         import torchvision.datasets
     except RuntimeError as error:

@@ -1,6 +1,6 @@
-"""Where data comes from: IDX files or scikit-learn's digits in, one prepared file out.
+"""Preparing a data set: IDX files or scikit-learn's digits become one prepared file.
 
-`prepare` looks for the four IDX files of a data set under a folder, has torchvision download them
+`prepare` searches a folder for the four IDX files of a data set, lets torchvision download them
 where they are missing, checks them and writes the prepared file that `netdyn.data.prepared` loads.
 """
 
@@ -26,14 +26,14 @@ __all__ = ["DATASETS", "Source", "prepare"]
 
 
 class Source(NamedTuple):
-    """What is known of a data set before reading it.
+    """The source of a data set, and the digests of its files.
 
     Attributes:
         title: its name in messages.
         torchvision_class: the class of torchvision.datasets that downloads it; None: no download.
-        sha256: digests of the four uncompressed IDX files, by name; empty where none is known.
-        gz_md5: MD5 of the four .gz files, by name without .gz, as torchvision knows them; used
-            where there is no `sha256`.
+        sha256: digests of the four uncompressed IDX files, by name; empty where unknown.
+        gz_md5: MD5 of the four .gz files, by name without .gz, as in torchvision; used where
+            there is no `sha256`.
     """
 
     title: str
@@ -100,24 +100,24 @@ def prepare(name: str, data_root: Path | str, output: Path | str, download: bool
 
     Args:
         name: a key of DATASETS.
-        data_root: folder in which the four IDX files are looked for, gzipped or not: first where
-            torchvision puts them (`MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`), then in the
+        data_root: folder that is searched for the four IDX files, gzipped or not: first where
+            torchvision stores them (`MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`), then in the
             folder itself. Not used for "digits", which come with scikit-learn.
-        output: the file to write; nothing is left there if something goes wrong.
-        download: let torchvision fetch files that are missing, into `data_root`.
+        output: the file to write; after an error it does not exist.
+        download: whether torchvision downloads missing files into `data_root`.
 
-    How content is checked: MNIST by SHA-256 of the uncompressed files. For Fashion-MNIST and
-    KMNIST no such digest is known here: a .gz must have the MD5 that torchvision knows; an
-    uncompressed file is checked for its structure only (magic number, dimensions, labels 0 … 9)
-    and for not being MNIST's, whose files have the same names. The digest of what was read goes
-    into the prepared file in all cases.
+    The content of MNIST is checked by the SHA-256 of the uncompressed files. For Fashion-MNIST and
+    KMNIST no such digest is known: a .gz must have the MD5 that torchvision holds; an uncompressed
+    file is checked only for its structure (magic number, dimensions, labels 0 … 9) and for not
+    being MNIST's, whose files have the same names. The prepared file always holds the digest of the
+    content that was read.
 
     "digits": 1,797 images of 8 × 8 in 0 … 16, split stratified into 1,297 training and 500 test
-    samples, brought to 28 × 28 bilinearly and to bytes by round(255·x/16).
+    samples, upsampled to 28 × 28 bilinearly and rounded to bytes by round(255·x/16).
 
     Raises:
-        NetdynError: unknown name; files missing and not downloadable; a file damaged or of
-            another data set; `output` not writable.
+        NetdynError: the name is unknown, files are missing and cannot be downloaded, a file is
+            damaged or of another data set, or `output` cannot be written.
     """
     if name not in DATASETS:
         raise NetdynError(f"dataset {name!r} is unknown; choose one of {', '.join(DATASETS)}")
@@ -136,30 +136,30 @@ def _idx(source: Source, data_root: Path, download: bool) -> dict[str, np.ndarra
         _download(source, data_root)
     folder = _fullest(source, data_root)
     if _missing(folder):
-        lack, mend = _lack(source, data_root)
-        raise NetdynError(f"{lack}; {mend}")
+        problem, hint = _missing_message(source, data_root)
+        raise NetdynError(f"{problem}; {hint}")
     return {array: _read(source, folder, file) for file, (_, array) in FILES.items()}
 
 
 def _fullest(source: Source, data_root: Path) -> Path:
-    """Return the folder with most of the files: where torchvision puts them, or the root."""
+    """Return the folder with most of the files: that of torchvision, or the root."""
     folders = (data_root / str(source.torchvision_class) / "raw", data_root)
     return min(folders, key=lambda folder: len(_missing(folder)))
 
 
-def _lack(source: Source, data_root: Path) -> tuple[str, str]:
-    """Say what is not there, folder or files, and where which files are to be put."""
+def _missing_message(source: Source, data_root: Path) -> tuple[str, str]:
+    """Return which folder or files are missing, and where which files must be stored."""
     folder = _fullest(source, data_root)
     missing = _missing(folder)
     files = ", ".join(missing)
     if not os.path.exists(data_root):
-        lack = f"data_root {data_root} is not there"
+        problem = f"data_root {data_root} does not exist"
     elif len(missing) == len(FILES):
-        lack = f"data_root {data_root} has none of {source.title}'s files"
+        problem = f"data_root {data_root} has none of {source.title}'s files"
     else:
-        lack = f"{folder} lacks {files} of {source.title}"
-    there = f"put {files} (with .gz or without) into {folder}"
-    return lack, f"{there}, or set data_root to a folder that has all four"
+        problem = f"{folder} has no {files} of {source.title}"
+    hint = f"put {files} (with .gz or without) into {folder}"
+    return problem, f"{hint}, or set data_root to a folder that has all four"
 
 
 def _missing(folder: Path) -> list[str]:
@@ -167,71 +167,71 @@ def _missing(folder: Path) -> list[str]:
 
 
 def _candidates(folder: Path, file: str) -> list[Path]:
-    # .gz first: it carries a checksum of its own, and torchvision knows its MD5. Unlike
-    # Path.is_file, os.path.isfile takes a folder that may not be entered for one without files.
+    # .gz first: it contains a checksum, and torchvision holds its MD5. Unlike Path.is_file,
+    # os.path.isfile treats a folder without permission as one without files.
     return [path for path in (folder / f"{file}.gz", folder / file) if os.path.isfile(path)]
 
 
 def _download(source: Source, data_root: Path) -> None:
-    """Let torchvision fetch the files; where that fails no empty folder is left behind."""
+    """Let torchvision download the files; after a failure remove the empty folders it created."""
     folder = data_root / str(source.torchvision_class) / "raw"
-    made = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
+    created = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
     try:
-        known = getattr(torchvision_datasets(), str(source.torchvision_class))
-        # Not constructed: that would go on to read the files, or in their place, unpickling them,
-        # those that versions of long ago left in the folder.
-        fetched = known.__new__(known)
-        fetched.root = data_root
-        fetched.download()
+        dataset_class = getattr(torchvision_datasets(), str(source.torchvision_class))
+        # Without the constructor, which would read the files, or unpickle those that old versions
+        # of torchvision left in the folder.
+        dataset = dataset_class.__new__(dataset_class)
+        dataset.root = data_root
+        dataset.download()
     except ImportError as error:
-        lack, mend = _lack(source, data_root)
+        problem, hint = _missing_message(source, data_root)
         raise NetdynError(
-            f"{lack}, and torchvision, which would download {source.title}, is not installed: "
-            f"install it, or {mend}"
+            f"{problem}, and torchvision, which would download {source.title}, is not installed: "
+            f"install it, or {hint}"
         ) from error
     except (RuntimeError, OSError, http.client.HTTPException) as error:
-        for path in made:
+        for path in created:
             with contextlib.suppress(OSError):
                 path.rmdir()
         reason = (str(error).strip() or repr(error)).splitlines()[-1]
-        lack, mend = _lack(source, data_root)
+        problem, hint = _missing_message(source, data_root)
         raise NetdynError(
-            f"{lack}, and {source.title} cannot be downloaded into it ({reason}); {mend}"
+            f"{problem}, and {source.title} cannot be downloaded into it ({reason}); {hint}"
         ) from error
 
 
 def _read(source: Source, folder: Path, file: str) -> np.ndarray:
     """Return the checked content of an IDX file: images (P, 784) or labels (P,), uint8."""
     path = _candidates(folder, file)[0]
-    again = "delete it and fetch it again"
+    hint = "delete it and download it again"
     try:
         raw = path.read_bytes()
         content = _unzipped(raw, file) if path.suffix == ".gz" else raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise NetdynError(f"{path}: truncated or damaged ({error}); {again}") from error
+        raise NetdynError(f"{path}: truncated or damaged ({error}); {hint}") from error
     except OSError as error:
         raise NetdynError(f"{path}: cannot be read ({error.strerror or error})") from error
-    found = hashlib.sha256(content).hexdigest()
-    if source.sha256 and found != source.sha256[file]:
+    sha256 = hashlib.sha256(content).hexdigest()
+    if source.sha256 and sha256 != source.sha256[file]:
         raise NetdynError(
-            f"{path}: not {source.title}'s file: SHA-256 of its content is {found[:12]}…, "
-            f"expected {source.sha256[file][:12]}…; {again}"
+            f"{path}: not {source.title}'s file: SHA-256 of its content is {sha256[:12]}…, "
+            f"expected {source.sha256[file][:12]}…; {hint}"
         )
     if source.gz_md5:
-        _refuse_other(source, path, file, raw, found)
+        _refuse_other(source, path, file, raw, sha256)
     return _parse(path, file, content)
 
 
 def _unzipped(raw: bytes, file: str) -> bytes:
-    """Return the content of a .gz, cut off where it is longer than the file can be."""
+    """Return the content of a .gz, truncated just beyond the largest valid length."""
     samples, _ = FILES[file]
     longest = 16 + samples * SIDE * SIDE
     with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
         return stream.read(longest + 1)
 
 
-def _refuse_other(source: Source, path: Path, file: str, raw: bytes, found: str) -> None:
-    if found == DATASETS["mnist"].sha256[file]:
+def _refuse_other(source: Source, path: Path, file: str, raw: bytes, sha256: str) -> None:
+    if sha256 == DATASETS["mnist"].sha256[file]:
         raise NetdynError(
             f"{path}: is MNIST's file, not {source.title}'s; put {source.title}'s four files into "
             f"its folder {source.torchvision_class}/raw, or set data_root to a folder that has "
@@ -241,8 +241,8 @@ def _refuse_other(source: Source, path: Path, file: str, raw: bytes, found: str)
     if path.suffix == ".gz" and md5 != source.gz_md5[file]:
         raise NetdynError(
             f"{path}: not {source.title}'s file: its MD5 is {md5[:12]}…, expected "
-            f"{source.gz_md5[file][:12]}… (SHA-256 of its content: {found[:12]}…); "
-            "delete it and fetch it again"
+            f"{source.gz_md5[file][:12]}… (SHA-256 of its content: {sha256[:12]}…); "
+            "delete it and download it again"
         )
 
 
@@ -250,15 +250,15 @@ def _parse(path: Path, file: str, content: bytes) -> np.ndarray:
     samples, _ = FILES[file]
     shape = (samples, SIDE, SIDE) if "images" in file else (samples,)
     # The magic number of IDX: two zeros, 8 for unsigned bytes, the number of dimensions.
-    wanted = bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
-    header = content[: len(wanted)]
-    if header != wanted or len(content) != len(wanted) + math.prod(shape):
+    expected = bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
+    header = content[: len(expected)]
+    if header != expected or len(content) != len(expected) + math.prod(shape):
         raise NetdynError(
             f"{path}: not an IDX file of {' × '.join(map(str, shape))} bytes (header "
-            f"{header.hex()}, expected {wanted.hex()}; {len(content)} bytes, expected "
-            f"{len(wanted) + math.prod(shape)}); delete it and fetch it again"
+            f"{header.hex()}, expected {expected.hex()}; {len(content)} bytes, expected "
+            f"{len(expected) + math.prod(shape)}); delete it and download it again"
         )
-    array = np.frombuffer(content, np.uint8, offset=len(wanted)).reshape(samples, -1)
+    array = np.frombuffer(content, np.uint8, offset=len(expected)).reshape(samples, -1)
     if len(shape) > 1:
         return array  # (P, 784)
     if array.max() >= CLASSES:
@@ -277,7 +277,7 @@ def _digits() -> dict[str, np.ndarray]:
         mode="bilinear",
         align_corners=False,
     ).flatten(1)  # (1797, 784)
-    # 8 → 28 makes every value a multiple of 1/196. Rounding to it first keeps the ties at 127.5,
+    # 8 → 28 makes every value a multiple of 1/196. Rounding to these first makes the ties at 127.5,
     # and with them the bytes, the same on every machine.
     steps = (upsampled * 196).round()
     pixels = (steps * 255 / (16 * 196)).round().to(torch.uint8).numpy()

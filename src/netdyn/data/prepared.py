@@ -2,7 +2,7 @@
 
 A prepared file is a safetensors file with `train_images` (P, N_0), `train_labels` (P,),
 `test_images` and `test_labels`, all uint8, and the metadata `dataset`, `classes` and `sha256`.
-`netdyn.data.datasets` makes one; here it is written, loaded, cut into subsets and translated.
+`netdyn.data.datasets` prepares one; this module writes it, loads it and selects subsets.
 """
 
 import functools
@@ -62,14 +62,14 @@ def load(path: Path | str) -> Dataset:
     """
     path = Path(path)
     if not path.is_file():
-        metadata(path)  # names what is wrong
+        metadata(path)  # raises with the reason
     stamp = path.stat()
     return _loaded(path.absolute(), stamp.st_mtime_ns, stamp.st_size)
 
 
 @functools.lru_cache(maxsize=2)
 def _loaded(path: Path, _changed: int, _size: int) -> Dataset:
-    # Once per process and state of the file: a process that trains many runs checks it once.
+    # Cached by the state of the file: a process that trains many runs checks it once.
     described, arrays = open_arrays(path)
     train_images, train_labels, test_images, test_labels = arrays
     return Dataset(
@@ -83,10 +83,13 @@ def _loaded(path: Path, _changed: int, _size: int) -> Dataset:
 
 
 def metadata(path: Path | str) -> dict[str, str]:
-    """Return what the prepared file `path` says of itself: `dataset`, `classes`, `sha256`, ….
+    """Return the metadata of the prepared file `path`: `dataset`, `classes`, `sha256`, ….
 
-    `sha256` is the digest of the bytes of the four arrays, one after the other (see `write`).
-    The content is not read. Raises NetdynError for a file that cannot be read.
+    `sha256` is the digest of the bytes of the four arrays, one after another (see `write`).
+    The content is not read.
+
+    Raises:
+        NetdynError: the file cannot be read.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -102,7 +105,8 @@ def metadata(path: Path | str) -> dict[str, str]:
 def open_arrays(path: Path) -> tuple[dict[str, str], list[Tensor]]:
     """Return the metadata and the four arrays, as bytes, of a prepared file, its content checked.
 
-    Raises NetdynError as `load` does.
+    Raises:
+        NetdynError: as `load` does.
     """
     described = metadata(path)
     try:
@@ -129,26 +133,26 @@ def write(
     chunks: Iterable[np.ndarray],
     described: dict[str, str],
 ) -> None:
-    """Write a prepared file, streaming, so that no more than a chunk is held in memory.
+    """Write a prepared file as a stream: only one chunk is held in memory at a time.
 
     Args:
-        output: the file; its folder is made. It appears whole or not at all.
+        output: the file; its folder is created. The file appears complete or not at all.
         shapes: shape of each of `train_images`, `train_labels`, `test_images`, `test_labels`.
-        chunks: uint8 arrays that hold the four, one after the other in this order, in C order;
-            a chunk's own shape does not matter.
+        chunks: uint8 arrays that hold the four, one after another in this order, in C order;
+            the shape of a chunk does not matter.
         described: metadata, at least `dataset` and `classes`; `sha256`, the digest of all
             chunks, is added.
 
-    Equal content gives equal bytes: the header is written here with sorted keys, because
-    safetensors' own writer keeps metadata in no fixed order and wants whole arrays.
+    Equal content gives equal bytes: the header is written by this module with sorted keys, because
+    the writer of safetensors has no fixed order of metadata and needs complete arrays.
 
     Raises:
         NetdynError: the file cannot be written.
-        ValueError: the chunks do not hold what `shapes` say.
+        ValueError: the size of the chunks does not match `shapes`.
     """
     try:
         with atomic_write(Path(output)) as part, part.open("wb") as file:
-            # The digest is known last but stands first: its place is held by zeros until then.
+            # The digest is known last but stored first: zeros reserve its place until then.
             start = file.write(_header(shapes, described | {"sha256": "0" * 64}))
             digest = hashlib.sha256()
             for chunk in chunks:
@@ -171,7 +175,7 @@ def _header(shapes: dict[str, tuple[int, ...]], described: dict[str, str]) -> by
         entries[name] = {"dtype": "U8", "shape": list(shapes[name]), "data_offsets": [start, end]}
         start = end
     text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the format wants the data aligned
+    text += b" " * (-len(text) % 8)  # the format aligns the data
     return struct.pack("<Q", len(text)) + text
 
 
@@ -189,34 +193,38 @@ def subset(labels: Tensor, n: int, seed: int) -> Tensor:
     """Return the indices (n,) of a stratified subset of the samples with `labels` (P,), ascending.
 
     Class k gets n·n_k/P samples, rounded by largest remainder (ties to the smaller label), drawn
-    without replacement from its own random stream: as n grows, each class only gains samples.
+    without replacement from its own random stream: a larger n only adds samples to each class.
 
     Raises:
         NetdynError: n is larger than P or smaller than the number of classes.
     """
-    known = labels.cpu()
-    classes, counts = torch.unique(known, return_counts=True)
-    total = len(known)
+    labels_on_cpu = labels.cpu()
+    classes, counts = torch.unique(labels_on_cpu, return_counts=True)
+    total = len(labels_on_cpu)
     if not len(classes) <= n <= total:
         raise NetdynError(
             f"a subset of {n} samples: must be at least {len(classes)} (one per class) and at "
-            f"most {total} (the samples there are)"
+            f"most {total} (all samples)"
         )
-    exact = [n * count for count in counts.tolist()]  # shares times P, in whole numbers
+    exact = [n * count for count in counts.tolist()]  # shares times P, as integers
     shares = [product // total for product in exact]
     by_remainder = sorted(range(len(exact)), key=lambda k: -(exact[k] % total))
     for k in by_remainder[: n - sum(shares)]:
         shares[k] += 1
     chosen = []
     for label, count, share in zip(classes.tolist(), counts.tolist(), shares, strict=True):
-        members = (known == label).nonzero().squeeze(1)  # (n_k,)
+        members = (labels_on_cpu == label).nonzero().squeeze(1)  # (n_k,)
         order = torch.randperm(count, generator=generator(seed, "subset", label))
         chosen.append(members[order[:share]])
     return torch.cat(chosen).sort().values.to(labels.device)
 
 
 def check_name(loaded: Dataset, settings: RunSettings, path: Path | str) -> None:
-    """Raise NetdynError where a prepared file is not of the data set that a run is set to."""
+    """Check that a prepared file is of the data set of a run's settings.
+
+    Raises:
+        NetdynError: it is of another data set.
+    """
     expected = settings["dataset"] + "_translated17" * settings["translated"]
     if loaded.name != expected:
         raise NetdynError(f"{path} holds {loaded.name!r}, but the run is set to {expected!r}")

@@ -1,4 +1,4 @@
-"""The 17 times larger set of Sec. IV.B: every training image shifted by one and two pixels."""
+"""The 17 times larger data set of Sec. IV.B: training images shifted by one and two pixels."""
 
 import math
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ TRANSLATIONS = (
 
 
 def translate(images: Tensor, down: int, right: int) -> Tensor:
-    """Return square images (…, N_0) moved by whole pixels, zeros coming in at the edges.
+    """Return square images (…, N_0) moved by an integer number of pixels, with zeros at the edges.
 
     Args:
         images: any type, rows of N_0 = side² pixels.
@@ -37,15 +37,15 @@ def translate(images: Tensor, down: int, right: int) -> Tensor:
 
 
 def _overlap(side: int, step: int) -> tuple[slice, slice]:
-    kept = max(side - abs(step), 0)
+    overlap = max(side - abs(step), 0)
     forward, backward = max(step, 0), max(-step, 0)
-    return slice(forward, forward + kept), slice(backward, backward + kept)
+    return slice(forward, forward + overlap), slice(backward, backward + overlap)
 
 
 def translated17(images: Tensor) -> Iterator[Tensor]:
     """Yield the 17 translations of images (P, N_0) in the order of TRANSLATIONS, originals first.
 
-    One at a time, of the images' own type, so that a million images are never held at once.
+    One translation is held at a time, in the type of the images.
     """
     for down, right in TRANSLATIONS:
         yield translate(images, down, right)
@@ -54,8 +54,8 @@ def translated17(images: Tensor) -> Iterator[Tensor]:
 def write_translated(source: Path | str, output: Path | str) -> None:
     """Write the 17× translated set of the prepared file `source` as the prepared file `output`.
 
-    Training sample μ under translation t is sample t·P + μ of 17·P; the test samples are carried
-    over unchanged. The name gains "_translated17". Bytes throughout, one translation at a time.
+    Training sample μ under translation t is sample t·P + μ of 17·P; the test samples are copied
+    unchanged. "_translated17" is appended to the name. One translation is held at a time, as bytes.
 
     Raises:
         NetdynError: `source` cannot be read or `output` cannot be written.

@@ -29,6 +29,7 @@ class Gaussian(nn.Module):
     """The non-monotonic activation f(h) = exp(−h²): a single neuron of it is in the NPT mode."""
 
     def forward(self, h: Tensor) -> Tensor:
+        """Return f(h), of the shape of h."""
         return torch.exp(-h.square())
 
 

@@ -1,5 +1,5 @@
-"""Quantities that the workflow measures: a module each, found by the quantity's name.
+"""Quantities that the workflow measures: one module each, named by the quantity.
 
-In comes a run with its data (or, for toy neurons, settings alone).
-Out comes from each module's `measure` one tidy table; a change of one leaves the others.
+Input: a run with its data (or, for toy neurons, settings alone).
+Output: one tidy table, by the `measure` of the module; changing one affects no other table.
 """

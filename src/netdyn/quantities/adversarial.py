@@ -1,4 +1,4 @@
-"""Single samples' basins beside the smallest perturbations that flip them (Fig. 5b)."""
+"""Basins of single samples and the smallest perturbations that flip the samples (Fig. 5b)."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,8 @@ from netdyn.quantities.subject import Subject
 __all__ = ["measure"]
 
 # DeepFool as published, and with its steps shortened: pairs of longest step (L2 norm) and number of
-# steps. The published steps overshoot on deep networks; the shortest ones do not arrive everywhere.
+# steps. The published steps overshoot on deep networks; the shortest ones do not reach every
+# boundary.
 STEPS = ((math.inf, 50), (1.0, 100), (0.1, 200))
 
 
@@ -25,12 +26,12 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         settings: steps, samples, amplitudes, trials, noise_return.
 
     Returns:
-        One row per training sample that is classified right: step, sample (its place among the
-        measured), digit, prediction, basin (amplitude at which half of the trials are no longer
-        classified as the sample's label; inf if that never happens), flip_distance (L2 norm of
-        DeepFool's perturbation, inputs in [0, 1], overshoot included; empty where it found none
-        that flips), flip_class (the class predicted then), least_flip_distance (of DeepFool's and
-        of its variants with shortened steps the smallest: closer to the smallest there is).
+        One row per training sample that is classified correctly: step, sample (its position among
+        the measured ones), digit, prediction, basin (amplitude at which half of the trials are no
+        longer classified as the sample's label; inf if that never happens), flip_distance (L2 norm
+        of DeepFool's perturbation, inputs in [0, 1], overshoot included; empty where none
+        flips), flip_class (the class predicted then), least_flip_distance (the smallest distance of
+        DeepFool and of its variants with shortened steps: closer to the smallest possible one).
     """
     tables = []
     for step, network in subject.each_network(settings["steps"]):
@@ -52,7 +53,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
                 "least_flip_distance": reduce(torch.fmin, [f.distance for f in flips]).tolist(),
             }
         )
-        found = table["flip_distance"].notna()
-        table["flip_class"] = table["flip_class"].astype("Int64").where(found)
+        flipped = table["flip_distance"].notna()
+        table["flip_class"] = table["flip_class"].astype("Int64").where(flipped)
         tables.append(table[table["prediction"] == table["digit"]])
     return pd.concat(tables, ignore_index=True)

@@ -1,4 +1,4 @@
-"""What the views of single samples' cones share: the samples, their noise and their projection."""
+"""The cones of single samples, for their views: the samples, their noise and their projection."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ class MeasuredCones(NamedTuple):
 
 
 def projection_of(name: str, images: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return the map from samples (P, N_0) to their coordinates (P, D), float64 on the processor.
+    """Return the map from samples (P, N_0) to their coordinates (P, D), float64 on the CPU.
 
     "half_sums" has two, "pca" the three principal components of `images`.
 
@@ -47,7 +47,7 @@ def projection_of(name: str, images: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def noise_amplitudes(settings: Mapping) -> list[float]:
-    """Return the settings' amplitudes above 0: without noise a cone is its apex."""
+    """Return the amplitudes of the settings above 0: without noise a cone is only its apex."""
     return [a for a in amplitude_grid(settings["amplitudes"]) if a > 0]
 
 
@@ -59,17 +59,17 @@ def single_sample_cones(
 ) -> Iterator[MeasuredCones]:
     """Yield the cones of the chosen samples, per chosen step and return of the noise.
 
-    The samples are, per digit, the first `samples_per_class` training samples, in an order drawn by
-    the run's seed, that the network classifies right and that lie within the data's region: outside
-    there is no effective basin. Where `shift` is not 0, each is followed by its copy moved down and
-    right by so many pixels, which must lie within that region too. Their noise is drawn by the
-    run's seed and depends on a sample's place among them: all views of the same samples see the
-    same.
+    The samples of a digit are the first `samples_per_class` training samples, in an order drawn by
+    the run's seed, that the network classifies correctly and that lie within the region of the
+    data: outside of it there is no effective basin. Where `shift` is not 0, each is followed by its
+    copy moved down and right by so many pixels, which must lie within that region too. The noise is
+    drawn by the run's seed and depends on a sample's position among them: all views of the same
+    samples use the same noise.
 
     Args:
-        settings: steps, digits, samples_per_class, shift, amplitudes, trials, percentile (where the
-            data's region ends).
-        project: the map to coordinates, as `projection_of` gives it.
+        settings: steps, digits, samples_per_class, shift, amplitudes, trials, percentile (the
+            boundary of the region of the data).
+        project: the map to coordinates, as `projection_of` returns it.
 
     Raises:
         NetdynError: where there is no such sample of these digits.
@@ -91,18 +91,18 @@ def single_sample_cones(
         if not chosen:
             raise NetdynError(
                 f"{subject.run_folder} at step {step} classifies no training sample of the digits "
-                f"{settings['digits']} within the data's region right: choose another step"
+                f"{settings['digits']} within the data's region correctly: choose another step"
             )
         x = torch.cat([with_copies(sample) for sample in chosen])
         samples = pd.DataFrame(
             [(s, labels[s].item(), shift) for s in chosen for shift in shifts],
             columns=["sample", "digit", "shift"],
         )
-        for returned in noise_returns:
-            found = cones(
-                network, x, project, amplitudes, settings["trials"], seed, noise_return=returned
+        for noise_return in noise_returns:
+            measured = cones(
+                network, x, project, amplitudes, settings["trials"], seed, noise_return=noise_return
             )
-            yield MeasuredCones(step, returned, samples, found)
+            yield MeasuredCones(step, noise_return, samples, measured)
 
 
 def _chosen(
@@ -113,7 +113,7 @@ def _chosen(
     settings: Mapping,
     seed: int,
 ) -> list[int]:
-    """Return the places of the samples among the run's training samples, digit by digit."""
+    """Return the positions of the samples among the run's training samples, digit by digit."""
     chosen = []
     for digit in settings["digits"]:
         members = (labels == digit).nonzero().squeeze(1)  # (n_k,)

@@ -17,7 +17,7 @@ from netdyn.runtime.random_streams import generator
 
 __all__ = ["measure"]
 
-# At most this many of the data's points, all digits and both splits together: with the cones of 20
+# Largest number of points of the data, all digits and both splits together: with the cones of 20
 # samples at 7 amplitudes, 60 points each, the table stays below 1 MB.
 DATA_POINTS = 6000
 COLUMNS = ["step", "kind", "sample", "digit", "shift", "amplitude", "c1", "c2", "c3", "kept"]
@@ -29,37 +29,37 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     Args:
         settings: projection (half_sums: c1 and c2, sums of the first and the last half of the
             inputs; pca: c1, c2, c3, the principal components of all training images),
-            noise_return (one), points (at most this many of the trials are kept, per sample and
-            amplitude), and what `netdyn.quantities.apexes.single_sample_cones` takes.
+            noise_return (one), points (largest number of trials in the table, per sample and
+            amplitude), and those of `netdyn.quantities.apexes.single_sample_cones`.
 
     Returns:
         step, kind, sample, digit, shift, amplitude, c1, c2, c3, kept.
 
-        kind "point": a sample of the run's training samples (its place among them), itself
-        (amplitude 0) and perturbed; shift in pixels; kept is 1 where the prediction of the
-        unperturbed sample is kept, else 0. kind "train", "test": samples of the digits, only with
-        digit and coordinates, at most 10 · points of each, and fewer of many digits; drawn by the
+        kind "point": a sample of the run's training samples (its position among them),
+        unperturbed (amplitude 0) and perturbed; shift in pixels; kept is 1 where the prediction of
+        the unperturbed sample is kept, else 0. kind "train", "test": samples of the digits, only
+        with digit and coordinates, at most 10 · points of each, and fewer of many digits; drawn by the
         run's seed. c3 is empty for half_sums. Coordinates are rounded to three digits.
     """
     project = projection_of(settings["projection"], subject.samples("train")[0])
     tables = []
-    for found in single_sample_cones(subject, settings, project, [settings["noise_return"]]):
-        tables += _points(found, settings)
+    for measured in single_sample_cones(subject, settings, project, [settings["noise_return"]]):
+        tables += _points(measured, settings)
     tables += [_data(subject, split, project, settings) for split in ("train", "test")]
     integers = dict.fromkeys(["step", "sample", "shift", "kept"], "Int64")  # empty for the data
     return pd.concat(tables).reindex(columns=COLUMNS).astype(integers).reset_index(drop=True)
 
 
-def _points(found: MeasuredCones, settings: Mapping) -> list[pd.DataFrame]:
+def _points(measured: MeasuredCones, settings: Mapping) -> list[pd.DataFrame]:
     amplitudes, shown = noise_amplitudes(settings), settings["points"]
     tables = []
-    for s, sample in enumerate(found.samples.to_dict("records")):
-        columns = {"step": found.step, "kind": "point", **sample}
-        apex = _table(found.cones.apexes[s : s + 1], amplitude=0.0, kept=1, **columns)
+    for s, sample in enumerate(measured.samples.to_dict("records")):
+        columns = {"step": measured.step, "kind": "point", **sample}
+        apex = _table(measured.cones.apexes[s : s + 1], amplitude=0.0, kept=1, **columns)
         tables.append(apex)
         for a, amplitude in enumerate(amplitudes):
-            kept = found.cones.kept[s, a, :shown].int().tolist()
-            points = found.cones.points[s, a, :shown]
+            kept = measured.cones.kept[s, a, :shown].int().tolist()
+            points = measured.cones.points[s, a, :shown]
             tables.append(_table(points, amplitude=amplitude, kept=kept, **columns))
     return tables
 

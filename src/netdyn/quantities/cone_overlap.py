@@ -1,9 +1,10 @@
-"""How far the effective basins of single samples overlap in a projection (Fig. 4h, 5a)."""
+"""Overlaps of the effective basins of single samples in a projection (Fig. 4h, 5a)."""
 
 import itertools
 from collections.abc import Mapping
 
 import pandas as pd
+from torch import Tensor
 
 from netdyn.measures.cones import basin_overlaps
 from netdyn.measures.projections import inside_region
@@ -23,33 +24,41 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
 
     Args:
         settings: as for `netdyn.quantities.cone`, but noise_return is a list of returns; and
-            percentile, where the regions of basins and of all training images end.
+            percentile, the boundary of the regions of basins and of all training images.
 
     Returns:
-        step, noise_return, sample_a, sample_b (places among the run's training samples), digit_a,
-        digit_b, shift_a, shift_b, amplitude (empty: the points of all amplitudes pooled, the
-        effective basin), overlap (in [0, 1]; empty where too few points count), points (how many
-        count: the smaller number of both samples).
+        step, noise_return, sample_a, sample_b (positions among the run's training samples),
+        digit_a, digit_b, shift_a, shift_b, amplitude (empty: the points of all amplitudes pooled,
+        the effective basin), overlap (in [0, 1]; empty where too few points count), points (number
+        of points that count: the smaller one of both samples).
     """
     images, _ = subject.samples("train")
     project = projection_of(settings["projection"], images)
     data, rows = project(images), []  # (P, D)
-    for found in single_sample_cones(subject, settings, project, settings["noise_return"]):
-        points = found.cones.points  # (S, A, T, D)
+    for measured in single_sample_cones(subject, settings, project, settings["noise_return"]):
+        points = measured.cones.points  # (S, A, T, D)
         within = inside_region(points.flatten(0, 2), data, settings["percentile"])
         within = within.view(points.shape[:3])
-        kept = found.cones.kept
+        kept = measured.cones.kept
         for a, amplitude in enumerate(noise_amplitudes(settings)):
             at_amplitude = points[:, a], kept[:, a], within[:, a]
-            rows += _pairs(found, amplitude, *at_amplitude, settings["percentile"])
+            rows += _pairs(measured, amplitude, *at_amplitude, settings["percentile"])
         pooled = points.flatten(1, 2), kept.flatten(1), within.flatten(1)
-        rows += _pairs(found, None, *pooled, settings["percentile"])
+        rows += _pairs(measured, None, *pooled, settings["percentile"])
     return pd.DataFrame(rows).astype({"amplitude": float})
 
 
-def _pairs(found: MeasuredCones, amplitude, points, kept, within, percentile) -> list[dict]:
+def _pairs(
+    measured: MeasuredCones,
+    amplitude: float | None,
+    points: Tensor,
+    kept: Tensor,
+    within: Tensor,
+    percentile: float,
+) -> list[dict]:
+    """Return a row of the table for each two samples, at one amplitude or pooled (None)."""
     overlaps, counts = basin_overlaps(points, kept, within, percentile)
-    samples = found.samples.to_dict("records")
+    samples = measured.samples.to_dict("records")
     rows = []
     for (a, one), (b, other) in itertools.combinations(enumerate(samples), 2):
         pair = {
@@ -59,8 +68,8 @@ def _pairs(found: MeasuredCones, amplitude, points, kept, within, percentile) ->
         }
         rows.append(
             {
-                "step": found.step,
-                "noise_return": found.noise_return,
+                "step": measured.step,
+                "noise_return": measured.noise_return,
                 **pair,
                 "amplitude": amplitude,
                 "overlap": round(overlaps[a, b].item(), 4),

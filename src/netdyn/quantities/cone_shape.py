@@ -1,4 +1,4 @@
-"""How a single sample's cone widens, moves and leaves its basin as noise grows (Fig. 4h, 5a)."""
+"""Shape of a single sample's cone and its share within the basin, by noise (Fig. 4h, 5a)."""
 
 from collections.abc import Mapping
 
@@ -23,17 +23,21 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         settings: as for `netdyn.quantities.cone`, but noise_return is a list of returns.
 
     Returns:
-        step, noise_return, sample (place among the run's training samples), digit, shift,
+        step, noise_return, sample (position among the run's training samples), digit, shift,
         amplitude, spread, drift, distance_to_common (in units of the projection), kept (share of
         the trials that keep the prediction of the unperturbed sample).
     """
     project = projection_of(settings["projection"], subject.samples("train")[0])
     tables = []
-    for found in single_sample_cones(subject, settings, project, settings["noise_return"]):
-        numbers = cone_shapes(found.cones)._asdict()  # (S, A) each
-        numbers["kept"] = found.cones.kept.double().mean(dim=2)
+    for measured in single_sample_cones(subject, settings, project, settings["noise_return"]):
+        numbers = cone_shapes(measured.cones)._asdict()  # (S, A) each
+        numbers["kept"] = measured.cones.kept.double().mean(dim=2)
         for a, amplitude in enumerate(noise_amplitudes(settings)):
-            told = {"step": found.step, "noise_return": found.noise_return, "amplitude": amplitude}
-            measured = {name: values[:, a].tolist() for name, values in numbers.items()}
-            tables.append(found.samples.assign(**told, **measured))
+            keys = {
+                "step": measured.step,
+                "noise_return": measured.noise_return,
+                "amplitude": amplitude,
+            }
+            values = {name: number[:, a].tolist() for name, number in numbers.items()}
+            tables.append(measured.samples.assign(**keys, **values))
     return pd.concat(tables, ignore_index=True)[COLUMNS]

@@ -1,4 +1,4 @@
-"""Test accuracy if batch norm's running statistics had started from the first batch's."""
+"""Test accuracy with running statistics of batch norm that start from the first batch's."""
 
 from collections.abc import Mapping
 
@@ -14,10 +14,10 @@ __all__ = ["measure"]
 
 
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
-    """Return the test accuracy with both histories of the running statistics, the same weights.
+    """Return the test accuracy with both histories of the running statistics and the same weights.
 
-    See `netdyn.networks.running_statistics.started_from_first_batch`; the first batch's statistics
-    are read off the network after one step.
+    See `netdyn.networks.running_statistics.started_from_first_batch`; the statistics of the first
+    batch follow from the network after one step.
 
     Args:
         settings: steps.
@@ -27,12 +27,12 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         those of the run's first batch instead of 0 and 1), both in [0, 1], evaluation mode.
 
     Raises:
-        NetdynError: the run kept no weights after step 1.
+        NetdynError: the run has no snapshot after step 1.
     """
     if 1 not in subject.steps("all"):
         raise NetdynError(
-            f"run {subject.run_folder} kept no step 1, from which the first batch's statistics "
-            "are read: let its snapshots hold it (every_step_until: 1)"
+            f"run {subject.run_folder} has no snapshot of step 1, from which the statistics of "
+            "the first batch follow: add it to its snapshots (every_step_until: 1)"
         )
     after_one_step = subject.network(1)
     x, y = subject.samples("test")

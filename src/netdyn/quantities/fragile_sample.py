@@ -19,11 +19,11 @@ __all__ = ["measure"]
 
 
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
-    """Return the training sample with the smallest basin, and what flips it, pixel by pixel.
+    """Return the training sample with the smallest basin and perturbations of it, pixel by pixel.
 
-    The sample is the one of smallest basin among those that are classified right, chosen by
-    nothing else. Noise independent of what chose it says how slight a noise flips it; DeepFool's
-    perturbation shows how slight a perturbation can be that follows the gradient.
+    The sample is the one with the smallest basin among those that are classified correctly.
+    Independent noise, which was not used for the choice, shows how weak a noise flips it;
+    DeepFool's perturbation shows how small a perturbation along the gradient can be.
 
     Args:
         settings: steps, samples, amplitudes, trials, noise_return; held_out_trials and
@@ -32,18 +32,19 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     Returns:
         step, kind, pixel, value, name. kind "original": the sample; "noisy": the first held-out
         noisy version that is misclassified, at the smallest amplitude where most held-out trials
-        are; "noise": its difference from the original; "flipped", "perturbation": the sample under
-        DeepFool's perturbation, and that; all in units of inputs in [0, 1], pixel 0 … N_0 − 1.
-        "noisy" and "noise" are left out where no amplitude misclassifies most trials, "flipped" and
-        "perturbation" where DeepFool finds no flip.
+        are; "noise": its difference from the original; "flipped", "perturbation": the sample with
+        DeepFool's perturbation, and the perturbation; all in units of inputs in [0, 1], pixel
+        0 … N_0 − 1.
+        "noisy" and "noise" are missing where no amplitude misclassifies most trials, "flipped" and
+        "perturbation" where DeepFool has no flip.
 
-        kind "summary" (pixel empty), a number per name: sample (its place among the measured),
-        digit, basin, amplitude, held_out_flips (the misclassified share of trials there),
+        kind "summary" (pixel empty), a number per name: sample (its position among the measured
+        ones), digit, basin, amplitude, held_out_flips (the misclassified share of trials there),
         flip_distance (L2 norm), prediction_original, prediction_noisy, prediction_flipped; empty
         where there is none.
 
     Raises:
-        NetdynError: where no measured sample is classified right.
+        NetdynError: where no measured sample is classified correctly.
     """
     tables = []
     for step, network in subject.each_network(settings["steps"]):
@@ -66,7 +67,7 @@ def _fragile(
     basins, x, y = single_basins(subject, network, settings)
     right = network.logits(x).argmax(dim=1) == y
     if not right.any():
-        raise NetdynError(f"{subject.run_folder} classifies none of {len(y)} samples right")
+        raise NetdynError(f"{subject.run_folder} classifies none of {len(y)} samples correctly")
     chosen = torch.where(right, basins, torch.inf).argmin()
     original, label = x[chosen], y[chosen].item()
     flips = deepfool(network, original.unsqueeze(0))
@@ -96,9 +97,10 @@ def _fragile(
 def _misclassified(
     network: Network, original: Tensor, label: int, settings: Mapping
 ) -> dict[str, Any] | None:
-    """Return a misclassified noisy version at the amplitude that misclassifies most, if any does.
+    """Return a misclassified noisy version at the first amplitude that misclassifies most trials.
 
-    Of held-out noise: its stream is another than that of the basins, whatever the seed.
+    None if there is no such amplitude. The held-out noise has another stream than that of the
+    basins, whatever the seed.
     """
     grid = amplitude_grid(settings["amplitudes"])
     (noisy,) = perturbed_samples(

@@ -1,4 +1,4 @@
-"""What RPDs and their gradients share: the local fields and L-map signs of every hidden layer."""
+"""Local fields and L-map signs of every hidden layer, for RPDs and for their gradients."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -14,11 +14,11 @@ __all__ = ["hidden_layers"]
 def hidden_layers(
     subject: Subject, settings: Mapping
 ) -> Iterator[tuple[dict[str, Any], Tensor, Tensor, Tensor]]:
-    """Yield, per chosen step, mode and hidden layer, what its RPD is made of.
+    """Yield, per chosen step, mode and hidden layer, the input of its RPD.
 
     Args:
-        settings: steps; samples, how many are ranked; all_samples_at, steps at which all are
-            (none where it is missing); modes.
+        settings: steps; samples, the number that is ranked; all_samples_at, steps at which all are
+            ranked (none where it is missing); modes.
 
     Yields:
         the columns step, mode, layer and samples_measured; the local fields h^(l) (P, N_l); the

@@ -1,4 +1,4 @@
-"""What projections and regions share: views of digits before and after grokking, in one plane."""
+"""Views of digits before and after grokking in one plane, for projections and regions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,10 +12,10 @@ __all__ = ["views"]
 
 
 def views(subject: Subject, settings: Mapping) -> Iterator[tuple[dict[str, Any], Tensor]]:
-    """Yield, per moment, view and digit, its columns and the coordinates (P_digit, 2).
+    """Yield the columns and the coordinates (P_digit, 2) of each moment, view and digit.
 
     The coordinates are those of `netdyn.measures.projections.bottleneck`. In training mode all
-    samples of the split form the batch, not only the digits shown.
+    samples of the split form the batch, not only those of the digits.
 
     Args:
         settings: moments (name → step selector), views ([split, mode]), digits.

@@ -1,4 +1,4 @@
-"""How far test images lie from the nearest training image of their class."""
+"""Distances of test images to the nearest training image of their class."""
 
 from collections.abc import Mapping
 
@@ -14,11 +14,11 @@ __all__ = ["measure"]
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """Return the mean distance of test images to the run's training images, by class.
 
-    See `netdyn.measures.distances.nearest_distance`. The samples alone decide it: the run needs no
-    training.
+    See `netdyn.measures.distances.nearest_distance`. The distances depend only on the samples: the
+    run needs no training.
 
     Args:
-        settings: none of its own.
+        settings: not used.
 
     Returns:
         digit (−1: all), test_samples, distance: mean over these of the root mean square per pixel,

@@ -1,4 +1,4 @@
-"""What both views of the basins share: which samples stay correct under which noise."""
+"""Shares of correct trials by amplitude and sample, for accuracies under noise and basin sizes."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["amplitude_grid", "groups", "perturbed_groups"]
 
 
 def amplitude_grid(amplitudes: list[float] | Mapping[str, float]) -> list[float]:
-    """Return the noise amplitudes: a list as it is, or 0 and a geometric grid first … last."""
+    """Return the noise amplitudes: the list itself, or 0 and a geometric grid first … last."""
     if isinstance(amplitudes, Mapping):
         grid = np.geomspace(amplitudes["first"], amplitudes["last"], amplitudes["points"])
         return [0.0, *grid.tolist()]
@@ -24,7 +24,7 @@ def amplitude_grid(amplitudes: list[float] | Mapping[str, float]) -> list[float]
 def perturbed_groups(
     subject: Subject, settings: Mapping
 ) -> Iterator[tuple[dict[str, Any], Tensor]]:
-    """Yield, per chosen step and group of training samples, its columns and its (A, P_group) table.
+    """Yield the columns and the table (A, P_group) of each step and group of training samples.
 
     The columns are step, space, of and index (see `groups`); the table holds the shares of trials
     in which each sample is classified as its label, one row per amplitude of `amplitude_grid`.
@@ -49,16 +49,16 @@ def _correct(subject: Subject, network: Network, x: Tensor, y: Tensor, settings:
     )
 
 
-def groups(correct: Tensor, y: Tensor, wanted: list[str]) -> Iterator[tuple[dict, Tensor]]:
-    """Yield the columns `of` and `index` and the part of the table (A, P_group) they mean.
+def groups(correct: Tensor, y: Tensor, kinds: list[str]) -> Iterator[tuple[dict, Tensor]]:
+    """Yield the columns `of` and `index` of each group and its part of the table, (A, P_group).
 
     "average" is all samples (index −1), "class" each class, "sample" each single sample.
     """
-    if "average" in wanted:
+    if "average" in kinds:
         yield {"of": "average", "index": -1}, correct
-    if "class" in wanted:
+    if "class" in kinds:
         for k in y.unique().tolist():
             yield {"of": "class", "index": k}, correct[:, y == k]
-    if "sample" in wanted:
+    if "sample" in kinds:
         for sample in range(correct.shape[1]):
             yield {"of": "sample", "index": sample}, correct[:, sample : sample + 1]

@@ -19,8 +19,8 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         settings: moments, views and digits as in `netdyn.quantities.moments`; points.
 
     Returns:
-        moment, step, split, mode, digit, h1, h2. Which samples are shown is drawn by the run's
-        seed and is the same at every moment and in every mode.
+        moment, step, split, mode, digit, h1, h2. The samples are drawn by the run's seed and
+        are the same at every moment and in every mode.
     """
     tables = []
     for columns, points in views(subject, settings):

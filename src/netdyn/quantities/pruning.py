@@ -13,7 +13,7 @@ __all__ = ["measure"]
 
 
 def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
-    """Return the pruning accuracy by starting layer (see `netdyn.networks.lmap.prune`).
+    """Return the pruning accuracy by starting layer (see `netdyn.prune`).
 
     Args:
         settings: steps, start_layers ("all" or a list from 1 … L), splits (train, test).

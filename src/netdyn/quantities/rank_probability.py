@@ -15,7 +15,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """Return the RPDs of training samples (see `netdyn.measures.ranks.rpd.rank_probability`).
 
     Args:
-        settings: steps, samples, modes, bins, and classes: whether each class gets a curve.
+        settings: steps, samples, modes, bins, and classes: whether each class has a curve.
 
     Returns:
         step, mode, layer, samples_measured, class (−1: the layer's, mean over classes), r (centre

@@ -1,4 +1,4 @@
-"""How many signs of the L-map are those of the true connections, layer by layer."""
+"""Shares of signs of the L-map that are those of the true connections, layer by layer."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """Return the agreement of signs of every hidden layer (see `jacobian.sign_agreement`).
 
     Args:
-        settings: steps; samples, over how many training samples the Jacobian is averaged.
+        settings: steps; samples, the number of training samples that the Jacobian is averaged over.
 
     Returns:
         step, layer (l = 1 … L−1), agreement: the share of entries (k, i) in which M_l and the mean

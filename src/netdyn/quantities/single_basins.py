@@ -1,4 +1,4 @@
-"""What the views of fragile samples share: the basin size of each single sample."""
+"""The basin size of each single sample, for the views of fragile samples."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ def single_basins(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the sample-space basin size of each measured training sample, and the samples.
 
-    As the quantity basin_size has them for single samples: the same samples, the same noise.
+    The quantity basin_size returns the same for single samples: of the same samples and noise.
 
     Args:
         settings: samples, amplitudes, trials, noise_return.

@@ -1,4 +1,4 @@
-"""Toy neurons behind Fig. 1: what the two transformation modes do to samples and to weights."""
+"""Toy neurons of Fig. 1: the effect of the two transformation modes on samples and weights."""
 
 from collections.abc import Iterator, Mapping
 
@@ -27,7 +27,7 @@ SETTINGS = {
 }
 RATE = 0.02  # of Adam
 # Factors on PyTorch's initial weights: small where training is to set the directions of the weight
-# vectors, large where it is to leave them as many as they were.
+# vectors, large where their directions are to remain diverse.
 INITIAL_SCALE = {"identity": 0.3, "gaussian": 2.0}
 A, B = 0, 1
 
