@@ -53,20 +53,20 @@ def files(monkeypatch) -> dict[str, dict[str, bytes]]:
         "FILES",
         {name: (COUNTS[name[:5]], array) for name, (_, array) in datasets.FILES.items()},
     )
-    made = {name: idx_files(seed) for seed, name in enumerate(RAW)}
+    contents = {name: idx_files(seed) for seed, name in enumerate(RAW)}
     for dataset, source in datasets.DATASETS.items():
-        known = {
-            "sha256": {n: hashlib.sha256(made[dataset][n]).hexdigest() for n in source.sha256},
-            "gz_md5": {n: md5(zipped(made[dataset][n])) for n in source.gz_md5},
+        digests = {
+            "sha256": {n: hashlib.sha256(contents[dataset][n]).hexdigest() for n in source.sha256},
+            "gz_md5": {n: md5(zipped(contents[dataset][n])) for n in source.gz_md5},
         }
-        monkeypatch.setitem(datasets.DATASETS, dataset, source._replace(**known))
-    return made
+        monkeypatch.setitem(datasets.DATASETS, dataset, source._replace(**digests))
+    return contents
 
 
 @pytest.fixture
 def downloads(monkeypatch):
     """Put `outcome(data_root)` in torchvision's place; return the list of roots asked for."""
-    asked = []
+    roots = []
 
     def install(outcome):
         class Fake:
@@ -74,12 +74,12 @@ def downloads(monkeypatch):
                 pytest.fail("torchvision's constructor would unpickle older files")
 
             def download(self):
-                asked.append(self.root)
+                roots.append(self.root)
                 outcome(self.root)
 
         classes = SimpleNamespace(MNIST=Fake, FashionMNIST=Fake, KMNIST=Fake)
         monkeypatch.setattr(datasets, "torchvision_datasets", lambda: classes)
-        return asked
+        return roots
 
     install(lambda root: pytest.fail("files that are there must not be downloaded"))
     return install
@@ -165,9 +165,9 @@ def test_flipped_byte_is_refused_by_digest(tmp_path, files, downloads, file, com
     content = files["mnist"][file]
     altered = content[:-1] + bytes([content[-1] ^ 1])
     put(tmp_path / "root", files["mnist"] | {file: altered}, compress)
-    found, expected = (hashlib.sha256(c).hexdigest()[:12] for c in (altered, content))
+    actual, expected = (hashlib.sha256(c).hexdigest()[:12] for c in (altered, content))
     refused(
-        "mnist", tmp_path / "root", rf"{file}.*SHA-256 .*{found}…, expected {expected}…; delete it"
+        "mnist", tmp_path / "root", rf"{file}.*SHA-256 .*{actual}…, expected {expected}…; delete it"
     )
 
 
@@ -237,11 +237,11 @@ def test_label_out_of_range_is_refused(tmp_path, files, downloads):
 
 
 def test_missing_files_are_downloaded_once(tmp_path, files, downloads):
-    asked = downloads(lambda root: put(root / "MNIST" / "raw", files["mnist"], compress=True))
+    roots = downloads(lambda root: put(root / "MNIST" / "raw", files["mnist"], compress=True))
     for _ in range(2):
         datasets.prepare("mnist", tmp_path / "root", tmp_path / "prepared")
         check(tmp_path / "prepared", files["mnist"])
-    assert asked == [tmp_path / "root"]
+    assert roots == [tmp_path / "root"]
 
 
 @pytest.mark.parametrize(
@@ -366,12 +366,12 @@ def test_digits_are_split_stratified(digits):
 
 def test_digits_are_exactly_the_bilinear_images(digits):
     loaded = prepared.load(digits)
-    made = {bytes(row) for row in loaded.train_images.numpy()}
-    made |= {bytes(row) for row in loaded.test_images.numpy()}
+    rows = {bytes(row) for row in loaded.train_images.numpy()}
+    rows |= {bytes(row) for row in loaded.test_images.numpy()}
     images = load_digits().images
-    assert len(made) == len({bytes(image.astype(np.uint8)) for image in images})
+    assert len(rows) == len({bytes(image.astype(np.uint8)) for image in images})
     for image in images[::300]:
-        assert bytes(upsampled(image)) in made
+        assert bytes(upsampled(image)) in rows
     assert loaded.train_images.max() == 255
     assert loaded.train_images.min() == 0
 

@@ -39,11 +39,11 @@ def naive_deepfool(model, x, overshoot, iterations):
     label = model(x[None])[0].argmax().item()
     total = torch.zeros_like(x)
     for _ in range(iterations):
-        here = x + (1 + overshoot) * total
-        outputs = model(here[None])[0].detach()
+        position = x + (1 + overshoot) * total
+        outputs = model(position[None])[0].detach()
         if outputs.argmax() != label:
             break
-        gradients = torch.autograd.functional.jacobian(lambda z: model(z[None])[0], here)
+        gradients = torch.autograd.functional.jacobian(lambda z: model(z[None])[0], position)
         steps = []
         for k in range(len(outputs)):
             if k != label:
@@ -87,12 +87,12 @@ def test_every_flip_flips_and_nothing_else_has_a_distance(
 ):
     model = make_classifier(WIDTHS, activation, batch_norm)
     flips = deepfool(model, x)
-    found = flips.distance.isfinite()
-    assert found.double().mean() > 0.8
-    assert torch.equal(flips.distance[found], flips.perturbation[found].norm(dim=1))
+    result = flips.distance.isfinite()
+    assert result.double().mean() > 0.8
+    assert torch.equal(flips.distance[result], flips.perturbation[result].norm(dim=1))
     model.eval()
     for sample, perturbation, before, after, is_found in zip(
-        x, flips.perturbation, flips.prediction, flips.flipped_prediction, found, strict=True
+        x, flips.perturbation, flips.prediction, flips.flipped_prediction, result, strict=True
     ):
         assert model(sample[None]).argmax() == before
         assert model((sample + perturbation)[None]).argmax() == after

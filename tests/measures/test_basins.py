@@ -151,13 +151,13 @@ def test_an_interruption_leaves_the_model_untouched(
 ):
     calls = []
 
-    whole = noisy_passes._is_correct
+    is_correct = noisy_passes._is_correct
 
     def interrupted(*arguments):
         calls.append(arguments)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return whole(*arguments)
+        return is_correct(*arguments)
 
     monkeypatch.setattr(noisy_passes, "_is_correct", interrupted)
     model = make_network((6, 12, 4))
@@ -170,10 +170,10 @@ def test_a_samples_noise_does_not_depend_on_the_others(make_network, stream):
     model = make_network((6, 12, 4))
     x = torch.rand(2500, 6, generator=stream, dtype=torch.float64)
     y = logits(model, x).argmax(dim=1)
-    whole = sample_noise_correct(model, x, y, [0.0, 0.3], 2, 0)
+    complete = sample_noise_correct(model, x, y, [0.0, 0.3], 2, 0)
     for samples in (1, 999, 1001, 2400):
         part = sample_noise_correct(model, x[:samples], y[:samples], [0.0, 0.3], 2, 0)
-        assert torch.equal(part, whole[:, :samples])
+        assert torch.equal(part, complete[:, :samples])
 
 
 def test_samples_behind_each_other_get_different_noise(two_classes):
@@ -286,8 +286,8 @@ def test_error_matches_repeated_experiments(stream):
     amplitudes = torch.linspace(0, 2, 21)
 
     def experiment():
-        own = 2 * torch.rand(300, generator=stream)
-        return (own > amplitudes.unsqueeze(1)).float()
+        thresholds = 2 * torch.rand(300, generator=stream)
+        return (thresholds > amplitudes.unsqueeze(1)).float()
 
     sizes = torch.tensor([basin_size(amplitudes, experiment().mean(dim=1)) for _ in range(400)])
     error = basin_error(amplitudes, experiment(), seed=0)

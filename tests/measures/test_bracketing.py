@@ -63,36 +63,36 @@ def subject():
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_sizes_and_errors_are_those_of_a_fine_grid(subject, space, seed):
     model, x, y = subject(seed=seed)
-    found = find_basins(model, x, y, space, 6, seed, ("average", "class"), largest=8.0)
+    result = find_basins(model, x, y, space, 6, seed, ("average", "class"), largest=8.0)
     table = MEASURES[space](model, x, y, FINE, 6, seed).double()
     labels = y.unique().tolist()
-    assert found.groups["class"].index.tolist() == labels
+    assert result.groups["class"].index.tolist() == labels
     compared = 0
     parts = {"average": [table], "class": [table[:, y == k] for k in labels]}
     for kind, tables in parts.items():
-        group = found.groups[kind]
+        group = result.groups[kind]
         for g, part in enumerate(tables):
             size, error = basin_size(FINE, part.mean(dim=1)), basin_error(FINE, part, seed)
             assert group.clean_accuracies[g].item() == pytest.approx(part[0].mean().item())
             if not math.isfinite(size) or not math.isfinite(error):
                 continue
-            whole = math.hypot(error, group.trial_errors[g].item())
+            total = math.hypot(error, group.trial_errors[g].item())
             # The noise is the same, so the difference is that of interpolation alone.
-            assert group.sizes[g].item() == pytest.approx(size, abs=0.5 * whole)
+            assert group.sizes[g].item() == pytest.approx(size, abs=0.5 * total)
             # A few noisy networks' curve is a staircase, whose steps the fine grid's error sees.
             assert abs(math.log(group.errors[g].item() / error)) < (
                 0.3 if space == "sample" else 1.1
             )
             compared += 1
     assert compared >= 4
-    assert found.passes < len(FINE) * 6 / 3
+    assert result.passes < len(FINE) * 6 / 3
 
 
 @pytest.mark.parametrize("space", ["sample", "weight"])
 def test_single_samples_are_those_of_a_fine_grid(subject, space):
     model, x, y = subject(300)
-    found = find_basins(model, x, y, space, 5, 0, ("sample",), largest=8.0)
-    single = found.groups["sample"]
+    result = find_basins(model, x, y, space, 5, 0, ("sample",), largest=8.0)
+    single = result.groups["sample"]
     table = MEASURES[space](model, x, y, FINE, 5, 0)
     expected = basin_sizes(FINE, table.double())
     assert torch.equal(single.sizes == 0, table[0] < 0.5)
@@ -152,10 +152,10 @@ def test_errors_cover_what_other_samples_and_noise_give(subject, space):
     exact = find_basins(model, x, y, space, 48, 99).groups["average"].sizes.item()
     deviations = []
     for seed in range(12):
-        own = slice(150 * seed, 150 * seed + 150)
-        group = find_basins(model, x[own], y[own], space, 8, seed).groups["average"]
-        whole = group.errors if space == "sample" else group.errors.hypot(group.trial_errors)
-        deviations.append(((group.sizes - exact) / whole).item())
+        chosen = slice(150 * seed, 150 * seed + 150)
+        group = find_basins(model, x[chosen], y[chosen], space, 8, seed).groups["average"]
+        total = group.errors if space == "sample" else group.errors.hypot(group.trial_errors)
+        deviations.append(((group.sizes - exact) / total).item())
     spread = math.sqrt(sum(deviation**2 for deviation in deviations) / len(deviations))
     assert 0.4 < spread < 2.2
 
@@ -237,17 +237,17 @@ def test_a_sample_meets_the_same_noise_at_its_own_amplitude(subject, noise):
     model, x, y = subject(2300)
     passes = noise(read(model), x, y, 5)
     amplitudes = torch.tensor([[0.1], [0.4]]).double()
-    whole = passes.correct(3, amplitudes)
+    by_amplitude = passes.correct(3, amplitudes)
     measure = MEASURES["sample" if noise is SampleNoise else "weight"]
     trials = [measure(model, x, y, [0.1, 0.4], t, 5) * t for t in (3, 4)]
-    assert_close(whole.float(), trials[1] - trials[0])
+    assert_close(by_amplitude.float(), trials[1] - trials[0])
     chosen = torch.tensor([0, 7, 999, 1000, 1500, 2299])
-    assert torch.equal(passes.correct(3, amplitudes, chosen), whole[:, chosen])
+    assert torch.equal(passes.correct(3, amplitudes, chosen), by_amplitude[:, chosen])
     first = torch.arange(2300) % 3 == 0
-    own = torch.where(first, *amplitudes).unsqueeze(0)
-    mixed = torch.where(first, whole[0], whole[1])
-    assert torch.equal(passes.correct(3, own)[0], mixed)
-    assert torch.equal(passes.correct(3, own[:, chosen], chosen)[0], mixed[chosen])
+    by_sample = torch.where(first, *amplitudes).unsqueeze(0)
+    mixed = torch.where(first, by_amplitude[0], by_amplitude[1])
+    assert torch.equal(passes.correct(3, by_sample)[0], mixed)
+    assert torch.equal(passes.correct(3, by_sample[:, chosen], chosen)[0], mixed[chosen])
 
 
 def test_the_same_seed_gives_the_same_bits_and_the_model_is_left(subject, unchanged):
@@ -274,19 +274,19 @@ def test_trials_are_added_until_the_error_is_small_enough(subject):
         for error in (0.3, 0.05)
     )
     assert group.trials < closer.trials
-    for found, error in ((group, 0.3), (closer, 0.05)):
-        whole = found.errors.hypot(found.trial_errors)
-        assert (whole <= error * found.sizes) | (found.trials == 64)
+    for reached, error in ((group, 0.3), (closer, 0.05)):
+        total = reached.errors.hypot(reached.trial_errors)
+        assert (total <= error * reached.sizes) | (reached.trials == 64)
     # Beyond the samples' own error, trials in sample space are of no use.
     few = find_basins(model, x, y, "sample", 1000, 0, error=1e-9).groups["average"]
     assert few.trials < 1000
-    whole = find_basins(model, x, y, "sample", few.trials, 0).groups["average"]
-    assert whole.sizes.item() == pytest.approx(few.sizes.item(), abs=0.3 * few.errors.item())
+    exact = find_basins(model, x, y, "sample", few.trials, 0).groups["average"]
+    assert exact.sizes.item() == pytest.approx(few.sizes.item(), abs=0.3 * few.errors.item())
 
 
 def test_mistakes_are_named(subject):
     model, x, y = subject(20)
-    for said, changed in (
+    for problem, changed in (
         ("space 'input': choose sample or weight", {"space": "input"}),
         ("trials 0", {"trials": 0}),
         ("groups .*: choose from average", {"groups": ("mean",)}),
@@ -297,5 +297,5 @@ def test_mistakes_are_named(subject):
         ("noise_return 'wrap'", {"noise_return": "wrap"}),
     ):
         arguments = {"model": model, "x": x, "y": y, "space": "sample", "trials": 2, "seed": 0}
-        with pytest.raises(NetdynError, match=said):
+        with pytest.raises(NetdynError, match=problem):
             find_basins(**(arguments | changed))

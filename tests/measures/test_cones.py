@@ -103,27 +103,27 @@ def test_cones_are_projected_versions_and_kept_predictions(
     model = make_network(WIDTHS, "tanh").train()
     model.linear3.bias.data -= logits(model, x).mean(dim=0)  # so that predictions differ
     with unchanged(model):
-        found = cones(model, x, half_sums, AMPLITUDES, 30, seed=3, noise_return=noise_return)
+        result = cones(model, x, half_sums, AMPLITUDES, 30, seed=3, noise_return=noise_return)
     points = versions(x, trials=30, seed=3, noise_return=noise_return)
-    assert_close(found.apexes, half_sums(x))
-    assert_close(found.points, half_sums(points.flatten(0, 2)).view(5, 4, 30, 2))
+    assert_close(result.apexes, half_sums(x))
+    assert_close(result.points, half_sums(points.flatten(0, 2)).view(5, 4, 30, 2))
     predictions = logits(model, x).argmax(dim=1)
     for s in range(5):
         for a in range(4):
             expected = logits(model, points[s, a]).argmax(dim=1) == predictions[s]
-            assert torch.equal(found.kept[s, a], expected)
+            assert torch.equal(result.kept[s, a], expected)
     assert len(set(predictions.tolist())) > 1
-    assert found.kept[:, 0].all() or noise_return == "range"
-    assert 0 < found.kept[:, 3].double().mean() < 1
+    assert result.kept[:, 0].all() or noise_return == "range"
+    assert 0 < result.kept[:, 3].double().mean() < 1
 
 
 def test_cones_of_bytes_and_single_precision(make_network, stream):
     model = make_network(WIDTHS).float()
     pixels = torch.randint(256, (3, 4, 4), generator=stream, dtype=torch.uint8)
-    found = cones(model, pixels, half_sums, [0.2], 10, seed=0)
+    result = cones(model, pixels, half_sums, [0.2], 10, seed=0)
     of_floats = cones(model, pixels.flatten(1).float() / 255, half_sums, [0.2], 10, seed=0)
-    assert all(torch.equal(one, other) for one, other in zip(found, of_floats, strict=True))
-    assert found.points.dtype == torch.float64
+    assert all(torch.equal(one, other) for one, other in zip(result, of_floats, strict=True))
+    assert result.points.dtype == torch.float64
 
 
 def test_a_diverged_network_keeps_nothing(make_network, x):
@@ -140,8 +140,8 @@ def test_cones_need_samples(make_network, x):
 def test_shapes_follow_their_definitions(stream):
     apexes = torch.randn(3, 2, generator=stream, dtype=torch.float64)
     points = torch.randn(3, 4, 50, 2, generator=stream, dtype=torch.float64) + 2
-    found = Cones(apexes, points, torch.ones(3, 4, 50, dtype=torch.bool))
-    shapes = cone_shapes(found)
+    result = Cones(apexes, points, torch.ones(3, 4, 50, dtype=torch.bool))
+    shapes = cone_shapes(result)
     means = points.numpy().mean(axis=2)
     for s in range(3):
         for a in range(4):
@@ -161,11 +161,11 @@ def measured_shapes(stream):
     model = nn.Linear(400, 2).double()
 
     def measure(noise_return, amplitudes):
-        found = cones(
+        result = cones(
             nn.Sequential(model), x, lambda points: points @ axes, amplitudes, TRIALS, 0,
             noise_return=noise_return,
         )  # fmt: skip
-        return cone_shapes(found), found.apexes, axes
+        return cone_shapes(result), result.apexes, axes
 
     return measure
 

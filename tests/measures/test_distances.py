@@ -30,9 +30,9 @@ def images(stream):
 
 def test_distances_are_those_of_a_loop(images):
     x, others = images
-    found = nearest_distance(x, others)
-    assert found.dtype == torch.float64
-    assert found.tolist() == pytest.approx(slow_nearest(x, others), rel=1e-9)
+    result = nearest_distance(x, others)
+    assert result.dtype == torch.float64
+    assert result.tolist() == pytest.approx(slow_nearest(x, others), rel=1e-9)
 
 
 @pytest.mark.parametrize("held", [1, 140, 10**9])

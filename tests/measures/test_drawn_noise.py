@@ -25,15 +25,15 @@ def gpu(monkeypatch):
 @pytest.fixture
 def draws(monkeypatch):
     """The sizes of all draws of normal numbers, as they are made."""
-    made, randn = [], torch.randn
+    sizes, randn = [], torch.randn
 
     def counted(*size, **more):
         drawn = randn(*size, **more)
-        made.append(drawn.numel())
+        sizes.append(drawn.numel())
         return drawn
 
     monkeypatch.setattr(torch, "randn", counted)
-    return made
+    return sizes
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def samples(stream):
 
 
 def shares(measure, model, x, y, device="cpu"):
-    found = measure(model.float().to(device), x.to(device), y.to(device), AMPLITUDES, 2, 0)
-    return found.cpu()
+    result = measure(model.float().to(device), x.to(device), y.to(device), AMPLITUDES, 2, 0)
+    return result.cpu()
 
 
 MEASURES = [sample_noise_correct, weight_noise_correct]
@@ -78,8 +78,8 @@ def test_no_more_is_kept_than_the_limit(gpu, monkeypatch, make_network, samples)
     for limit, blocks in ((block - 1, 0), (block, 1), (3 * block + 1, 3), (100 * block, 6)):
         forget_noise()
         monkeypatch.setattr(drawn_noise, "MOST_BYTES", limit)
-        found = shares(sample_noise_correct, make_network([6, 5, 3]), *samples, "cuda")
-        assert torch.equal(found, expected)
+        result = shares(sample_noise_correct, make_network([6, 5, 3]), *samples, "cuda")
+        assert torch.equal(result, expected)
         assert len(drawn_noise._cache) == blocks
 
 
@@ -100,9 +100,9 @@ def test_basins_are_found_as_on_the_cpu(gpu, make_network, samples, space, group
     model = make_network([6, 5, 3]).float()
     x, y = samples if "average" in groups else [each[:200] for each in samples]
     expected = find_basins(model, x, y, space, 3, 0, groups).groups
-    found = find_basins(model.to("cuda"), x.to("cuda"), y.to("cuda"), space, 3, 0, groups).groups
+    result = find_basins(model.to("cuda"), x.to("cuda"), y.to("cuda"), space, 3, 0, groups).groups
     for kind in groups:
-        close = found[kind].sizes.isclose(expected[kind].sizes, rtol=1e-2, equal_nan=True)
+        close = result[kind].sizes.isclose(expected[kind].sizes, rtol=1e-2, equal_nan=True)
         assert close.double().mean() > 0.99
 
 

@@ -116,8 +116,8 @@ def test_regions_follow_the_definition(stream, dimensions):
     mean = training.mean(dim=0).numpy()
     covariance = np.cov(training.numpy().T, bias=True).reshape(dimensions, dimensions)
     inverse = np.linalg.inv(covariance)
-    own = [mahalanobis(point, mean, inverse) for point in training.numpy()]
-    limit = np.percentile(own, 99)
+    distances = [mahalanobis(point, mean, inverse) for point in training.numpy()]
+    limit = np.percentile(distances, 99)
     expected = [mahalanobis(point, mean, inverse) <= limit for point in points.numpy()]
     inside = inside_region(points, training)
     assert inside.tolist() == expected

@@ -126,14 +126,14 @@ def test_threads_and_order_of_the_samples_change_no_bit(stream, kind, monkeypatc
     for neurons in (1, 4, 64):
         monkeypatch.setattr(rank_sums, "NEURONS_AT_A_TIME", neurons)
         monkeypatch.setattr(rank_sums, "FIELDS_AT_A_TIME", neurons * len(fields))
-        found = []
+        result = []
         for threads in (1, 2, 5):
             monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-            found.append(rank_statistics(fields, labels, signs, 100))
-            found.append(rank_statistics(fields[shuffled], labels[shuffled], signs, 100))
-        for density, gradient in found:
-            assert torch.equal(density, found[0].rpd)
-            assert torch.equal(gradient, found[0].gradient)
+            result.append(rank_statistics(fields, labels, signs, 100))
+            result.append(rank_statistics(fields[shuffled], labels[shuffled], signs, 100))
+        for density, gradient in result:
+            assert torch.equal(density, result[0].rpd)
+            assert torch.equal(gradient, result[0].gradient)
 
 
 def test_more_samples_than_a_segment_holds(stream, monkeypatch):

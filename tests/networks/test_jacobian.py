@@ -33,11 +33,11 @@ def slow_jacobian(model, x, layer):
     model = copy.deepcopy(model).eval()
     modules = [*model]
     start = modules.index(layers(model)[layer].linear)
-    before, behind = nn.Sequential(*modules[:start]), nn.Sequential(*modules[start:])
+    before, tail = nn.Sequential(*modules[:start]), nn.Sequential(*modules[start:])
     total = 0
     for sample in x:
         inputs = before(sample.unsqueeze(0)).detach()
-        jacobian = torch.autograd.functional.jacobian(behind, inputs)  # (1, K, 1, N_l)
+        jacobian = torch.autograd.functional.jacobian(tail, inputs)  # (1, K, 1, N_l)
         total = total + jacobian[0, :, 0]
     return total / len(x)
 
@@ -47,16 +47,16 @@ def slow_jacobian(model, x, layer):
 def test_mean_jacobians_are_pytorchs(make_network, unchanged, x, activation, batch_norm):
     model = make_network(WIDTHS, activation, batch_norm).train()
     with unchanged(model), torch.no_grad():
-        found = mean_jacobians(model, x, chunk=7)
-    assert len(found) == DEPTH
-    for layer, jacobian in enumerate(found):
+        result = mean_jacobians(model, x, chunk=7)
+    assert len(result) == DEPTH
+    for layer, jacobian in enumerate(result):
         assert_close(jacobian, slow_jacobian(model, x, layer))
-    assert_close(mean_jacobians(model, x), found)
-    assert_close(mean_jacobians(model, x, first=2), found[2:])
-    assert_close(found[-1], model.linear4.weight.detach())
+    assert_close(mean_jacobians(model, x), result)
+    assert_close(mean_jacobians(model, x, first=2), result[2:])
+    assert_close(result[-1], model.linear4.weight.detach())
     single = mean_jacobians(copy.deepcopy(model).float(), x.float())
     assert {jacobian.dtype for jacobian in single} == {torch.float64}
-    torch.testing.assert_close(single, found, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(single, result, rtol=1e-4, atol=1e-5)
 
 
 def test_training_mode_is_the_copy_with_the_batchs_statistics(make_network, x):
@@ -92,9 +92,9 @@ def test_foreign_networks(stream):
     for parameter in nested.parameters():
         parameter.requires_grad_(False)
     pixels = torch.randint(256, (12, 2, 3), generator=stream, dtype=torch.uint8)
-    found = mean_jacobians(nested, pixels)
-    assert [tuple(jacobian.shape) for jacobian in found] == [(3, 6), (3, 5), (3, 4)]
-    assert_close(found, mean_jacobians(plain, pixels.flatten(1).float() / 255))
+    result = mean_jacobians(nested, pixels)
+    assert [tuple(jacobian.shape) for jacobian in result] == [(3, 6), (3, 5), (3, 4)]
+    assert_close(result, mean_jacobians(plain, pixels.flatten(1).float() / 255))
 
 
 def test_agreement_counts_signs(make_network, x):
@@ -104,11 +104,11 @@ def test_agreement_counts_signs(make_network, x):
         pairs = zip(weight.flatten(), slow_jacobian(model, x, layer).flatten(), strict=True)
         equal = [(a > 0) == (b > 0) and (a < 0) == (b < 0) for a, b in pairs]
         expected.append(sum(map(bool, equal)) / len(equal))
-    found = sign_agreement(model, x, chunk=5)
-    assert found == pytest.approx(expected)
-    assert found[-1] == 1
-    assert min(found) < 1
-    assert sign_agreement(model, x, first=1) == found[1:]
+    result = sign_agreement(model, x, chunk=5)
+    assert result == pytest.approx(expected)
+    assert result[-1] == 1
+    assert min(result) < 1
+    assert sign_agreement(model, x, first=1) == result[1:]
 
 
 def test_two_zeros_agree_and_a_zero_agrees_with_nothing_else(make_network, x):

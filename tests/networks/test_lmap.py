@@ -25,10 +25,10 @@ def x(stream):
 
 def hidden_activations(model, x):
     """x^(0) … x^(L−1)."""
-    found = [x]
+    result = [x]
     for h, layer in zip(read(model).propagate(x), layers(model)[:-1], strict=False):
-        found.append(layer.activation(h))
-    return found
+        result.append(layer.activation(h))
+    return result
 
 
 @pytest.mark.parametrize(("activation", "batch_norm"), NETWORKS)
@@ -160,5 +160,7 @@ last = read(model).with_affine_tail(2, weight).model[-1]
 print(torch.equal(last.weight, weight), torch.equal(torch.get_rng_state(), before))
 print("sympy" in sys.modules)
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.split() == ["True", "True", "False"], said.stderr
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.split() == ["True", "True", "False"], process.stderr

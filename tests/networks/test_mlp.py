@@ -201,9 +201,9 @@ def test_batch_statistics_are_those_that_momentum_one_leaves(make_network, x):
     # PyTorch records the unbiased variance but normalises by the biased one, taken here.
     unbiased = len(x) / (len(x) - 1)
     for l in (1, 2):
-        left, found = model.get_submodule(f"norm{l}"), measured.model.get_submodule(f"norm{l}")
-        assert_close(found.running_mean, left.running_mean)
-        assert_close(found.running_var * unbiased, left.running_var)
+        left, result = model.get_submodule(f"norm{l}"), measured.model.get_submodule(f"norm{l}")
+        assert_close(result.running_mean, left.running_mean)
+        assert_close(result.running_var * unbiased, left.running_var)
 
 
 def test_batch_statistics_without_batch_norm_change_nothing(make_network, x):

@@ -50,13 +50,13 @@ def trained(model, batches, labels):
     """Train by plain PyTorch; return the network at every step."""
     model = copy.deepcopy(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    found = [copy.deepcopy(model)]
+    result = [copy.deepcopy(model)]
     for x, y in zip(batches, labels, strict=True):
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(x), y).backward()
         optimizer.step()
-        found.append(copy.deepcopy(model))
-    return found
+        result.append(copy.deepcopy(model))
+    return result
 
 
 @pytest.fixture
@@ -80,14 +80,14 @@ def test_it_is_the_network_that_started_from_the_first_batch(
     usual, expected = trained(model, batches, labels), trained(other, batches, labels)
     for step in range(STEPS + 1):
         with unchanged(usual[step]), unchanged(usual[1]):
-            found = started_from_first_batch(usual[step], usual[1])
+            result = started_from_first_batch(usual[step], usual[1])
         # Running statistics, and all else: the weights never see the statistics.
-        torch.testing.assert_close(found.model.state_dict(), expected[step].state_dict())
+        torch.testing.assert_close(result.model.state_dict(), expected[step].state_dict())
         torch.testing.assert_close(
-            logits(found, batches[-1]), logits(expected[step], batches[-1]).detach()
+            logits(result, batches[-1]), logits(expected[step], batches[-1]).detach()
         )
-        assert found.model.training
-        differs = not torch.allclose(found.model.norm1.running_var, usual[step].norm1.running_var)
+        assert result.model.training
+        differs = not torch.allclose(result.model.norm1.running_var, usual[step].norm1.running_var)
         assert differs == (momentum in (0.1, 0.35) or step == 0)
 
 
@@ -97,23 +97,23 @@ def test_single_precision_loses_little(make_network, batches, labels):
     start_from(model, batches[0].float())
     expected = trained(model, batches.float(), labels)
     for step in range(STEPS + 1):
-        found = started_from_first_batch(usual[step], usual[1]).model.state_dict()
-        torch.testing.assert_close(found, expected[step].state_dict(), rtol=1e-5, atol=1e-5)
+        result = started_from_first_batch(usual[step], usual[1]).model.state_dict()
+        torch.testing.assert_close(result, expected[step].state_dict(), rtol=1e-5, atol=1e-5)
 
 
 def test_a_neuron_that_is_constant_has_no_negative_variance(make_network, batches, labels):
     model = fresh(make_network, 0.1).float()
     model.linear1.weight.data.zero_()
     after_one_step = trained(model, batches[:1].float(), labels[:1])[1]
-    found = started_from_first_batch(model, after_one_step)
-    assert (found.model.norm1.running_var >= 0).all()
-    assert (found.model.norm1.running_var < 1e-6).all()
+    result = started_from_first_batch(model, after_one_step)
+    assert (result.model.norm1.running_var >= 0).all()
+    assert (result.model.norm1.running_var < 1e-6).all()
 
 
 def test_without_batch_norm_nothing_differs(make_network, batches, labels):
     networks = trained(make_network(WIDTHS, batch_norm=False), batches, labels)
-    found = started_from_first_batch(networks[3], networks[1])
-    torch.testing.assert_close(found.model.state_dict(), networks[3].state_dict(), rtol=0, atol=0)
+    result = started_from_first_batch(networks[3], networks[1])
+    torch.testing.assert_close(result.model.state_dict(), networks[3].state_dict(), rtol=0, atol=0)
 
 
 def test_mistakes_are_named(make_network, batches, labels):

@@ -105,8 +105,8 @@ def test_modes_are_the_running_statistics_or_the_batches_own(model, training_set
     network = read(model)
     assert in_mode(network, x, "evaluation") is network
     ours = in_mode(network, x, "training").logits(x)
-    own = runs.load_model(subject.run_folder, "last").train()(x)
-    torch.testing.assert_close(ours, own.detach())
+    expected = runs.load_model(subject.run_folder, "last").train()(x)
+    torch.testing.assert_close(ours, expected.detach())
     assert not torch.allclose(ours, logits(model, x))
     assert subject.modes(["evaluation", "training"]) == ["evaluation", "training"]
     assert plain.modes(["training"]) == ["evaluation"]
@@ -144,12 +144,14 @@ def test_gradients_are_means_over_neurons_and_classes(subject, training_set):
         network = read(model).with_batch_statistics(x) if mode == "training" else model
         for layer, field in enumerate(local_fields(network, x), 1):
             signs.append(linear_map(network, layer)[0].sign())
-            own = gradients(field, y, signs[-1])  # (K, N)
+            expected = gradients(field, y, signs[-1])  # (K, N)
             rows = table[(table["step"] == step) & (table["mode"] == mode)]
-            found = rows[rows["layer"] == layer].set_index("class")["gradient"]
-            assert found.index.tolist() == [-1, 0, 1, 2]
-            assert found[-1] == pytest.approx(own.mean().item(), rel=1e-5, abs=1e-6)
-            assert found[[0, 1, 2]].tolist() == pytest.approx(own.mean(dim=1).tolist(), rel=1e-5)
+            result = rows[rows["layer"] == layer].set_index("class")["gradient"]
+            assert result.index.tolist() == [-1, 0, 1, 2]
+            assert result[-1] == pytest.approx(expected.mean().item(), rel=1e-5, abs=1e-6)
+            assert result[[0, 1, 2]].tolist() == pytest.approx(
+                expected.mean(dim=1).tolist(), rel=1e-5
+            )
     assert not torch.equal(signs[0], signs[2])  # the mode decides on the L-map, too
     by_mode = table.set_index(["mode", "step", "layer", "class"])["gradient"]
     assert (by_mode["evaluation"] != by_mode["training"]).any()
@@ -164,21 +166,21 @@ def test_densities_have_mean_one_and_the_layers_is_the_mean_over_classes(
     assert len(table) == 2 * (1 + 3) * 7
     x, y = training_set
     for layer, field in enumerate(local_fields(model, x), 1):
-        own = densities(field, y, linear_map(model, layer)[0], 7)
+        expected = densities(field, y, linear_map(model, layer)[0], 7)
         rows = table[table["layer"] == layer]
         curves = rows.pivot_table(index="class", columns="r", values="density")
         assert curves.columns.to_numpy() == pytest.approx((np.arange(7) + 0.5) / 7)
-        assert curves.loc[[0, 1, 2]].to_numpy() == pytest.approx(own.numpy())
-        assert curves.loc[-1].to_numpy() == pytest.approx(own.mean(dim=0).numpy())
+        assert curves.loc[[0, 1, 2]].to_numpy() == pytest.approx(expected.numpy())
+        assert curves.loc[-1].to_numpy() == pytest.approx(expected.mean(dim=0).numpy())
         assert curves.mean(axis=1).to_numpy() == pytest.approx(np.ones(4))
         assert curves.loc[-1, curves.columns[0]] > curves.loc[-1, curves.columns[-1]]
     assert set(rank_probability.measure(subject, {**settings, "classes": False})["class"]) == {-1}
 
 
 def test_gradients_of_classes_are_left_out_where_settings_say_so(subject):
-    whole = rpd_gradient.measure(subject, RANKS)
+    complete = rpd_gradient.measure(subject, RANKS)
     few = rpd_gradient.measure(subject, {**RANKS, "classes": False})
-    expected = whole[whole["class"] == -1].reset_index(drop=True)
+    expected = complete[complete["class"] == -1].reset_index(drop=True)
     pd.testing.assert_frame_equal(few, expected)
 
 
@@ -189,14 +191,16 @@ def test_fewer_samples_are_ranked_where_settings_say_so(subject):
     mixed = rpd_gradient.measure(subject, {**settings, "all_samples_at": ["last"]})
     assert set(mixed.query("step == 0")["samples_measured"]) == {12}
     assert set(mixed.query("step == 20")["samples_measured"]) == {60}
-    whole = rpd_gradient.measure(subject, {**RANKS, "modes": ["evaluation"]})
-    expected = pd.concat([table.query("step == 0"), whole.query("step == 20")], ignore_index=True)
+    complete = rpd_gradient.measure(subject, {**RANKS, "modes": ["evaluation"]})
+    expected = pd.concat(
+        [table.query("step == 0"), complete.query("step == 20")], ignore_index=True
+    )
     pd.testing.assert_frame_equal(mixed, expected)
 
 
 def test_without_batch_norm_there_is_only_evaluation_mode(plain):
-    for wanted in (["evaluation", "training"], ["training"]):
-        table = rpd_gradient.measure(plain, {**RANKS, "modes": wanted})
+    for modes in (["evaluation", "training"], ["training"]):
+        table = rpd_gradient.measure(plain, {**RANKS, "modes": modes})
         assert set(table["mode"]) == {"evaluation"}
         assert len(table) == 2 * 2 * (1 + 3)
 
@@ -264,8 +268,8 @@ def test_noise_accuracy_is_the_mean_of_the_shares(subject, model, training_set, 
     shares = correct[space].double().numpy()
     assert curves["average", -1].tolist() == pytest.approx(shares.mean(axis=1).tolist())
     for k in range(3):
-        own = shares[:, y.numpy() == k].mean(axis=1)
-        assert curves["class", k].tolist() == pytest.approx(own.tolist())
+        expected = shares[:, y.numpy() == k].mean(axis=1)
+        assert curves["class", k].tolist() == pytest.approx(expected.tolist())
     for sample in (0, 17, 59):
         assert curves["sample", sample].tolist() == shares[:, sample].tolist()
     assert curves["average", -1, 0.0] == pytest.approx(accuracy(model, x, y))
@@ -298,9 +302,9 @@ def test_steps_seeds_and_groups_are_those_asked_for(subject, plain):
     assert set(table["step"]) == {0, *runs.select_steps(subject.run_folder, "best")}
     # The noise is drawn by the run's own seed.
     model, (x, y) = plain.network(20), plain.samples("train")
-    own = sample_noise_correct(model, x, y, GRID, 3, seed=0).mean(dim=1)
+    expected = sample_noise_correct(model, x, y, GRID, 3, seed=0).mean(dim=1)
     average = noise_accuracy.measure(plain, noise("sample", of=["average"]))
-    assert average["accuracy"].tolist() == pytest.approx(own.tolist())
+    assert average["accuracy"].tolist() == pytest.approx(expected.tolist())
 
 
 @pytest.mark.parametrize("noise_return", ["affine", "clip", "range"])
@@ -308,8 +312,8 @@ def test_noise_returns_as_the_settings_say(subject, model, training_set, noise_r
     x, y = training_set
     settings = noise("sample", noise_return=noise_return, of=["average"], amplitudes=[0.0, 0.6])
     table = noise_accuracy.measure(subject, settings)
-    own = sample_noise_correct(model, x, y, [0.0, 0.6], 3, seed=3, noise_return=noise_return)
-    assert table["accuracy"].tolist() == pytest.approx(own.mean(dim=1).tolist())
+    expected = sample_noise_correct(model, x, y, [0.0, 0.6], 3, seed=3, noise_return=noise_return)
+    assert table["accuracy"].tolist() == pytest.approx(expected.mean(dim=1).tolist())
 
 
 def test_amplitudes_are_a_list_or_zero_and_a_geometric_grid():
@@ -346,12 +350,12 @@ def test_projected_points_are_samples_in_the_plane(subject):
     for (moment, step, split, mode, digit), rows in reversed([*groups]):
         assert step == {"before": 0, "after": 20}[moment]
         every, labels = plane(subject, step, split, mode)
-        own, points = every[labels == digit], rows[["h1", "h2"]].to_numpy()
-        nearest = np.abs(points[:, None] - own[None]).max(axis=2).argmin(axis=1)
+        of_digit, points = every[labels == digit], rows[["h1", "h2"]].to_numpy()
+        nearest = np.abs(points[:, None] - of_digit[None]).max(axis=2).argmin(axis=1)
         # The same samples at every moment and in every mode.
         chosen = shown.setdefault((split, digit), nearest)
         assert len(set(chosen)) == 6
-        assert np.abs(points - own[chosen]).max() < 1e-4  # rounded to four digits
+        assert np.abs(points - of_digit[chosen]).max() < 1e-4  # rounded to four digits
     assert not np.array_equal(shown["train", 0], shown["train", 2])
 
 
@@ -367,21 +371,21 @@ def test_a_region_holds_its_share_of_the_training_points(subject, percentile):
     assert len(table) == 2 * 3 * 2
     for row in table.itertuples():
         every, labels = plane(subject, row.step, row.split, row.mode)
-        own = torch.as_tensor(every[labels == row.digit])
+        of_digit = torch.as_tensor(every[labels == row.digit])
         covariance = np.array([[row.cov_11, row.cov_12], [row.cov_12, row.cov_22]])
         centred = every - [row.mean_h1, row.mean_h2]
         distances = np.sqrt((centred @ np.linalg.inv(covariance) * centred).sum(axis=1))
         # The ellipse that is drawn is the region that is decided by.
-        inside = inside_region(torch.as_tensor(every), own, percentile).numpy()
+        inside = inside_region(torch.as_tensor(every), of_digit, percentile).numpy()
         assert ((distances <= row.radius * (1 + 1e-6)) == inside).all()
-        assert inside[labels == row.digit].sum() == 1 + (len(own) - 1) * percentile // 100
-        assert np.allclose(own.double().mean(dim=0), [row.mean_h1, row.mean_h2])
-        assert np.allclose(np.cov(own.T, bias=True), covariance)
+        assert inside[labels == row.digit].sum() == 1 + (len(of_digit) - 1) * percentile // 100
+        assert np.allclose(of_digit.double().mean(dim=0), [row.mean_h1, row.mean_h2])
+        assert np.allclose(np.cov(of_digit.T, bias=True), covariance)
 
 
 def test_moments_are_the_steps_they_name(subject):
     moments = {"first": "train>=0.0", "best": "best", "tenth": 10}
     table = region.measure(subject, {**VIEWS, "moments": moments, "percentile": 99})
-    found = dict(zip(table["moment"], table["step"], strict=True))
+    result = dict(zip(table["moment"], table["step"], strict=True))
     (best,) = runs.select_steps(subject.run_folder, "best")
-    assert found == {"first": 0, "best": best, "tenth": 10}
+    assert result == {"first": 0, "best": best, "tenth": 10}

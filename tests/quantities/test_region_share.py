@@ -47,10 +47,10 @@ def plane(subject, step, x, mode):
 
 def share_inside(points, training, percentile):
     mean, inverse = training.mean(axis=0), np.linalg.inv(np.cov(training.T, bias=True))
-    own, found = (
+    reference, distances = (
         cdist(some, mean[None], "mahalanobis", VI=inverse)[:, 0] for some in (training, points)
     )
-    return np.mean(found <= np.percentile(own, percentile) * (1 + 1e-9))
+    return np.mean(distances <= np.percentile(reference, percentile) * (1 + 1e-9))
 
 
 @pytest.mark.parametrize("percentile", [99, 80])

@@ -133,9 +133,9 @@ def test_samples_follow_an_order_of_the_seed_and_pass_over_mistakes(subject, dra
     model, (x, y) = subject.network(0), subject.samples("train")
     right = ((logits(model, x).argmax(dim=1) == y) & (y != 1)).nonzero().flatten()
     assert 0 < len(right) < 40
-    found = points_of(cone.measure(subject, untrained))["sample"].unique()
-    assert sorted(found) == right.tolist()
-    assert found.tolist() != sorted(found)
+    result = points_of(cone.measure(subject, untrained))["sample"].unique()
+    assert sorted(result) == right.tolist()
+    assert result.tolist() != sorted(result)
 
 
 def test_apexes_and_their_copies_lie_within_the_datas_region(subject, model, monkeypatch):
@@ -192,9 +192,9 @@ def test_the_datas_points_are_samples_of_the_digits(subject, drawn, monkeypatch)
         rows = drawn[drawn["kind"] == split]
         assert rows[["step", "sample", "shift", "amplitude", "kept"]].isna().all(axis=None)
         for digit in (0, 2):
-            own = half_sums(x[y == digit]).double().numpy().round(3)
+            expected = half_sums(x[y == digit]).double().numpy().round(3)
             shown = rows.loc[rows["digit"] == digit, ["c1", "c2"]].to_numpy()
-            assert sorted(map(tuple, shown)) == sorted(map(tuple, own))
+            assert sorted(map(tuple, shown)) == sorted(map(tuple, expected))
     few = cone.measure(subject, {**CONE, "points": 1})
     assert few.groupby(["kind", "digit"]).size()[["train", "test"]].tolist() == [10] * 4
     monkeypatch.setattr(cone, "DATA_POINTS", 12)
@@ -270,23 +270,25 @@ def test_overlaps_are_those_of_the_library(subject, model):
     images = torch.cat([translate(x[[a["sample"]]], a["shift"], a["shift"]) for a in apexes])
     assert set(table["noise_return"]) == {"affine", "range"}
     for returned in ("affine", "range"):
-        found = cones(model, images, half_sums, CONE["amplitudes"], 40, SEED, noise_return=returned)
-        within = inside_region(found.points.flatten(0, 2), data, 90).view(12, 3, 40)
+        result = cones(
+            model, images, half_sums, CONE["amplitudes"], 40, SEED, noise_return=returned
+        )
+        within = inside_region(result.points.flatten(0, 2), data, 90).view(12, 3, 40)
         rows = table[table["noise_return"] == returned]
         for a, amplitude in enumerate([*CONE["amplitudes"], None]):
             part = (slice(None), a) if amplitude else (slice(None),)
-            parts = [t[part] for t in (found.points, found.kept, within)]
+            parts = [t[part] for t in (result.points, result.kept, within)]
             if amplitude is None:
                 parts = [t.flatten(1, 2) for t in parts]
             overlaps, counts = basin_overlaps(*parts, percentile=90)
             at = rows["amplitude"].eq(amplitude) if amplitude else rows["amplitude"].isna()
-            own = rows[at].reset_index(drop=True)
+            at_amplitude = rows[at].reset_index(drop=True)
             pairs = list(itertools.combinations(range(12), 2))
-            assert len(own) == len(pairs)
-            for row, (i, j) in zip(own.itertuples(), pairs, strict=True):
+            assert len(at_amplitude) == len(pairs)
+            for row, (i, j) in zip(at_amplitude.itertuples(), pairs, strict=True):
                 for letter, s in (("a", i), ("b", j)):
-                    told = {name: getattr(row, f"{name}_{letter}") for name in APEX}
-                    assert told == apexes[s]
+                    apex = {name: getattr(row, f"{name}_{letter}") for name in APEX}
+                    assert apex == apexes[s]
                 expected = round(overlaps[i, j].item(), 4)
                 assert row.overlap == pytest.approx(expected, nan_ok=True)
                 assert row.points == min(counts[i], counts[j])

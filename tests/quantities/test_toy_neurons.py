@@ -14,8 +14,8 @@ def table():
 
 
 def rows(table, panel, quantity, group=None):
-    found = table[(table["panel"] == panel) & (table["quantity"] == quantity)]
-    return found if group is None else found[found["group"] == group]
+    result = table[(table["panel"] == panel) & (table["quantity"] == quantity)]
+    return result if group is None else result[result["group"] == group]
 
 
 def number(table, panel, quantity):

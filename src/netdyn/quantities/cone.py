@@ -38,8 +38,8 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         kind "point": a sample of the run's training samples (its position among them),
         unperturbed (amplitude 0) and perturbed; shift in pixels; kept is 1 where the prediction of
         the unperturbed sample is kept, else 0. kind "train", "test": samples of the digits, only
-        with digit and coordinates, at most 10 · points of each, and fewer of many digits; drawn by the
-        run's seed. c3 is empty for half_sums. Coordinates are rounded to three digits.
+        with digit and coordinates, at most 10 · points of each, and fewer of many digits; drawn by
+        the run's seed. c3 is empty for half_sums. Coordinates are rounded to three digits.
     """
     project = projection_of(settings["projection"], subject.samples("train")[0])
     tables = []
