@@ -184,7 +184,7 @@ def test_truncated_gz_is_named(tmp_path, files, downloads, kept):
     put(tmp_path / "root", files["mnist"], compress=True)
     path = tmp_path / "root" / "t10k-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:kept])
-    refused("mnist", tmp_path / "root", r"t10k-images-idx3-ubyte.gz: .*delete it and fetch it")
+    refused("mnist", tmp_path / "root", r"t10k-images-idx3-ubyte.gz: .*delete it and download it")
 
 
 def test_damaged_gz_stream_is_named(tmp_path, files, downloads):
