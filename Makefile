@@ -30,7 +30,7 @@ figures: env
 	@echo "Figures 1 to 7 and the supplement are in $(CURDIR)/results/demo/figures (PDF and PNG)."
 
 test: env
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slurm: env
 	$(BIN)/python tests/slurm/cluster.py install

@@ -1,4 +1,6 @@
+import fcntl
 import os
+import subprocess
 from pathlib import Path
 
 # Before PyTorch is imported: the tests' networks are too small to share, and the threads of two
@@ -10,12 +12,51 @@ import pytest
 import torch
 import yaml
 from comparing import after
+from dag import TINY, copy_repository, run
 from oracles import write_prepared
 
 from netdyn.networks.layers import layers
 from netdyn.networks.mlp import MLP
 from netdyn.runtime.random_streams import generator
 from netdyn.training import train as training
+
+# Files that take longest, the longest first: begun first, they leave no worker alone at the end.
+LONGEST = ("test_faults", "test_dag", "test_scale_run", "test_devices_asked", "test_keeping")
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first; `make test` has pytest-xdist hand files out in this order."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+@pytest.fixture(scope="session")
+def shared_demo(tmp_path_factory):
+    """The folder in which Snakemake has just made all of the tiny scale demo: to be copied.
+
+    Made once for all workers; `finished_demo` copies it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, complete = base / "finished demo", base / "finished demo is complete"
+    with (base / "finished demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            run(copy_repository(folder), *TINY)
+            complete.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_demo(shared_demo):
+    """Copy the finished folder to a new place, time stamps and Snakemake's records included."""
+
+    def copy(target):
+        subprocess.run(["cp", "-a", "--reflink=auto", shared_demo, target], check=True)
+        return target
+
+    return copy
 
 
 @pytest.fixture

@@ -38,7 +38,9 @@ class Forks:
             words = (sys.executable, "-IS", __file__, "python", self.address, sys.executable)
             file.write(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         os.chmod(self.python, 0o755)
-        kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        # Every folder's netdyn is compiled once, not by each of its jobs.
+        left_out = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
+        kept = {key: value for key, value in os.environ.items() if key not in left_out}
         self.process = subprocess.Popen(
             [sys.executable, __file__, "serve", self.address],
             stdin=subprocess.PIPE,

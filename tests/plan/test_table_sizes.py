@@ -22,8 +22,13 @@ AT_MOST = ("deep23_adversarial", "grokking_projection")
 
 
 @functools.cache
+def config(scale):
+    return settings.load(ROOT, {"scale": scale})
+
+
+@functools.cache
 def measurements(scale):
-    return settings.measurements(settings.load(ROOT, {"scale": scale}))
+    return settings.measurements(config(scale))
 
 
 @functools.cache
@@ -114,8 +119,7 @@ def test_constants_are_those_of_the_modules_that_import_torch():
 @pytest.mark.parametrize("name", ["shallow", "deep23", "grokking"])
 @pytest.mark.parametrize("precision", ["float32", "float64", "bfloat16"])
 def test_weights_are_those_of_the_networks(name, precision):
-    config = settings.load(ROOT, {"scale": "cpu", "runs": {name: {"precision": precision}}})
-    run = settings.runs(config)[name][0].settings
+    run = {**settings.runs(config("cpu"))[name][0].settings, "precision": precision}
     state = build_model(run, snapshots.INPUTS, snapshots.CLASSES).state_dict().values()
     one = sum(tensor.numel() * tensor.element_size() for tensor in state)
     assert sum(tensor.dtype == torch.int64 for tensor in state) == run["batch_norm"] * 22
@@ -123,7 +127,7 @@ def test_weights_are_those_of_the_networks(name, precision):
 
 
 def test_the_documented_disk_is_what_the_weights_of_scale_paper_take():
-    declared = settings.runs(settings.load(ROOT, {"scale": "paper"}))
+    declared = settings.runs(config("paper"))
     taken = sum(snapshots.snapshot_bytes(r.settings) for runs in declared.values() for r in runs)
     page = (ROOT / "docs/running_on_a_cluster.md").read_text()
     (said,) = re.findall(r"weights take (\d+) GB", page)

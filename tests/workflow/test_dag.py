@@ -16,12 +16,9 @@ DEMO = Path("results/demo")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, finished_demo):
     """A working folder in which figures, scorecard and the report's pages were just made."""
-    folder = copy_repository(tmp_path_factory.mktemp("workflow"))
-    said = snakemake(folder, *TINY)
-    assert said.returncode == 0, said.stdout
-    return folder
+    return finished_demo(tmp_path_factory.mktemp("workflow") / "finished")
 
 
 def results(folder):

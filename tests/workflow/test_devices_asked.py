@@ -1,5 +1,6 @@
 """Asking for a GPU: one error where there is none; otherwise one job has it at a time."""
 
+import functools
 import os
 import re
 
@@ -31,12 +32,17 @@ def test_a_missing_gpu_is_one_error_before_anything_runs(folder):
     assert said.returncode == 0, said.stdout
 
 
+@functools.cache
+def two_runs(folder):
+    said = snakemake(folder, "-n", "fig2", "--forcerun", "train_run", *TINY).stdout
+    trainings = sorted(re.findall(r": train (\S+) ", said))
+    return [f"results/demo/runs/{run}/manifest.json" for run in trainings[:2]]
+
+
 def trained(folder, *options):
     """Train two runs; return when each began and ended."""
     options = ("--cores", "2", "--forcerun", "train_run", *TINY, *options)
-    planned = re.findall(r": train (\S+) ", snakemake(folder, "-n", "fig2", *options).stdout)
-    runs = [f"results/demo/runs/{run}/manifest.json" for run in sorted(planned)[:2]]
-    said = snakemake(folder, *runs, *options)
+    said = snakemake(folder, *two_runs(folder), *options)
     assert said.returncode == 0, said.stdout
     trainings = re.findall(r"^Job (\d+): train ", said.stdout, re.MULTILINE)
     events = re.findall(r"^(Job|Finished jobid:) (\d+)", said.stdout, re.MULTILINE)

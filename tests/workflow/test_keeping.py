@@ -25,19 +25,17 @@ def with_settings(folder, *texts):
 def records(folder):
     """Return the targets that keep every finished part of the two tables."""
     blocks = [path.stem for path in (folder / DEMO / "tables/parts" / NAMES[1]).glob("*.csv")]
-    runs = [path.name for path in (folder / DEMO / "runs").iterdir()]
+    runs = [path.name for path in (folder / DEMO / "runs").glob("learning_rates_*")]
     return [str(DEMO / "kept" / NAMES[1] / f"{block}.json") for block in blocks] + [
         str(DEMO / "kept" / NAMES[0] / f"{run}.json") for run in runs
     ]
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A folder with two tables of two runs, kept."""
-    folder = copy_repository(tmp_path_factory.mktemp("keeping"))
-    for targets in (TABLES, None):
-        said = snakemake(folder, *(targets or records(folder)), *TINY)
-        assert said.returncode == 0, said.stdout
+def finished(tmp_path_factory, finished_demo):
+    """A finished folder with two tables of two runs kept."""
+    folder = finished_demo(tmp_path_factory.mktemp("keeping") / "finished")
+    run(folder, *records(folder), *TINY)
     return folder
 
 
