@@ -188,7 +188,7 @@ class ScaleRun:
         run = job.run
         if run.id in self._complete:
             return True
-        was_complete = self._folder(run.id).is_dir()
+        is_new = not (self._folder(run.id).exists() or self._checkpoints(run.id).exists())
         self._progress.start(number, f"train {run.id}")
         started = time.monotonic()
         if not train_run(
@@ -203,7 +203,7 @@ class ScaleRun:
             self.checkpoint_seconds,
         ):
             return False
-        if not was_complete:
+        if is_new:
             self._time_left.trained(run.settings, time.monotonic() - started)
         self._complete.add(run.id)
         return True
