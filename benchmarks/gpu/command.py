@@ -38,7 +38,13 @@ def main(
     compare: Annotated[
         bool, typer.Option("--compare", help="Put committed measurements beside the model.")
     ] = False,
-    device: Annotated[str, typer.Option(help="Where steps are measured.")] = "cuda",
+    device: Annotated[
+        str, typer.Option(envvar="NETDYN_DEVICE", help="Where steps are measured.")
+    ] = "cuda",
+    configfile: Annotated[
+        list[Path] | None,
+        typer.Option(envvar="NETDYN_CONFIGFILE", help="YAML laid over the settings."),
+    ] = None,
     seconds: Annotated[float, typer.Option(help="Budget of measuring.")] = 60.0,
     data: Annotated[Path | None, typer.Option(help="A prepared data set.")] = None,
     output: Annotated[Path, typer.Option(help="The table, CSV.")] = Path("results/gpu.csv"),
@@ -46,7 +52,7 @@ def main(
     """Model or measure training on a GPU, or compare both; status 1 if a measurement failed."""
     if gpu not in GPUS:
         raise typer.BadParameter(f"no GPU {gpu!r}: {', '.join(GPUS)}")
-    config = load(scale)
+    config = load(scale, configfile or [])
     trained = settings.runs(config)
     grouped = groups(trained)
     if compare:

@@ -1,10 +1,11 @@
 """The groups of runs that the tables of a GPU's times have a row for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from netdyn.plan import settings
 from netdyn.plan.settings import Run
+from netdyn.records.files import read_yaml
 
 __all__ = ["groups", "load"]
 
@@ -12,9 +13,10 @@ ROOT = Path(__file__).parents[2]
 SUPPLEMENT = ("initial_scales", "fixed_range", "translations")
 
 
-def load(scale: str) -> dict:
-    """Return the settings of a scale, as the workflow reads them."""
-    return settings.read(ROOT, {"scale": scale})
+def load(scale: str, files: Sequence[Path] = ()) -> dict:
+    """Return the settings of a scale, as the workflow reads them, with `files` laid over them."""
+    overrides = settings.overlay({}, *map(read_yaml, files), {"scale": scale})
+    return settings.read(ROOT, overrides)
 
 
 def groups(trained: Mapping[str, list[Run]]) -> dict[str, list[Run]]:

@@ -47,9 +47,18 @@ Scale = Annotated[str | None, typer.Option(help="demo (unless configured), cpu o
 Override = Annotated[str, typer.Option("--set", help="JSON laid over the settings.")]
 ConfigFiles = Annotated[
     list[Path] | None,
-    typer.Option("--configfile", help="YAML laid over the settings; may be repeated."),
+    typer.Option(
+        "--configfile",
+        envvar="NETDYN_CONFIGFILE",
+        help="YAML laid over the settings; may be repeated.",
+    ),
 ]
-Names = Annotated[str, typer.Option("--tables", help="Tables or figures, by commas; default: all.")]
+Names = Annotated[
+    str,
+    typer.Option(
+        "--tables", envvar="NETDYN_TABLES", help="Tables or figures, by commas; default: all."
+    ),
+]
 Workflow = Annotated[Path, typer.Option(help="Folder of config.yaml.")]
 
 

@@ -1,4 +1,4 @@
-"""The committed form of a scale's results in one archive, to bring it home from another machine."""
+"""The committed results of a scale in one archive, to be carried to another machine."""
 
 import gzip
 import tarfile
@@ -21,12 +21,13 @@ def pack(reference: Path, archive: Path) -> int:
         How many files it holds.
 
     Raises:
-        NetdynError: nothing has been kept yet.
+        NetdynError: nothing is committed yet.
     """
     files = sorted(
         path
         for path in reference.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.parts)
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(reference).parts)
     )
     if not files:
         raise NetdynError(f"{reference} holds no table yet: nothing to pack into {archive}")

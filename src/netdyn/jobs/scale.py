@@ -1,23 +1,25 @@
-"""A whole scale in one process: one job after the other, stopped and gone on with at any time.
+"""A whole scale in one process, job after job; it can be stopped and resumed at any time.
 
-Snakemake makes the same tables from the same functions and starts a process for each job. Here
-PyTorch is imported once, data and runs are opened once, and what a run is measured for is measured
-while it is at hand. Finished parts go into the committed tables, results/<scale>/reference, so a
-later call takes them as they are, and so does Snakemake with reuse=True.
+Snakemake makes the same tables by the same functions, with a process for each job. Here PyTorch is
+imported once, and a run is opened once for all of its measurements. Finished parts go into the
+committed tables, results/<scale>/reference, which a later call reuses, as Snakemake does with
+reuse=True.
 """
 
-import contextlib
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
-from netdyn.data import translation
+from netdyn.data import prepared, translation
 from netdyn.data.datasets import prepare
 from netdyn.errors import NetdynError
 from netdyn.jobs.measuring import measure_block, quantity, subject_of
-from netdyn.jobs.schedule import RunJob, TimeLeft, needs_training, run_jobs
+from netdyn.jobs.progress import ScaleProgress
+from netdyn.jobs.schedule import RunJob, needs_training, run_jobs
+from netdyn.jobs.time_left import TimeLeft
 from netdyn.jobs.training import train_run
 from netdyn.networks.reading import Network
 from netdyn.plan.targets import Plan
@@ -27,24 +29,26 @@ from netdyn.records.files import digest_file
 from netdyn.records.sealed import read_record, record_path
 from netdyn.results import finished
 from netdyn.results.reference import keep_parts
-from netdyn.runtime.terminal import message, progress
+from netdyn.runtime.devices import choose_device
+from netdyn.runtime.terminal import message
 
 __all__ = ["ScaleRun"]
 
-# Seconds between two times at which finished parts go into the committed tables.
+# Seconds between two writings of the committed tables.
 KEEP_SECONDS = 60.0
 
 
 class _Stopped(Exception):
-    """A measurement was ended before its last network; nothing of it was written."""
+    """A measurement was stopped before its last network; nothing of it was written."""
 
 
-class _Interruptible(Subject):
-    """A run whose measurement ends between two networks, once it is asked to."""
+class _StoppableSubject(Subject):
+    """A run whose measurement stops between two networks where `stopping` is true."""
 
     stopping: Callable[[], bool]
 
     def each_network(self, selector: int | str | list) -> Iterator[tuple[int, Network]]:
+        """Yield step and network, as `Subject` does; raises _Stopped."""
         for step, network in super().each_network(selector):
             if self.stopping():
                 raise _Stopped
@@ -52,7 +56,7 @@ class _Interruptible(Subject):
 
 
 class ScaleRun:
-    """Trains and measures the runs of a scale for a list of tables."""
+    """Trains and measures the runs of a scale for chosen tables."""
 
     def __init__(
         self,
@@ -65,15 +69,16 @@ class ScaleRun:
         stopping: Callable[[], bool] = lambda: False,
         checkpoint_seconds: float = 30.0,
     ):
-        """
+        """Plan the jobs; nothing is trained yet.
+
         Args:
-            plan: the scale's, with `reuse` set, so that committed rows are taken as they are.
-            groups: tables to make, in groups of falling priority.
+            plan: the scale's, with `reuse` set, so that committed rows are reused.
+            groups: the tables, in groups of falling priority.
             data_root: folder of the IDX files.
             device: "auto", "cpu", "cuda" or "mps".
             engine: what trains, "auto" or "plain" (docs/engine.md).
-            drop_snapshots: whether the folder of a run goes once all its tables are kept.
-            stopping: asked between steps, networks and jobs; once true, the work ends.
+            drop_snapshots: whether to delete a run once its rows of all these tables are committed.
+            stopping: called between steps, networks and jobs; the work stops where it is true.
             checkpoint_seconds: between two checkpoints of a training.
         """
         self.plan, self.data_root, self.device = plan, Path(data_root), device
@@ -81,68 +86,88 @@ class ScaleRun:
         self.checkpoint_seconds = checkpoint_seconds
         self.jobs = run_jobs(plan, groups)
         self.reference = plan.folder / "reference"
-        self.failed: list[str] = []  # runs, or tables without runs, of jobs that failed
+        self.failed: list[str] = []  # runs, or tables, of jobs that failed
+        self._tables = [name for group in groups for name in group]
         self._complete: set[str] = set()
         self._parts: dict[str, list[tuple[Path, list[Path]]]] = {}
         self._kept_at = time.monotonic()
         self._subject: tuple[str, Subject] | None = None
-        self._left = TimeLeft()
+        self._time_left = TimeLeft(choose_device(device).type)
+        self._to_train = {
+            job.run.id: job.run.settings
+            for job in self.jobs
+            if job.run and needs_training(plan, job)
+        }
+        self._to_measure = Counter(name for job in self.jobs for name in self._measured(job))
+        self._progress = ScaleProgress(len(self.jobs), self._estimate)
 
     def run(self) -> bool:
-        """Work through the jobs; return whether all were come to.
+        """Do the jobs; return whether all were reached before `stopping`.
 
-        What is finished is in the committed tables when this returns. A job that fails is shown
-        with its traceback and counted in `failed`; the others go on.
+        What is finished is in the committed tables when this returns. A failing job is reported
+        and listed in `failed`; the others go on.
         """
-        trainings = len({j.run.id for j in self.jobs if j.run and needs_training(self.plan, j)})
-        measuring = sum(len(self._measured(job)) for job in self.jobs)
         message(
-            f"scale {self.plan.scale}: {trainings} runs to train, {measuring} measurements of them"
+            f"scale {self.plan.scale}: {len(self._to_train)} runs to train, "
+            f"{self._to_measure.total()} measurements of them"
         )
-        done = True
+        number = 0
         try:
             for number, job in enumerate(self.jobs):
                 if self.stopping() or not self._make_or_report(number, job):
-                    done = False
-                    break
-                self._keep_now_and_then(number)
+                    return False
+                if time.monotonic() - self._kept_at > KEEP_SECONDS:
+                    self._keep(self.jobs[number + 1 :])
+            number = len(self.jobs)
         finally:
-            self._keep(len(self.jobs) if done else 0)
-        return done
+            self._keep(self.jobs[number:])
+        return True
+
+    def _estimate(self) -> float | None:
+        return self._time_left.estimate(self._to_train.values(), self._to_measure)
 
     def _measured(self, job: RunJob) -> list[str]:
+        """Return the tables that a job measures; history comes from the training."""
         return [n for n in job.tables if self.plan.measurement(n).quantity != "history"]
 
     def _make_or_report(self, number: int, job: RunJob) -> bool:
-        # Hours of work must not end with the one job in hundreds that cannot be done.
+        # One failing job in hundreds must not end hours of work.
         try:
             return self._make(number, job)
         except Exception as error:
-            subject = job.run.id if job.run else ", ".join(job.tables)
-            said = str(error) if isinstance(error, NetdynError) else traceback.format_exc()
-            message(f"error: {subject}: {said}")
-            self.failed.append(subject)
+            self._fail(job.run.id if job.run else ", ".join(job.tables), error)
+            self._subject = None
             return True
+        finally:
+            if job.run:
+                self._to_train.pop(job.run.id, None)
+            self._to_measure.subtract(self._measured(job))
+
+    def _fail(self, what: str, error: Exception) -> None:
+        expected = isinstance(error, NetdynError | OSError)
+        message(f"error: {what}: {error if expected else traceback.format_exc()}")
+        if what not in self.failed:
+            self.failed.append(what)
 
     def _make(self, number: int, job: RunJob) -> bool:
-        """Train a run unless that is done, measure it; return False where it had to stop."""
+        """Train a run unless it is complete, and measure it; return False where it stopped."""
         if job.run is not None:
             self._prepare(job.run.id)
         if needs_training(self.plan, job) and not self._train(number, job):
             return False
-        for position, name in enumerate(job.tables):
+        for name in job.tables:
             if self.stopping():
                 return False
             part, folders = self._part(name, job)
             if name in self._measured(job) and not self._is_current(name, job, part):
                 what = f"{name} of {job.run.id}" if job.run else name
-                self._message(number, position, f"measure {what}")
+                self._progress.start(number, f"measure {what}")
                 started = time.monotonic()
                 try:
                     self._measure(name, job, part)
                 except _Stopped:
                     return False
-                self._left.measured(name, time.monotonic() - started)
+                self._time_left.measured(name, time.monotonic() - started)
             self._parts.setdefault(name, []).append((part, folders))
         return True
 
@@ -163,23 +188,23 @@ class ScaleRun:
         run = job.run
         if run.id in self._complete:
             return True
-        self._message(number, 0, f"train {run.id}")
+        is_new = not (self._folder(run.id).exists() or self._checkpoints(run.id).exists())
+        self._progress.start(number, f"train {run.id}")
         started = time.monotonic()
-        with progress(run.id, run.settings["steps"]) as report:
-            complete = train_run(
-                run.settings,
-                Path(self.plan.data_file(run.id)),
-                self._folder(run.id),
-                self._checkpoints(run.id),
-                self.device,
-                self.engine,
-                report,
-                self.stopping,
-                self.checkpoint_seconds,
-            )
-        if not complete:
+        if not train_run(
+            run.settings,
+            Path(self.plan.data_file(run.id)),
+            self._folder(run.id),
+            self._checkpoints(run.id),
+            self.device,
+            self.engine,
+            self._progress.step,
+            self.stopping,
+            self.checkpoint_seconds,
+        ):
             return False
-        self._left.trained(run.settings, time.monotonic() - started)
+        if is_new:
+            self._time_left.trained(run.settings, time.monotonic() - started)
         self._complete.add(run.id)
         return True
 
@@ -198,8 +223,8 @@ class ScaleRun:
             return folder / "history.csv", [folder]
         return self.plan.folder / "tables" / "parts" / name / f"{job.run.id}.csv", [folder]
 
-    def _described(self, name: str, job: RunJob) -> list[dict]:
-        """Return the run of a job as a measurement's settings name it."""
+    def _runs(self, name: str, job: RunJob) -> list[dict]:
+        """Return the run of a job as `measure_block` reads it; none for a table without runs."""
         if job.run is None:
             return []
         of_data = not needs_training(self.plan, RunJob(job.run, (name,)))
@@ -213,73 +238,61 @@ class ScaleRun:
 
     def _measure(self, name: str, job: RunJob, part: Path) -> None:
         measurement = self.plan.measurement(name)
-        described = self._described(name, job)
         measure_block(
-            *(measurement.quantity, measurement.settings, described, part, self.device),
+            measurement.quantity,
+            measurement.settings,
+            self._runs(name, job),
+            part,
+            self.device,
             open_subject=self._open,
         )
 
     def _open(self, run: Mapping, device: str) -> Subject:
-        """Open a run, or return it where it was the last to be opened."""
+        """Return an opened run; the last one stays open for the next measurement."""
         key = run.get("folder", run.get("settings"))
         if self._subject is None or self._subject[0] != key:
-            opened = _Interruptible(*subject_of(run, device))
+            opened = _StoppableSubject(*subject_of(run, device))
             opened.stopping = self.stopping
             self._subject = key, opened
         return self._subject[1]
 
     def _is_current(self, name: str, job: RunJob, part: Path) -> bool:
-        """Return whether a part is there, of these settings, this run and this code."""
-        measurement = self.plan.measurement(name)
+        """Return whether a part is complete and made from these settings, run, data and code."""
+        measurement, runs = self.plan.measurement(name), self._runs(name, job)
+        module = quantity(measurement.quantity).__module__
         try:
             record = read_record(record_path(part))
-        except NetdynError:
+            manifests = [Path(run["folder"]) / "manifest.json" for run in runs if "folder" in run]
+            return (
+                record["settings"] == measurement.settings
+                and record["made"]["code_sha256"] == provenance.code_digest(module)
+                and [run.get("manifest_sha256") for run in record["runs"]]
+                == [digest_file(path) for path in manifests] + [None] * (len(runs) - len(manifests))
+                and [run["data_sha256"] for run in record["runs"]]
+                == [prepared.metadata(run["data"])["sha256"] for run in runs]
+                and digest_file(part) == record["sha256"]
+            )
+        except (NetdynError, FileNotFoundError, KeyError):
             return False
-        module = quantity(measurement.quantity).__module__
-        current = {
-            "settings": measurement.settings,
-            "code": provenance.code_digest(module),
-            "runs": [
-                digest_file(Path(run["folder"]) / "manifest.json")
-                for run in self._described(name, job)
-                if "folder" in run
-            ],
-        }
-        recorded = {
-            "settings": record["settings"],
-            "code": record["made"]["code_sha256"],
-            "runs": [r["manifest_sha256"] for r in record["runs"] if "manifest_sha256" in r],
-        }
-        with contextlib.suppress(FileNotFoundError):
-            return current == recorded and digest_file(part) == record["sha256"]
-        return False
 
-    def _keep_now_and_then(self, number: int) -> None:
-        if time.monotonic() - self._kept_at > KEEP_SECONDS:
-            self._keep(number + 1)
-
-    def _keep(self, done: int) -> None:
-        """Put finished parts into the committed tables; `done` jobs need their runs no more."""
+    def _keep(self, later: Sequence[RunJob]) -> None:
+        """Put finished parts into the committed tables; delete runs that no later job needs."""
         for name, parts in self._parts.items():
-            keep_parts(parts, self.plan.keep_settings(name), self.reference)
+            try:
+                keep_parts(parts, self.plan.keep_settings(name), self.reference)
+            except (NetdynError, OSError) as error:
+                self._fail(name, error)
         self._parts.clear()
         self._kept_at = time.monotonic()
-        if self.drop_snapshots and done:
-            needed = {job.run.id for job in self.jobs[done:] if job.run} | set(self.failed)
-            for run_id in sorted(self._complete - needed):
-                shutil.rmtree(self._folder(run_id), ignore_errors=True)
-                shutil.rmtree(finished.folder_of(self._checkpoints(run_id)), ignore_errors=True)
-                self._complete.discard(run_id)
+        if self.drop_snapshots:
+            self._drop({job.run.id for job in later if job.run})
 
-    def _message(self, number: int, position: int, what: str) -> None:
-        later = self.jobs[number + 1 :]
-        to_train = {
-            j.run.id: j.run.settings
-            for j in self.jobs[number:]
-            if needs_training(self.plan, j) and j.run.id not in self._complete
-        }
-        to_measure = list(self.jobs[number].tables[position:])
-        to_measure += [n for j in later for n in self._measured(j)]
-        seconds = self._left.estimate(to_train.values(), to_measure)
-        left = "" if seconds is None else f", about {seconds / 60:.1f} min left"
-        message(f"{number + 1} of {len(self.jobs)}: {what}{left}")
+    def _drop(self, needed: Set[str]) -> None:
+        """Delete the runs of these tables but those that are needed or of which anything failed."""
+        runs = {name: {r.id for r in self.plan.measurement(name).runs} for name in self._tables}
+        failed = set(self.failed).union(*(runs[name] for name in self.failed if name in runs))
+        for run_id in set().union(*runs.values()) - needed - failed:
+            shutil.rmtree(self._folder(run_id), ignore_errors=True)
+            complete = finished.folder_of(self._checkpoints(run_id))
+            shutil.rmtree(complete, ignore_errors=True)
+            self._complete.discard(run_id)

@@ -5,6 +5,7 @@ block it uses, as a JSON file, never the whole configuration.
 """
 
 import difflib
+import functools
 import itertools
 import json
 import logging
@@ -25,9 +26,11 @@ except ModuleNotFoundError as error:
 
     def validate(config: Mapping, schema: Mapping) -> None:
         """Leave the settings unchecked: a machine that only computes may lack jsonschema."""
-        logging.getLogger(__name__).warning(
-            "jsonschema is not installed: settings are not checked for mistyped keys and values"
-        )
+        _warn_once("jsonschema is not installed: mistyped keys and values are not noticed")
+
+    @functools.cache
+    def _warn_once(text: str) -> None:
+        logging.getLogger(__name__).warning(text)
 
 
 __all__ = [

@@ -31,7 +31,7 @@ SHARED_SETTINGS = (
 
 # Figures and claims in the order in which their tables are made where time may not last for all.
 PRIORITIES = (
-    tuple(f"C{number:02d}" for number in range(8, 24)),  # phases, gradients, depth and width
+    tuple(f"C{number:02d}" for number in range(8, 24)),  # phases and gradients in deep networks
     ("fig2",),
     ("fig7",),
     ("fig1", "fig3", "fig5", "fig6"),
