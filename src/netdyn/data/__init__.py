@@ -1,5 +1,5 @@
-"""Data sets: where they come from, how they lie on the disk, what is cut out of them.
+"""Data sets: download, IDX files and digits, the prepared safetensors file, balanced subsets.
 
-In come IDX files, a download or scikit-learn's digits.
-Out goes a prepared file of bytes, and images and classes as tensors.
+Input: IDX files, a download, or scikit-learn's digits.
+Output: a prepared file of bytes, and images and classes as tensors.
 """

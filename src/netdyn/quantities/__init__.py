@@ -1,5 +1,5 @@
-"""Quantities that the workflow measures: a module each, found by the quantity's name.
+"""Quantities that the workflow measures: a module each, with `measure(subject, settings)`.
 
-In comes a run with its data (or, for toy neurons, settings alone).
-Out comes from each module's `measure` one tidy table; a change of one leaves the others.
+Input: a run's networks at chosen steps and its samples (for toy neurons, settings alone).
+Output: a tidy table with named columns. The mathematics is in `netdyn.measures`.
 """
