@@ -5,11 +5,15 @@
 # make bench     times against what one would otherwise write and against the machine's limit
 # make lint      style of Python and rules, and Snakemake's own lint
 #
-# PYTHON chooses the interpreter; PIP_OPTIONS goes to pip, such as
+# The environment takes the first of python3, python3.13, python3.12 and python3.11 that is Python
+# 3.11 to 3.13 and can make environments; PYTHON=... chooses another. PIP_OPTIONS goes to pip, such as
 #   make figures PIP_OPTIONS="--extra-index-url https://download.pytorch.org/whl/cpu"
 # which takes PyTorch's CPU build instead of the larger one for GPUs.
 
-PYTHON ?= python3.11
+# Recursive, so that only making the environment looks for an interpreter.
+FITS = import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+  $$python -c '$(FITS)' 2>/dev/null && echo $$python && break; done)
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
@@ -18,8 +22,11 @@ BIN := .venv/bin
 env: .venv/installed
 
 .venv/installed: requirements.txt constraints.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { \
-	  echo "error: $(PYTHON) not found: install Python 3.11, or name yours: make PYTHON=python3" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 with venv found:" \
+	  "install one (on Debian with python3-venv), or name yours: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c '$(FITS)' || { echo "error: $(PYTHON) does not fit:" \
+	  "netdyn needs Python 3.11, 3.12 or 3.13 with venv" >&2; exit 1; }
+	@echo "The environment is made by $(PYTHON), $$($(PYTHON) --version)."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_OPTIONS) -r requirements.txt -c constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .

@@ -48,17 +48,17 @@ def moments(
     verdicts, shares = [], {moment: [] for moment in stated}
     by_digit = {moment: [] for moment in stated}
     for identity, rows in each_run(points):
-        own, found = matching(regions, **identity), []
+        of_run, grades = matching(regions, **identity), []
         for moment, where in stated.items():
-            at_moment, region = matching(rows, moment=moment), matching(own, moment=moment)
+            at_moment, region = matching(rows, moment=moment), matching(of_run, moment=moment)
             shares[moment].append(share_inside(at_moment, region))
             by_digit[moment].append(
                 {d: share_inside(part, region) for d, part in at_moment.groupby("digit")}
             )
-            found.append(_compared(inside(shares[moment][-1], thresholds), where))
-        verdicts.append(worst(*found))
-    percents = {moment: 100 * np.array(found) for moment, found in shares.items()}
-    percent = {moment: format_mean(found, " %", 0) for moment, found in percents.items()}
+            grades.append(_compared(inside(shares[moment][-1], thresholds), where))
+        verdicts.append(worst(*grades))
+    percents = {moment: 100 * np.array(values) for moment, values in shares.items()}
+    percent = {moment: format_mean(values, " %", 0) for moment, values in percents.items()}
     return Outcome(
         each(*verdicts),
         " → ".join(percent.values()),

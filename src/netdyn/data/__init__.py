@@ -1,5 +1,5 @@
-"""Data sets: their sources, their files on disk, and subsets of them.
+"""Data sets: download, IDX files and digits, the prepared safetensors file, balanced subsets.
 
-Input: IDX files, a download or scikit-learn's digits.
+Input: IDX files, a download, or scikit-learn's digits.
 Output: a prepared file of bytes, and images and classes as tensors.
 """

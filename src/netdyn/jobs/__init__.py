@@ -1,5 +1,5 @@
-"""What a command does, from one training to a whole scale in one process.
+"""The work of each command, from one training to a whole scale in one process, with progress.
 
-Settings, data and the folders of results come in. Runs, parts of tables and committed tables go
-out, and what is under way is shown meanwhile.
+Input: settings files, data, and folders of results.
+Output: runs, parts of tables, tables, figures and pages, made by the rooms below; schedules.
 """

@@ -1,6 +1,6 @@
-"""Which files a result is made of, at every scale: what the workflow's rules ask.
+"""The plan of a scale: settings, their schema, and which files each result is made of.
 
-In come config.yaml, the scale and the command line's overrides; no PyTorch is imported.
-Out go resolved settings, and from a rule's wildcards its inputs, so that
-`snakemake results/cpu/figures/fig7.pdf` works whatever scale the configuration names.
+Input: config.yaml, the scale and the command line's overrides. PyTorch is not imported.
+Output: resolved settings; the inputs of every rule by its wildcards, so that
+`snakemake results/cpu/figures/fig7.pdf` works at any scale; estimated sizes.
 """

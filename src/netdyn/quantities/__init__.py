@@ -1,5 +1,5 @@
-"""Quantities that the workflow measures: one module each, named by the quantity.
+"""Quantities that the workflow measures: a module each, with `measure(subject, settings)`.
 
-Input: a run with its data (or, for toy neurons, settings alone).
-Output: one tidy table, by the `measure` of the module; changing one affects no other table.
+Input: a run's networks at chosen steps and its samples (for toy neurons, settings alone).
+Output: a tidy table with named columns. The mathematics is in `netdyn.measures`.
 """

@@ -1,5 +1,5 @@
-"""Files that are whole or not there, and the records that say what a file was made from.
+"""Atomic files, and records of what a file was made from.
 
-In come bytes, values and the names of the modules that made them.
-Out go files with checksums, and digests of code, machine and packages beside them.
+Input: bytes, values, and the names of the modules that made them.
+Output: files with checksums; sealed records; digests of code, versions of packages, machine.
 """

@@ -1,5 +1,5 @@
-"""What lies on the disk below results/: runs, tables, committed results and where they came from.
+"""The contents of results/: runs, tables, committed results, and their lineage.
 
-In come folders of runs and files of tables, whole or damaged.
-Out go what they hold, if their records agree, or one error that says how to mend them.
+Input: folders of runs and files of tables, complete or damaged.
+Output: checked contents, or one error that names the remedy; printed chains of provenance.
 """

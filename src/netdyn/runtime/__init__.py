@@ -1,5 +1,5 @@
-"""What a process has of its machine: devices, threads, locks, clock, terminal.
+"""The machine of a process: devices and drivers, threads, arithmetic flags, locks, terminal.
 
-In come a setting's words, such as a device or a seed.
-Out go a device, products of matrices, generators of random numbers, a lock that is held.
+Input: a setting such as a device or a seed.
+Output: a device, products of matrices, random generators, a held lock, a progress bar.
 """

@@ -1,5 +1,5 @@
-"""How a step of training is made fast; who asks only what is trained may pass by.
+"""Fast training steps: optimizers, batches, blocks, CUDA graphs, rounding, unused inputs.
 
-In come a network of a known kind, a batch and the precision of the products.
-Out go the loss and the gradients, in the bits that the same settings give everywhere.
+Input: a network of known layers, its data, and the precision of the products.
+Output: steps with loss and gradients; equal settings on one machine give equal bits.
 """
