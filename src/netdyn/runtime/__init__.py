@@ -1,5 +1,5 @@
-"""What a process has of its machine: devices, threads, locks, clock, terminal.
+"""What a process uses of its machine: devices, threads, locks, clock, terminal, PyTorch.
 
-In come a setting's words, such as a device or a seed.
-Out go a device, products of matrices, generators of random numbers, a lock that is held.
+Input: values of settings, such as a device or a seed.
+Output: a device, products of matrices, generators of random numbers, a held lock.
 """

@@ -1,5 +1,5 @@
-"""A run is trained here: its steps, when it is evaluated and kept, how it goes on after a cut.
+"""Training of a run: its steps, evaluations, snapshots, and how it resumes.
 
-In come resolved settings and a prepared data set.
-Out goes the folder of a run: weights at the kept steps, history, provenance, manifest.
+Input: resolved settings and a prepared data set.
+Output: the folder of a run: weights at the steps of its schedule, history, provenance, manifest.
 """

@@ -1,5 +1,5 @@
-"""How a step of training is made fast; who asks only what is trained may pass by.
+"""How training steps are made fast (docs/engine.md); `steps` is all that a trainer needs of it.
 
-In come a network of a known kind, a batch and the precision of the products.
-Out go the loss and the gradients, in the bits that the same settings give everywhere.
+Input: a network, samples and settings.
+Output: the same numbers, within rounding, as PyTorch's automatic differentiation and optimizers.
 """
