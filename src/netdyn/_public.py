@@ -27,17 +27,18 @@ _ROOMS = {
     "measures.ranks": "rpd ranking rank_sums neuron_sums",
     "measures.basins": "noise noisy_passes bracketing accuracy_curves crossings",
     "data": "datasets translation _torchvision_cpu",
-    "training": "steps evaluation schedules checkpoints optimizers",
-    "training.engine": "gradients blocks in_place precision used_inputs",
+    "training": "evaluation schedules checkpoints",
+    "training.engine": "steps optimizers gradients blocks in_place precision used_inputs",
     "figures": "drawing",
     "claims": "pages",
     "plan": "settings schema shell_words",
     "results": "runs finished tables measured reference publishing lineage lineage_tree",
     "records": "files provenance import_graph",
-    "runtime": "devices gpus products side_by_side random_streams locks clocks terminal",
+    "runtime": "devices gpus products random_streams locks clocks terminal",
 }
 _MOVED = {name: f"{room}.{name}" for room, names in _ROOMS.items() for name in names.split()}
 _MOVED |= {"basins": "measures.basins.sizes", "measurements": "quantities"}
+_MOVED |= {"side_by_side": "runtime.threads"}
 
 
 def public(name: str) -> object:

@@ -108,8 +108,8 @@ CHANGES: dict[str, Callable] = {
     "a touch of every file": touched,
     "another number of cores": asked("--cores", "1"),
     "another profile": profile,
-    "`device`, `data_root`, `checkpoint_seconds`": settings(
-        "{device: cpu, data_root: elsewhere, checkpoint_seconds: 5}"
+    "`device`, `engine`, `data_root`, `checkpoint_seconds`": settings(
+        "{device: cpu, engine: plain, data_root: elsewhere, checkpoint_seconds: 5}"
     ),
     "the command line, `cli.py`": code("cli"),
     "the style of figures, `figures/style.py`": code("figures/style"),

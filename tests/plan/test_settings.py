@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from importlib import resources
+from typing import get_args, get_type_hints
 
 import pytest
 from settings_example import CONFIG, DEFAULTS, ROOT, SCHEMA, resolved, workflow_folder
@@ -16,7 +17,9 @@ from netdyn.plan import settings
 from netdyn.quantities import toy_neurons
 from netdyn.quantities.modules import quantity_of
 from netdyn.records import files
+from netdyn.records.run_settings import RunSettings
 from netdyn.training.engine import optimizers
+from netdyn.training.engine.steps import ENGINES
 
 
 @pytest.fixture
@@ -248,7 +251,7 @@ def test_the_order_of_keys_and_the_name_are_no_part_of_the_hash():
     [
         {"figures": {"fig2": {"small_samples": 200, "tables": ["wide_gradient"]}}},
         {"figures": {"fig3": {"tables": ["wide_gradient"]}}},
-        {"device": "cuda", "data_root": "/elsewhere", "checkpoint_seconds": 0},
+        {"device": "cuda", "engine": "plain", "data_root": "/elsewhere", "checkpoint_seconds": 0},
     ],
 )
 def test_what_is_drawn_and_where_it_runs_change_no_run_and_no_measurement(workflow, change):
@@ -300,8 +303,31 @@ def test_schema_and_defaults_stay_in_step():
     assert {*selection, "quantity"} == {*settings.MEASUREMENT_SELECTION}
 
 
+@pytest.mark.parametrize("scale", ["demo", "cpu", "paper"])
+def test_run_settings_hold_the_keys_and_values_of_their_type(scale):
+    types = get_type_hints(RunSettings)
+    for declared in settings.runs(settings.load(ROOT, {"scale": scale})).values():
+        for key, value in declared[0].settings.items():
+            kinds = [*get_args(types[key])] or [types[key]]
+            if isinstance(value, dict):
+                assert value.keys() == get_type_hints(types[key]).keys()
+            elif isinstance(kinds[0], str):
+                assert value in kinds
+            elif isinstance(value, list):
+                assert {type(each) for each in value} <= {int}
+            elif isinstance(value, str):
+                assert types[key] is str or value in get_args(kinds[-1])
+            else:
+                assert type(value) in kinds
+        assert declared[0].settings.keys() == types.keys()
+
+
 def test_the_schemas_words_are_those_of_the_code():
     run = SCHEMA["$defs"]["run_settings"]["properties"]
+    hints = get_type_hints(RunSettings)
+    for key in ("activation", "loss", "optimizer", "precision"):
+        assert run[key]["enum"] == [*get_args(hints[key])], key
+    assert SCHEMA["properties"]["engine"]["enum"] == [*ENGINES]
     assert run["activation"]["enum"] == [*ACTIVATIONS]
     assert run["optimizer"]["enum"] == [*optimizers.OPTIMIZERS]
     assert SCHEMA["properties"]["dataset"]["enum"] == [*settings.TRAINING_SAMPLES]

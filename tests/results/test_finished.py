@@ -64,6 +64,16 @@ def test_a_run_of_other_settings_is_not_taken(tmp_path, netdyn_train, changed):
     assert bits(tmp_path / "run") == first
 
 
+def test_a_run_by_the_other_engine_is_not_taken(tmp_path, netdyn_train, monkeypatch):
+    def engine():
+        return files.read_json(tmp_path / "run/provenance.json")["engine"]
+
+    assert (netdyn_train(), engine()) == (1, "blocks")
+    monkeypatch.setenv("NETDYN_ENGINE", "plain")
+    assert (netdyn_train(), engine()) == (1, "plain")
+    assert netdyn_train() == 0
+
+
 def test_a_run_of_other_code_is_not_taken(netdyn_train, monkeypatch):
     netdyn_train()
     monkeypatch.setattr(finished.provenance, "code_digest", lambda module: "other")

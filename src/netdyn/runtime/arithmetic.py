@@ -1,4 +1,4 @@
-"""How a device multiplies and adds, whatever the environment or the host process has set.
+"""How a device multiplies and adds, whatever the environment or the calling program has set.
 
     precision   products of float32     products of bfloat16     batch norm, sums, optimizer
     float32     IEEE float32            –                        float32
@@ -6,13 +6,13 @@
     bfloat16    IEEE float32            summed in float32        float32
     float64     IEEE float32            –                        float64
 
-Measuring is "float32": IEEE float32, and float64 where a quantity is taken in it. On a GPU every
-operation is deterministic too, so that the same GPU, versions and settings give the same bits. Not
-promised are equal bits on another kind of GPU or under another version of CUDA, cuDNN or PyTorch:
-their kernels add in other orders.
+Measuring is "float32": IEEE float32, and float64 for the quantities computed in it. On a GPU every
+operation is deterministic too, so the same GPU, versions and settings give the same bits. Another
+kind of GPU, or another version of CUDA, cuDNN or PyTorch, may give others: kernels then add in
+another order.
 
-Convolutions and recurrent layers have flags of their own, which stay as they are: no network here
-has any.
+Convolutions and recurrent layers have flags of their own, which are left unchanged: netdyn's
+networks have none.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ from netdyn.errors import NetdynError
 
 __all__ = ["check_precision", "device_name", "fixed_arithmetic", "gpu_identity", "gpu_record"]
 
-# What cuBLAS takes from the environment by itself, out of reach of PyTorch's flags, and the values
-# that change nothing: https://docs.nvidia.com/cuda/cublas
+# Variables that cuBLAS itself reads, out of reach of PyTorch's flags, and their values without
+# effect: https://docs.nvidia.com/cuda/cublas
 _CUBLAS_OVERRIDES = {
     "NVIDIA_TF32_OVERRIDE": ("", "0"),
     "CUBLAS_EMULATE_SINGLE_PRECISION": ("", "0"),
@@ -62,8 +62,8 @@ def check_precision(precision: str, device: torch.device) -> None:
         raise NetdynError(f"precision tf32: {name} has none (Ampere and later do); choose float32")
     for variable, harmless in _CUBLAS_OVERRIDES.items():
         value = os.environ.get(variable, "")
-        wanted = precision == "tf32" and variable == "NVIDIA_TF32_OVERRIDE"
-        if value not in (("",) if wanted else harmless):
+        needs_tf32 = precision == "tf32" and variable == "NVIDIA_TF32_OVERRIDE"
+        if value not in (("",) if needs_tf32 else harmless):
             raise NetdynError(
                 f"{variable}={value} makes cuBLAS multiply otherwise than precision {precision} "
                 f"says, and cannot be undone from here: unset {variable}"
@@ -74,8 +74,8 @@ def check_precision(precision: str, device: torch.device) -> None:
 def fixed_arithmetic(precision: str, device: torch.device) -> Iterator[None]:
     """Compute in `precision` on `device` within this context, deterministically on a GPU.
 
-    Flags and environment variables are afterwards what they were before. To be entered before a
-    CUDA graph is captured, not while it is.
+    Flags and environment variables are restored afterwards. Enter the context before a CUDA graph
+    is captured, not during the capture.
 
     Args:
         precision: a run's setting, or "float32" for measuring.
@@ -102,7 +102,7 @@ def device_name(device: torch.device) -> str:
 
 
 def gpu_identity(device: torch.device) -> dict:
-    """Return what the bits of a GPU depend on beside settings, code and PyTorch; {} elsewhere."""
+    """Return what bits on a GPU depend on beside settings, code and PyTorch; {} elsewhere."""
     if device.type != "cuda":
         return {}
     return {
@@ -117,9 +117,9 @@ def gpu_identity(device: torch.device) -> dict:
 
 
 def gpu_record(device: torch.device) -> dict:
-    """Return what a record says of a GPU, its driver and libraries and the flags as they are now.
+    """Return a record's description of a GPU: driver, libraries and the flags at this moment.
 
-    {} where no GPU is used. The driver's version is None where nothing tells it.
+    {} where no GPU is used. The driver's version is None where it is unknown.
     """
     if device.type != "cuda":
         return {}
@@ -146,11 +146,11 @@ def gpu_record(device: torch.device) -> dict:
 
 
 def _set_products(undo: contextlib.ExitStack) -> None:
-    """Make products IEEE float32 and the sums of shorter ones float32, until `undo` is closed."""
+    """Set products to IEEE float32 and the sums of shorter ones to float32, until `undo` closes."""
     matmul, onednn = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
-    # PyTorch keeps float32's products twice, by an older and a newer name, and some of its own
-    # readers raise where the two contradict each other: both are set, and both restored. The older
-    # one can be read without an error once the newer ones are IEEE.
+    # PyTorch has two flags for products of float32, an older and a newer one, and some of its own
+    # readers raise an error where the two contradict each other. So both are set and restored. The
+    # older one can be read without an error once the newer ones are IEEE.
     newer = matmul.fp32_precision, onednn.fp32_precision
     matmul.fp32_precision = onednn.fp32_precision = "ieee"
     older = _quietly(torch.get_float32_matmul_precision)
@@ -166,14 +166,14 @@ def _set_products(undo: contextlib.ExitStack) -> None:
 def _write_float32_products(older: str, cuda: str, onednn: str) -> None:
     _quietly(torch.set_float32_matmul_precision, older)
     for backend, value in ((torch.backends.cuda, cuda), (torch.backends.mkldnn, onednn)):
-        # "none" takes what stands above it, which is how a flag that was never set reads.
+        # "none" inherits the value of the level above, as a flag that was never set does.
         backend.matmul.fp32_precision = "none"
         if backend.matmul.fp32_precision != value:
             backend.matmul.fp32_precision = value
 
 
 def _quietly(function, *arguments):
-    # Some versions of PyTorch warn that there is a newer name.
+    # Some versions of PyTorch warn that the name is deprecated.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function(*arguments)
@@ -185,7 +185,7 @@ def _set_determinism(undo: contextlib.ExitStack) -> None:
     _write_variable(_WORKSPACE, _workspace())
     _set(undo, torch.backends.cudnn, "deterministic", True)
     _set(undo, torch.backends.cudnn, "benchmark", False)
-    # A kernel for each tensor that is about to be overwritten anyway.
+    # It costs a kernel for each tensor, all of which are overwritten anyway.
     _set(undo, torch.utils.deterministic, "fill_uninitialized_memory", False)
     # Not use_deterministic_algorithms, which imports PyTorch's compiler for seconds.
     undo.callback(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
@@ -193,8 +193,8 @@ def _set_determinism(undo: contextlib.ExitStack) -> None:
 
 
 def _workspace() -> str:
-    known = os.environ.get(_WORKSPACE)
-    return known if known in _DETERMINISTIC_WORKSPACES else _DETERMINISTIC_WORKSPACES[0]
+    value = os.environ.get(_WORKSPACE)
+    return value if value in _DETERMINISTIC_WORKSPACES else _DETERMINISTIC_WORKSPACES[0]
 
 
 def _write_variable(name: str, value: str | None) -> None:
@@ -211,10 +211,10 @@ def _set(undo: contextlib.ExitStack, owner: object, name: str, value: object) ->
 
 @functools.cache
 def _check_products(device: torch.device) -> None:
-    """Multiply by one what TF32 and bfloat16 would round: once per process and device."""
+    """Multiply numbers that TF32 and bfloat16 would round by one; once per process and device."""
     x = torch.full((256, 256), 1 + 2.0**-20, device=device)
     try:
-        same = torch.equal(x @ torch.eye(256, device=device), x)
+        is_exact = torch.equal(x @ torch.eye(256, device=device), x)
     except RuntimeError as error:
         if _WORKSPACE not in str(error):
             raise
@@ -222,10 +222,10 @@ def _check_products(device: torch.device) -> None:
             "CUDA was used in this process before, with a workspace of cuBLAS that is not "
             f"deterministic: set {_WORKSPACE}=:4096:8 before the process starts"
         ) from error
-    if not same:
+    if not is_exact:
         raise NetdynError(
-            "products of float32 on this GPU are not IEEE float32, whatever PyTorch is told: look "
-            "for environment variables of CUDA and cuBLAS that say otherwise"
+            "products of float32 on this GPU are not IEEE float32, though PyTorch is set to that: "
+            "look for environment variables of CUDA and cuBLAS that change them"
         )
 
 
@@ -235,7 +235,7 @@ def _driver_version() -> str | None:
         return Path("/sys/module/nvidia/version").read_text().strip()
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return next(iter(said.stdout.split()), None)
+    return next(iter(completed.stdout.split()), None)

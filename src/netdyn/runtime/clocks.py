@@ -1,6 +1,6 @@
 """Time stamps after a clock that jumped: none may lie in the future.
 
-Snakemake takes a job for failed, and deletes what it made, where an input is younger than that.
+Snakemake counts a job as failed and deletes its outputs where an input is newer than these.
 """
 
 import os
@@ -14,9 +14,9 @@ SLACK = 5.0  # seconds by which clocks of a cluster's machines may differ
 
 
 def date_back(files: Iterable[Path]) -> None:
-    """Give files that are dated in the future the present time.
+    """Set the time stamp of files that are dated in the future to the present.
 
-    What is out of date doesn't hang on it: settings and code are told by their content.
+    Whether a result is out of date does not depend on it: content is compared, not time.
     """
     now = time.time()
     for path in files:

@@ -8,10 +8,10 @@ __all__ = ["choose_device", "measuring_device"]
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device that `name` means: "auto" takes CUDA, else MPS, else the CPU.
+    """Return the device of a name: "auto" chooses CUDA, else MPS, else the CPU.
 
     Raises:
-        NetdynError: the device that is asked for by name is not there.
+        NetdynError: the named device is not available.
     """
     available = {
         "cuda": torch.cuda.is_available(),
@@ -19,15 +19,15 @@ def choose_device(name: str) -> torch.device:
         "cpu": True,
     }
     if name == "auto":
-        name = next(device for device, present in available.items() if present)
+        name = next(device for device, exists in available.items() if exists)
     if not available.get(name, False):
-        here = ", ".join(device for device, present in available.items() if present)
-        raise NetdynError(f"device {name!r} is not available here: choose one of auto, {here}")
+        present = ", ".join(device for device, exists in available.items() if exists)
+        raise NetdynError(f"device {name!r} is not available here: choose one of auto, {present}")
     return torch.device(name)
 
 
 def measuring_device(name: str) -> torch.device:
-    """Return the device that measures where `name` is asked for (see `choose_device`)."""
+    """Return the device that measures, by a name as of `choose_device`: the CPU instead of MPS."""
     chosen = choose_device(name)
-    # L-maps, planes and basin sizes are taken in float64, which MPS does not have.
+    # L-maps, planes and basin sizes are computed in float64, which MPS lacks.
     return torch.device("cpu") if chosen.type == "mps" else chosen

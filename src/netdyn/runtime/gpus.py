@@ -1,7 +1,7 @@
-"""A GPU for each process, where several share a machine's GPUs and no scheduler hands them out.
+"""A GPU for each process, where several share a machine's GPUs without a scheduler.
 
-A process holds a lock on a file that stands for its GPU. The lock is the kernel's: it ends with the
-process, however that dies, and no record of who has what can go stale.
+A process holds a lock on a file that stands for its GPU. The operating system releases the lock
+when the process ends, however it ends, so no stale lock is left.
 """
 
 import fcntl
@@ -19,12 +19,12 @@ WAITING_SECONDS = 1.0
 
 
 def claim_gpu(names: str) -> str:
-    """Take one of these GPUs for this process, as soon as one is free, and hide the others.
+    """Claim one of these GPUs for this process, as soon as one is free, and hide the others.
 
-    To be called before CUDA is used. Processes of one user on one machine share the locks.
+    Call it before CUDA is used. Processes of one user on one machine share the locks.
 
     Args:
-        names: what CUDA_VISIBLE_DEVICES takes, separated by commas: indices or UUIDs.
+        names: indices or UUIDs, separated by commas, as in CUDA_VISIBLE_DEVICES.
 
     Returns:
         The GPU's name, now the only one in CUDA_VISIBLE_DEVICES.
@@ -42,7 +42,7 @@ def claim_gpu(names: str) -> str:
 
 
 def _locked(gpu: str) -> bool:
-    """Lock a GPU's file for as long as this process lives; say whether it was free."""
+    """Lock a GPU's file until this process ends; return whether it was free."""
     path = Path(tempfile.gettempdir()) / f"netdyn-{os.getuid()}-gpu-{gpu}.lock"
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
@@ -50,4 +50,4 @@ def _locked(gpu: str) -> bool:
     except BlockingIOError:
         os.close(file)
         return False
-    return True  # the file stays open: closing it would give the GPU back
+    return True  # the file stays open: closing it would release the lock

@@ -1,7 +1,7 @@
-"""One process at a time for one result: what a killed Snakemake leaves running is waited for.
+"""One process at a time for each result: a job waits for an older one that is still running.
 
-A job outlives a Snakemake that dies under it. Without a lock it could end after its successor and
-put what older settings or code made in the place of what newer ones did.
+A job outlives a Snakemake that is killed. Without a lock it could end after its successor and
+overwrite the newer result by one of older settings or code.
 """
 
 import contextlib

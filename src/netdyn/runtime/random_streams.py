@@ -1,7 +1,7 @@
-"""Independent random streams, so that measuring more often never changes what is trained.
+"""Independent random streams, so that measuring more often never changes a training.
 
-A stream is named by what it is for and by counters (epoch, trial …), not by what was drawn before
-it. So nothing has to be stored to resume a run, and no stream can consume another's numbers.
+A stream is named by its purpose and by counters (epoch, trial …), not by earlier draws. So nothing
+has to be stored to resume a run, and no stream can consume another's numbers.
 """
 
 import hashlib
@@ -14,8 +14,8 @@ __all__ = ["generator", "stream_seed"]
 def stream_seed(seed: int, *name: str | int) -> int:
     """Return the 63-bit seed of the stream `name` under the master seed `seed`.
 
-    It is the head of SHA-256 over the seed and the name: streams are as independent as the hash is
-    good, and the same on every machine.
+    It is the first 63 bits of SHA-256 over the seed and the name: streams are as independent as the
+    hash is good, and the same on every machine.
 
     >>> stream_seed(0, "batch order", 3) == stream_seed(0, "batch order", 3)
     True
@@ -29,7 +29,7 @@ def stream_seed(seed: int, *name: str | int) -> int:
 def generator(seed: int, *name: str | int) -> torch.Generator:
     """Return a fresh CPU generator at the start of the stream `name` (see `stream_seed`).
 
-    Draws are always made on the CPU and moved to the device, so that a run on a GPU sees the same
+    Numbers are always drawn on the CPU and moved to the device, so a run on a GPU has the same
     initial weights, batches and noise.
     """
     return torch.Generator().manual_seed(stream_seed(seed, *name))

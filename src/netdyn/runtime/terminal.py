@@ -1,4 +1,4 @@
-"""What a job says while it works, and the signals that ask it to stop."""
+"""Messages and progress of a job, and the signals that stop it."""
 
 import contextlib
 import signal
@@ -13,12 +13,13 @@ PROGRESS_SECONDS = 15.0
 
 
 def message(text: str) -> None:
+    """Print a line to standard error at once."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect the first SIGINT or SIGTERM instead of dying of it; a second one ends at once."""
+    """Collect the first SIGINT or SIGTERM instead of ending; a second one ends the process."""
     caught: list[int] = []
 
     def handle(number: int, _frame: object) -> None:
@@ -36,7 +37,11 @@ def stop_signals() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def progress(name: str, steps: int) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar on a terminal, and a line now and then anywhere else."""
+    """Show a progress bar on a terminal, and a line every 15 seconds elsewhere.
+
+    Yields:
+        What is called with the step, the number of steps and a text.
+    """
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import Progress, TextColumn, TimeRemainingColumn
@@ -44,15 +49,15 @@ def progress(name: str, steps: int) -> Iterator[Callable[[int, int, str], None]]
         columns = (
             *Progress.get_default_columns()[:3],
             TimeRemainingColumn(),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[text]}"),
         )
         with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task(name, total=steps, said="")
-            yield lambda step, _steps, said: bar.update(task, completed=step, said=said)
+            task = bar.add_task(name, total=steps, text="")
+            yield lambda step, _steps, text: bar.update(task, completed=step, text=text)
         return
     started, last, first = time.monotonic(), 0.0, None
 
-    def line(step: int, steps: int, said: str) -> None:
+    def line(step: int, steps: int, text: str) -> None:
         nonlocal last, first
         now = time.monotonic()
         first = step if first is None else first
@@ -61,6 +66,6 @@ def progress(name: str, steps: int) -> Iterator[Callable[[int, int, str], None]]
         last = now
         rate = (step - first) / max(now - started, 1e-9)
         left = f", {(steps - step) / rate / 60:.1f} min left" if rate > 0 else ""
-        message(f"{name}: step {step:,} of {steps:,} ({step / steps:.1%}){left}; {said}")
+        message(f"{name}: step {step:,} of {steps:,} ({step / steps:.1%}){left}; {text}")
 
     yield line

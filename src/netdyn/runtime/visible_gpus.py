@@ -1,7 +1,7 @@
-"""Whether a process that starts here would see a GPU of NVIDIA's, found out without PyTorch.
+"""Whether a process on this machine would see an NVIDIA GPU, determined without PyTorch.
 
-The workflow asks it before it plans a job: importing PyTorch would take it seconds, and starting
-CUDA would take a part of the GPU.
+The workflow checks this before it plans a job: importing PyTorch would take seconds, and starting
+CUDA would use memory of the GPU.
 """
 
 import os
@@ -18,7 +18,7 @@ DRIVERS_GPUS = Path("/proc/driver/nvidia/gpus")
 def a_gpu_is_visible(environment: Mapping[str, str] = os.environ) -> bool:
     """Return whether the driver runs a GPU that CUDA_VISIBLE_DEVICES does not hide.
 
-    A GPU that PyTorch then cannot use, for want of its GPU build, is not told apart.
+    The answer is True also where PyTorch cannot use the GPU because it is a CPU build.
 
     Args:
         environment: what a job inherits. CUDA sees the GPUs that CUDA_VISIBLE_DEVICES names up to
@@ -40,11 +40,11 @@ def _listed_by_driver() -> bool:
 
 
 def _listed_by_tool() -> bool:
-    # Containers may have the tool alone.
+    # Containers may have only the tool.
     try:
-        said = subprocess.run(
+        completed = subprocess.run(
             ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return False
-    return said.stdout.startswith("GPU ")
+    return completed.stdout.startswith("GPU ")

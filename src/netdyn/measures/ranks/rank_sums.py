@@ -13,7 +13,7 @@ from torch import Tensor
 
 from netdyn.errors import NetdynError
 from netdyn.measures.ranks.neuron_sums import NeuronSums
-from netdyn.runtime.side_by_side import one_thread_each, workers
+from netdyn.runtime.threads import one_thread_each, workers
 
 __all__ = ["RankSums", "sums_by_numpy", "sums_by_torch"]
 

@@ -1,4 +1,4 @@
-"""What one thread does of a training step: its blocks of samples, forward and back."""
+"""One thread's part of a training step: its blocks of samples, forward and back."""
 
 from collections.abc import Iterator
 
@@ -29,10 +29,10 @@ class Blocks:
         widest = max(widths)
         self.flat = [torch.empty(rows * widest, dtype=dtype) for _ in range(3 if of.z else 0)]
         if of.rounded:
-            self.rounded = [torch.empty(rows * widest, dtype=of.kept) for _ in range(2)]
-            # Running statistics that nobody asks for: theirs is the precision of the statistics.
+            self.rounded = [torch.empty(rows * widest, dtype=of.stored) for _ in range(2)]
+            # Running statistics without use; they give the statistics their precision.
             self.unused = [torch.zeros(2, width, dtype=dtype) for width in widths[:-1]]
-            self.products = [torch.empty_like(weight, dtype=of.kept) for weight in weights]
+            self.products = [torch.empty_like(weight, dtype=of.stored) for weight in weights]
         self.counts = [len(range(*block)) for block in self._blocks()]
 
     def sums(self) -> list[Tensor]:
@@ -51,11 +51,11 @@ class Blocks:
         widest = max(self.of.widths)
         return self.of.g[start * widest :][: (stop - start) * width].view(-1, width)
 
-    def _exact(self, kept: Tensor, which: int) -> Tensor:
-        """Return a block's kept values in the network's dtype: themselves, or in a buffer."""
+    def _exact(self, stored: Tensor, which: int) -> Tensor:
+        """Return a block's stored values in the network's dtype: themselves, or in a buffer."""
         if not self.of.rounded:
-            return kept
-        return self._array(which, *kept.shape).copy_(kept)
+            return stored
+        return self._array(which, *stored.shape).copy_(stored)
 
     def _factor(self, values: Tensor, which: int) -> Tensor:
         """Return a block's values as a factor of a product: themselves, or rounded in a buffer."""
@@ -64,18 +64,18 @@ class Blocks:
         return self.rounded[which][: values.numel()].view(values.shape).copy_(values)
 
     def _centred(self, l: int, z: Tensor, which: int) -> Tensor:
-        """Return z^(l) − μ of a block in a buffer; where z is rounded, z: sums take μ off later.
+        """Return z^(l) − μ of a block in a buffer; where z is rounded, z: μ is subtracted later.
 
-        Results would lose digits where μ is far from zero, but a rounded z has lost more there.
+        That loses digits where μ is far from zero, but a rounded z has lost more there.
         """
         if self.of.rounded:
             return self._exact(z, which)
         return torch.sub(z, self.of.mean[l], out=self._array(which, *z.shape))
 
     def _activated(self, l: int, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Return x^(l) of a block as a factor, and z^(l), of which it is made, in full.
+        """Return x^(l) of a block as a factor, and its z^(l) unrounded.
 
-        They may lie in the first two buffers. l = −1: the inputs, for both.
+        They may lie in the first two buffers. l = −1: both are the inputs.
         """
         of = self.of
         if l < 0:
@@ -85,7 +85,7 @@ class Blocks:
         return self._factor(of.activations[l].forward(y), 0), z
 
     def forward(self, l: int) -> None:
-        """z^(l) of all blocks, with their means and sums of squares."""
+        """Compute z^(l) of all blocks, with their means and sums of squares."""
         of = self.of
         self.means, self.squares = [], torch.zeros(of.widths[l], dtype=of.dtype)
         for start, stop in self._blocks():
@@ -103,7 +103,7 @@ class Blocks:
             self.means.append(mean)
 
     def output(self) -> None:
-        """Logits, loss, and g of the last hidden layer."""
+        """Compute logits, loss, and g of the last hidden layer."""
         last = len(self.of.read) - 1
         self.loss = torch.zeros((), dtype=self.of.dtype)
         self._clear_sums(last - 1)
@@ -113,7 +113,7 @@ class Blocks:
             self._back_through(last, d, x, z, start, stop)
 
     def backward(self, l: int) -> None:
-        """From g of layer l to its weights' gradient and to g of the layer before."""
+        """Compute the weights' gradient of layer l, and g of layer l − 1, from g of layer l."""
         of = self.of
         if l:
             self._clear_sums(l - 1)
@@ -129,15 +129,15 @@ class Blocks:
                 self._add_products(0, d, x, start)
 
     def _back_through(self, l: int, d: Tensor, x: Tensor, z: Tensor, start: int, stop: int) -> None:
-        """From ∂z^(l) to the weights' gradient, to g of layer l − 1 and to its sums.
+        """Compute the weights' gradient, g of layer l − 1 and its sums from ∂z^(l).
 
         Args: x^(l−1) and z^(l−1) as `_activated` returns them.
         """
         of = self.of
         factor = self._add_products(l, d, x, start)
-        kept = product(factor, of.factors[l], self._gradient(start, stop, of.widths[l - 1]))
-        of.activations[l - 1].backward(kept, x, lambda: z * of.scale[l - 1] + of.shift[l - 1])
-        g = self._exact(kept, 2)  # in the place of d, which is not needed any more
+        stored = product(factor, of.factors[l], self._gradient(start, stop, of.widths[l - 1]))
+        of.activations[l - 1].backward(stored, x, lambda: z * of.scale[l - 1] + of.shift[l - 1])
+        g = self._exact(stored, 2)  # overwrites d, which is no longer needed
         self.sum_g += g.sum(0)
         self.sum_gz += (z if of.rounded else self._centred(l - 1, z, 1)).mul_(g).sum(0)
 
@@ -147,8 +147,8 @@ class Blocks:
         if not self.of.rounded:
             add_product(self.dw[l], factor.T, x, first=start == self.first)
         else:
-            found = product(factor.T, x, self.products[l])
-            _add(self.dw[l], found, first=start == self.first)
+            summand = product(factor.T, x, self.products[l])
+            _add(self.dw[l], summand, first=start == self.first)
         self._add_biases(l, d, start)
         return factor
 
@@ -160,7 +160,7 @@ class Blocks:
         self.sum_g, self.sum_gz = torch.zeros(2, self.of.widths[l], dtype=self.of.dtype)
 
     def through(self) -> None:
-        """Forward and back without batch norm, a block at a time."""
+        """Pass forward and back without batch norm, a block at a time."""
         of = self.of
         self.loss = torch.zeros((), dtype=of.dtype)
         for start, stop in self._blocks():
@@ -187,7 +187,7 @@ class Blocks:
         """
         of = self.of
         bias = of.read[-1].linear.bias
-        bias = None if bias is None else bias.to(of.kept)
+        bias = None if bias is None else bias.to(of.stored)
         logits = linear(x, of.factors[-1], bias).to(of.dtype)
         target = of.labels[start:stop].unsqueeze(1)
         if of.loss == "cross_entropy":
@@ -202,7 +202,7 @@ class Blocks:
 
 
 def _add(total: Tensor, part: Tensor, first: bool) -> None:
-    """Add a part to a total; the first is written over what was there."""
+    """Add a part to a total; the first part overwrites it."""
     if first:
         total.copy_(part)
     else:

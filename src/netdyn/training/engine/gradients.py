@@ -1,24 +1,24 @@
-"""Loss and gradients of a network on a batch, made block by block: the training step on processors.
+"""Loss and gradients of a network on a batch, block by block: the training step on processors.
 
-Automatic differentiation writes and reads every layer's local fields, their normalised values and
-activations as arrays of all samples; of a network of many narrow layers the memory's speed then is
-the limit, not the products. Here samples pass in blocks that stay in the processor's cache. Between
-the blocks only z^(l) = W^(l) x^(l−1) is kept, from which
+Automatic differentiation writes and reads every layer's local fields, normalised values and
+activations as arrays of all samples. For many narrow layers the speed of the memory is then the
+limit, not the products. Here samples pass in blocks that stay in the processor's cache. Between
+passes only z^(l) = W^(l) x^(l−1) is stored, from which
 
     y = γ (z − μ)/σ + β = s z + t,    x = f(y),
 
-are made again where they are needed. With g = ∂loss/∂y and sums over the P samples of the batch,
+are computed again where they are needed. With g = ∂loss/∂y and sums over the P samples,
 
     ∂β = Σ g,   ∂γ = Σ g (z − μ)/σ,   ∂z = s (g − ∂β/P − ∂γ (z − μ)/(σ P)),
 
 so each layer takes one pass forward, one back. Networks without batch norm need no sums between
 layers, and each block passes forward and back at once.
 
-Threads of this process share the blocks, each with products of one thread, in a fixed division:
-the bits follow from the batch, the network and the number of threads alone.
+Threads of this process divide the blocks among them, each with products of one thread. The
+division is fixed, so the bits follow from the batch, the network and the number of threads alone.
 
-In bfloat16, as autocast has it, factors and results of the products are rounded, so z, x and g are;
-all else, the sums over samples among it, is float32.
+In bfloat16, as in autocast, factors and results of the products are rounded, and so are z, x and g.
+All else is float32, the sums over samples included.
 """
 
 import itertools
@@ -28,21 +28,21 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.networks.layers import layers
-from netdyn.runtime.side_by_side import one_thread_each, workers
+from netdyn.runtime.threads import one_thread_each, workers
 from netdyn.training.engine.blocks import Blocks
 from netdyn.training.engine.in_place import IN_PLACE
 
 __all__ = ["BlockGradients"]
 
-# Values of a block's widest layer: several such arrays stay in a core's cache. Part of the bits.
+# Values of a block's widest layer: several such arrays fit into a core's cache. Part of the bits.
 BLOCK_VALUES = 2**18
-# Multiplications of a batch below which threads of our own cost more than they bring: below, the
-# products have threads of theirs.
+# Multiplications of a batch below which these threads cost more than they save; below, the products
+# use their own threads.
 WORTH_THREADS = 2**33
 
 
 class BlockGradients:
-    """Computes loss and gradients of one network again and again, in buffers that are kept."""
+    """Computes loss and gradients of one network, batch after batch, in the same buffers."""
 
     def __init__(
         self, model: nn.Module, loss: str, threads: int, factors: torch.dtype | None = None
@@ -53,8 +53,8 @@ class BlockGradients:
                 nowhere.
             loss: "cross_entropy" or "mse" (the mean over samples and outputs, on one-hot targets).
             threads: number of threads that share the blocks.
-            factors: what the products' factors and results are rounded to: the network's dtype,
-                or bfloat16, which the processor must have instructions for and the network batch
+            factors: dtype that the products' factors and results are rounded to: the network's, or
+                bfloat16, which needs a processor with instructions for it and a network with batch
                 norm.
         """
         self.read = layers(model)
@@ -63,12 +63,12 @@ class BlockGradients:
         self.norms = [layer.norm for layer in self.read[:-1]]
         self.weights = [layer.linear.weight.detach() for layer in self.read]
         self.dtype = self.weights[0].dtype
-        self.kept = factors or self.dtype
-        self.rounded = self.kept is not self.dtype
+        self.stored = factors or self.dtype
+        self.rounded = self.stored is not self.dtype
         self.normalised = bool(self.norms) and self.norms[0] is not None
         if self.rounded and not self.normalised:
-            raise ValueError(f"{self.kept} products need a network with batch norm")
-        self.factors = [weight.to(self.kept) for weight in self.weights]
+            raise ValueError(f"{self.stored} products need a network with batch norm")
+        self.factors = [weight.to(self.stored) for weight in self.weights]
         for parameter in model.parameters():
             parameter.grad = torch.zeros_like(parameter)
         self.widths = [layer.linear.out_features for layer in self.read]
@@ -114,16 +114,16 @@ class BlockGradients:
         threads = min(threads, samples)
         self.samples = samples
         if self.rounded:
-            self.inputs = torch.empty(samples, self.weights[0].shape[1], dtype=self.kept)
+            self.inputs = torch.empty(samples, self.weights[0].shape[1], dtype=self.stored)
         edges = [samples * i // threads for i in range(threads + 1)]
         widest = max(self.widths)
-        # Rounded values take half the room.
+        # Rounded values need half the memory.
         rows = max((2 * BLOCK_VALUES if self.rounded else BLOCK_VALUES) // widest, 16)
         self.z = [
-            torch.empty(samples, width, dtype=self.kept)
+            torch.empty(samples, width, dtype=self.stored)
             for width in (self.widths[:-1] if self.normalised else [])
         ]
-        self.g = torch.empty(samples * widest if self.normalised else 0, dtype=self.kept)
+        self.g = torch.empty(samples * widest if self.normalised else 0, dtype=self.stored)
         self.scale: list[Tensor] = [torch.empty(0)] * len(self.norms)
         self.shift, self.mean, self.inverse = (list(self.scale) for _ in range(3))
         self.back: list[tuple[Tensor, Tensor]] = [(torch.empty(0),) * 2] * len(self.norms)
@@ -143,7 +143,7 @@ class BlockGradients:
                 other.result()
 
     def _finish_statistics(self, l: int) -> None:
-        """From the blocks' means and sums of squares to s, t and the running statistics."""
+        """Compute s, t and the running statistics from the blocks' means and sums of squares."""
         norm = self.norms[l]
         counts = [count for worker in self.workers for count in worker.counts]
         means = torch.stack([mean for worker in self.workers for mean in worker.means])
@@ -160,9 +160,9 @@ class BlockGradients:
         norm.num_batches_tracked += 1
 
     def _finish_sums(self, l: int) -> None:
-        """From the blocks' Σ g and Σ g (z − μ) to ∂β, ∂γ and the coefficients of ∂z.
+        """Compute ∂β, ∂γ and the coefficients of ∂z from the blocks' Σ g and Σ g (z − μ).
 
-        Where z is rounded: from Σ g z, and to coefficients of z instead of z − μ.
+        Where z is rounded, from Σ g z, and coefficients of z instead of z − μ.
         """
         norm = self.norms[l]
         _add(norm.bias.grad, [worker.sum_g for worker in self.workers])

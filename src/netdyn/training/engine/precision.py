@@ -3,8 +3,8 @@
 What float32, tf32 and sums of bfloat16 are on a device is set in `netdyn.runtime.arithmetic`.
 
 Processors without bfloat16 instructions multiply bfloat16 matrices some eighty times slower than
-float32 ones. There the products are made of the same rounded factors in float32, which is what the
-instructions do too (they accumulate in float32): equal up to the order of summation.
+float32 ones. There the same rounded factors are multiplied in float32. The instructions accumulate
+in float32 too, so the results are equal up to the order of summation.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ __all__ = [
     "products",
 ]
 
-# What the record of a run says of its products.
+# Values of `products` in the record of a run.
 PRODUCTS = {
     "float32": "float32 by oneDNN",
     "native": "bfloat16 instructions",
@@ -33,7 +33,7 @@ PRODUCTS = {
 
 
 def products(precision: str, device: torch.device) -> str:
-    """Return how the products of a precision are made on a device, for the run's record."""
+    """Return how products of a precision are computed on a device, for the run's record."""
     if precision == "float32" and device.type == "cpu" and uses_onednn():
         return PRODUCTS["float32"]
     if precision != "bfloat16":

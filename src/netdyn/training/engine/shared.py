@@ -1,4 +1,4 @@
-"""What the threads of a training step share: network, batch, and what lies between layers."""
+"""What the threads of a training step share: network, batch, and values between layers."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,8 +15,8 @@ __all__ = ["Shared"]
 class Shared(Protocol):
     """A network of L layers and a batch of P samples, as `Blocks` reads and fills them.
 
-    N_l is the width of layer l, K that of the last; y = s z + t is what batch norm makes of the
-    local fields z, and g the gradient ∂loss/∂y.
+    N_l is the width of layer l, K that of the last; y = s z + t is the output of batch norm
+    for the local fields z, and g the gradient ∂loss/∂y.
     """
 
     read: Sequence[Layer]
@@ -26,8 +26,8 @@ class Shared(Protocol):
     widths: Sequence[int]  # N_1 … N_L
     loss: str  # "cross_entropy" or "mse"
     dtype: torch.dtype  # of the network
-    kept: torch.dtype  # of factors, z and g
-    rounded: bool  # whether `kept` is less than `dtype`
+    stored: torch.dtype  # of factors, z and g
+    rounded: bool  # whether `stored` is shorter than `dtype`
     samples: int  # P
     x: Tensor  # (P, N_0), a factor
     labels: Tensor  # (P,)

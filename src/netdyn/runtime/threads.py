@@ -1,4 +1,4 @@
-"""Threads of this process side by side, each with operations of PyTorch of one thread."""
+"""A pool of threads, in each of which PyTorch's operations use one thread."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,19 +10,22 @@ __all__ = ["one_thread_each", "workers"]
 
 
 def workers(threads: int) -> ThreadPoolExecutor:
-    """Return so many threads, to be used within `one_thread_each`; none of them differentiates."""
-    return ThreadPoolExecutor(threads, initializer=_begin)
+    """Return a pool of so many threads, without automatic differentiation.
+
+    To be used within `one_thread_each`.
+    """
+    return ThreadPoolExecutor(threads, initializer=_configure)
 
 
-def _begin() -> None:
-    # Both are settings of the thread that makes them.
+def _configure() -> None:
+    # Both settings hold for the calling thread alone.
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
 
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """Give this thread's operations, and all matrix products of the process, one thread."""
+    """Limit this thread's operations, and all matrix products of the process, to one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
