@@ -1,4 +1,4 @@
-"""Prepared files: written whole, loaded checked; subsets and translations against slow twins."""
+"""Prepared files, written and loaded; subsets and translations against slow versions."""
 
 import errno
 import math

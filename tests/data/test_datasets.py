@@ -1,4 +1,4 @@
-"""From IDX files and scikit-learn's digits to prepared files, with every way that can go wrong."""
+"""From IDX files and scikit-learn's digits to prepared files, and the errors on the way."""
 
 import gzip
 import hashlib
@@ -47,7 +47,7 @@ def idx_files(seed: int) -> dict[str, bytes]:
 
 @pytest.fixture
 def files(monkeypatch) -> dict[str, dict[str, bytes]]:
-    """Small IDX files for each data set, known to `datasets` in place of the real ones."""
+    """Small IDX files for each data set, with their digests in `datasets`."""
     monkeypatch.setattr(
         datasets,
         "FILES",
@@ -65,7 +65,7 @@ def files(monkeypatch) -> dict[str, dict[str, bytes]]:
 
 @pytest.fixture
 def downloads(monkeypatch):
-    """Put `outcome(data_root)` in torchvision's place; return the list of roots asked for."""
+    """Replace torchvision by `outcome(data_root)`; return the list of requested roots."""
     roots = []
 
     def install(outcome):
@@ -138,7 +138,7 @@ def test_data_sets_live_side_by_side(tmp_path, files, downloads):
 
 
 def refused(name, root, match, **options):
-    """Assert that preparing fails with one line, and that nothing is left behind."""
+    """Assert that preparing fails with one line, and that no file remains."""
     output = root.parent / "out" / "prepared"
     with pytest.raises(NetdynError, match=match) as caught:
         datasets.prepare(name, root, output, **options)

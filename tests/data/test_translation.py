@@ -1,4 +1,4 @@
-"""The 17 times larger translated set, against a pixel-by-pixel twin."""
+"""The 17 times larger translated set, against a pixel-by-pixel version."""
 
 import pytest
 import torch
@@ -47,5 +47,5 @@ def test_translated_set_is_shift_major_with_test_samples_unchanged(tmp_path, arr
     assert torch.equal(translated.test_images, original.test_images)
     assert torch.equal(translated.test_labels, original.test_labels)
     assert (translated.name, translated.classes) == ("toy_translated17", 3)
-    # The format's header beside bytes only: nothing is stored as floats.
+    # The file holds the header and bytes: nothing is stored as floats.
     assert 0 < (tmp_path / "toy17").stat().st_size - (17 * 12 + 5) * 26 < 1000

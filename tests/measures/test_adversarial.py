@@ -21,7 +21,7 @@ def x(stream):
 
 @pytest.fixture
 def make_classifier(make_network, x):
-    """Build a network that does not see one class in all samples."""
+    """Build a network that does not predict the same class for all samples."""
 
     def make(widths, activation="relu", batch_norm=True):
         model = make_network(widths, activation, batch_norm)
@@ -69,12 +69,12 @@ def test_of_a_linear_network_it_is_the_distance_to_the_nearest_boundary(
     nearest, other = distances.min(dim=1)
     flips = deepfool(model, x, overshoot=0.02, iterations=3000, longest_step=longest_step)
     assert torch.equal(flips.prediction, prediction)
-    # Short steps go the same way, but look for a flip before the boundary is reached.
+    # Short steps have the same direction, but test for a flip before the boundary is reached.
     assert (flips.distance <= 1.02 * nearest + 1e-9).all()
     assert (flips.distance >= nearest).all()
     if longest_step == math.inf:
         assert_close(flips.distance, 1.02 * nearest)
-        # Behind the nearest boundary another may lie within the overshoot.
+        # Beyond the nearest boundary another one may lie within the overshoot.
         assert (flips.flipped_prediction == other).double().mean() > 0.9
     directions = (weight[other] - weight[prediction]) / lengths.gather(1, other[:, None])
     assert_close(flips.perturbation, flips.distance[:, None] * directions)
@@ -109,7 +109,7 @@ def test_it_is_algorithm_2(make_classifier, x, activation):
 
 
 def test_short_steps_stop_where_the_logits_bend():
-    """f_1 − f_0 = −1 + x/10 + 10·max(x − 1, 0): zero at 11/10.1, but at 10 as seen from x = 0."""
+    """f_1 − f_0 = −1 + x/10 + 10·max(x − 1, 0): zero at 11/10.1, linearised at x = 0: 10."""
     model = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2)).double()
     model[0].weight.data, model[0].bias.data = torch.ones(2, 1).double(), -torch.tensor([0.0, 1.0])
     model[2].weight.data = torch.tensor([[0.0, 0.0], [0.1, 10.0]])

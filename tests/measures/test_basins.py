@@ -48,7 +48,7 @@ def expected_shares(margins, deviations):
 
 def test_sample_noise_on_a_linear_network_in_closed_form(two_classes):
     model, x, y, margins = two_classes
-    # Copies of a sample get noise of their own: as many draws in fewer trials.
+    # Copies of a sample have independent noise: as many draws in fewer trials.
     copies = 1000
     correct = sample_noise_correct(
         model, x.repeat_interleave(copies, 0), y.repeat_interleave(copies), AMPLITUDES,
@@ -62,8 +62,8 @@ def test_sample_noise_on_a_linear_network_in_closed_form(two_classes):
 
 def test_weight_noise_on_one_layer_in_closed_form(two_classes):
     model, x, y, margins = two_classes
-    # The matrix side by side with itself, each copy of the samples on inputs of its own: copies
-    # meet independent noise, so that as many draws take fewer trials.
+    # The matrix is repeated side by side, and each copy of the samples has its own inputs: copies
+    # have independent noise, so as many draws need fewer trials.
     copies = 100
     tiled = nn.Sequential(nn.Linear(5 * copies, 2)).double()
     tiled[0].weight.data = model[0].weight.detach().repeat(1, copies)
@@ -299,7 +299,7 @@ def test_error_at_the_ends():
     assert math.isnan(basin_error(amplitudes, torch.ones(2, 10), 0))  # never crosses
     assert math.isnan(basin_error(amplitudes, torch.tensor([[1.0], [0.0]]), 0))  # one sample
     assert basin_error(amplitudes, torch.zeros(2, 10), 0) == 0
-    # The curve ends just below one half: some resamples never get there.
+    # The curve ends just below one half: some resamples never fall below.
     barely = torch.ones(2, 100)
     barely[1, :51] = 0
     assert basin_error(amplitudes, barely, 0) == math.inf

@@ -22,14 +22,14 @@ from netdyn.networks.mlp import MLP, initialise
 from netdyn.networks.reading import logits, read
 from netdyn.runtime.random_streams import generator
 
-# Octaves of sixteen steps, as the search has them.
+# Octaves of sixteen steps, as in the search.
 FINE = [0.0, *(2 ** (e / 16) for e in range(-4 * 16, 3 * 16 + 1))]
 MEASURES = {"sample": sample_noise_correct, "weight": weight_noise_correct}
 
 
 @functools.cache
 def trained(seed):
-    """A network with batch norm that tells four clusters apart, and where those lie."""
+    """A network with batch norm that separates four clusters, and the centres of these."""
     stream = generator(seed, "test data")
     centres = torch.rand(4, 6, generator=stream, dtype=torch.float64)
     model = MLP((6, 24, 24, 4)).double()
@@ -47,7 +47,7 @@ def trained(seed):
 
 @pytest.fixture
 def subject():
-    """Make a network and samples of its four classes, most of which it classifies right."""
+    """Make a network and samples of its four classes, most of which it classifies correctly."""
 
     def make(samples=600, seed=0):
         model, centres = trained(seed)
@@ -77,9 +77,9 @@ def test_sizes_and_errors_are_those_of_a_fine_grid(subject, space, seed):
             if not math.isfinite(size) or not math.isfinite(error):
                 continue
             total = math.hypot(error, group.trial_errors[g].item())
-            # The noise is the same, so the difference is that of interpolation alone.
+            # The noise is the same, so only the interpolation differs.
             assert group.sizes[g].item() == pytest.approx(size, abs=0.5 * total)
-            # A few noisy networks' curve is a staircase, whose steps the fine grid's error sees.
+            # The curve of a few noisy networks is a staircase; the fine grid resolves its steps.
             assert abs(math.log(group.errors[g].item() / error)) < (
                 0.3 if space == "sample" else 1.1
             )
@@ -96,13 +96,13 @@ def test_single_samples_are_those_of_a_fine_grid(subject, space):
     table = MEASURES[space](model, x, y, FINE, 5, 0)
     expected = basin_sizes(FINE, table.double())
     assert torch.equal(single.sizes == 0, table[0] < 0.5)
-    # The share falls through one half at the size, whatever it does elsewhere.
+    # The share falls through one half at the size; it may do so elsewhere, too.
     crossing = (single.sizes > 0) & single.sizes.isfinite()
     low = torch.floor(16 * single.sizes[crossing].log2() + 1e-9)
     places = (low + 4 * 16 + 1).long()
     assert (table[places, crossing] >= 0.5).all()
     assert (table[places + 1, crossing] < 0.5).all()
-    # And mostly it is the first time: the octaves of the scan see to that.
+    # Mostly it is the first time, because of the octaves of the scan.
     same = torch.isclose(single.sizes, expected, rtol=1e-4, atol=0)
     assert same.double().mean() > (0.85 if space == "sample" else 0.6)
     assert (single.sizes >= expected - 1e-4).all()
@@ -133,7 +133,7 @@ def linear_size(distances):
 
 
 def test_the_average_of_a_linear_network_in_closed_form(two_classes):
-    # Most samples lie on the label's side, but closer to the boundary than the rest on the other.
+    # Most samples lie on the side of the label, but closer to the boundary than the others.
     model, x, distances = two_classes
     y = (distances < 0).long()
     away = distances.abs()
@@ -163,7 +163,7 @@ def test_errors_cover_what_other_samples_and_noise_give(subject, space):
 def test_nothing_to_cross(two_classes):
     model, x, distances = two_classes
     y = (distances < 0).long()
-    # All right: Φ(d/a) never falls below one half. All wrong: it starts below.
+    # All correct: Φ(d/a) never falls below one half. All wrong: it starts below.
     right, wrong = (
         find_basins(model, x, labels, "sample", 4, 0, ("average", "class", "sample")).groups
         for labels in (y, 1 - y)
@@ -179,7 +179,7 @@ def test_nothing_to_cross(two_classes):
 
 
 class Written:
-    """Passes whose curve is written down: sample µ is right where share(a) exceeds its place."""
+    """Passes with a prescribed curve: a sample is correct where share(a) exceeds its threshold."""
 
     def __init__(self, share, samples):
         self._share, self._samples = share, samples
@@ -205,12 +205,12 @@ def test_curves_written_down(monkeypatch, scale):
     slope = 2 * math.sqrt(math.log(2)) * 0.5 / scale
     expected = scale * math.sqrt(math.log(2))
     assert group.errors.item() == pytest.approx(0.5 / math.sqrt(2000) / slope, rel=0.3)
-    # These thresholds are even: no error of sampling is left, only of interpolation.
+    # These thresholds are evenly spaced: there is no sampling error, only one of interpolation.
     assert abs(group.sizes.item() - expected) < 0.3 * group.errors.item()
 
 
 def test_the_first_of_two_crossings_is_taken(monkeypatch):
-    # Falls to 0.1 around a = 0.1, is back at 0.9 at 1, falls for good at 4.
+    # Falls to 0.1 around a = 0.1, returns to 0.9 at 1, falls finally at 4.
     def share(a):
         dip = 0.9 - 0.8 * torch.exp(-((a / 0.1).log() ** 2) / 0.5)
         return torch.where(a == 0, 1.0, torch.where(a < 4, dip, 0.0))
@@ -227,7 +227,7 @@ def test_a_plateau_near_one_half_has_no_bounded_error(monkeypatch):
     group = written(monkeypatch, lambda a: 0.49 + 0.4 * torch.exp(-a), largest=16.0)
     assert group.sizes.item() == pytest.approx(math.log(40), rel=0.3)
     assert math.isinf(group.errors)
-    # Beyond `largest` nobody looks.
+    # Nothing is evaluated beyond `largest`.
     group = written(monkeypatch, lambda a: torch.exp(-a / 8), largest=4.0)
     assert math.isinf(group.sizes)
 
@@ -277,7 +277,7 @@ def test_trials_are_added_until_the_error_is_small_enough(subject):
     for reached, error in ((group, 0.3), (closer, 0.05)):
         total = reached.errors.hypot(reached.trial_errors)
         assert (total <= error * reached.sizes) | (reached.trials == 64)
-    # Beyond the samples' own error, trials in sample space are of no use.
+    # More trials in sample space do not reduce the error by samples.
     few = find_basins(model, x, y, "sample", 1000, 0, error=1e-9).groups["average"]
     assert few.trials < 1000
     exact = find_basins(model, x, y, "sample", few.trials, 0).groups["average"]

@@ -188,7 +188,7 @@ def test_cones_of_own_range_drift_to_a_common_base(measured_shapes):
     affine, _, _ = measured_shapes("affine", amplitudes)
     assert (shapes.drift.diff(dim=1) > 0).all()
     assert (shapes.distance_to_common.diff(dim=1)[:, :3] < 0).all()
-    # In the limit every sample is gone: an evenly grey image, half-way between black and white.
+    # In the limit every sample is a uniformly grey image, half-way between black and white.
     grey = torch.full((400,), 0.5, dtype=torch.float64) @ axes
     to_grey = (apexes - grey).norm(dim=1)
     assert_close(shapes.drift[:, -1], to_grey, rtol=0.05, atol=0.05)
@@ -258,12 +258,12 @@ def test_a_small_basin_in_a_large_one_overlaps_wholly(cloud):
 
 
 def test_only_kept_points_within_the_data_count(cloud):
-    """Of the second cloud a half lies on the first, a half far off."""
+    """One half of the second cloud lies on the first cloud, the other far from it."""
     half = torch.arange(1000) < 500
     points, kept, within = clouds(cloud, cloud + torch.where(half, 0.0, 50.0)[:, None])
-    # All of it: its region is long, and holds all of the first cloud.
+    # Complete: the region of the second cloud contains all of the first.
     assert basin_overlaps(points, kept, within)[0][0, 1] > 0.95
-    # Seen from the second cloud alone, as the first has nothing in the region of the data there.
+    # Only the second cloud counts, as the first has no points in the region of the data.
     near = torch.stack([torch.ones(1000, dtype=torch.bool), half])
     overlaps, counts = basin_overlaps(points, near, within)
     assert counts.tolist() == [1000, 500]
@@ -271,7 +271,7 @@ def test_only_kept_points_within_the_data_count(cloud):
     overlaps, counts = basin_overlaps(points, torch.stack([near[0], ~half]), within)
     assert counts.tolist() == [1000, 500]
     assert overlaps[0, 1] == 0
-    # What does not keep its prediction shapes no region; what is off the data shapes it still.
+    # Points that lose the prediction do not shape the region; points off the data do.
     far_off = basin_overlaps(points, kept, near)[0]
     assert far_off[0, 1] > 0.95
 

@@ -1,4 +1,4 @@
-"""Noise that is kept on a GPU: drawn once, the same numbers, within a limit."""
+"""Noise that is cached on a GPU: drawn once, the same numbers, within a limit."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def gpu(monkeypatch):
 
 @pytest.fixture
 def draws(monkeypatch):
-    """The sizes of all draws of normal numbers, as they are made."""
+    """The list of the sizes of all draws of normal numbers, in order."""
     sizes, randn = [], torch.randn
 
     def counted(*size, **more):
@@ -90,7 +90,7 @@ def test_other_seeds_trials_and_shapes_are_other_noise(gpu):
         for noisy in perturbed_samples(x[:, :width], [1.0], trials, seed):
             assert noisy.shape == (1, trials, width)
             seen.add(noisy[0, 0, 0].item())
-    # Fewer trials are the first of more; fewer inputs begin a trial with the same numbers.
+    # Fewer trials are the first ones of more; fewer inputs are the first numbers of a trial.
     assert len(seen) == 4
 
 

@@ -223,7 +223,7 @@ def test_a_negative_sign_turns_the_distribution_round(stream):
 
 @pytest.mark.parametrize("bins", [3, 7, 64, 101, 1000])
 def test_no_number_of_bins_leaves_a_comb(bins):
-    # Classes in turn: within one round of ten samples the order says nothing.
+    # Classes in turn: within one round of ten samples the order carries no information.
     samples = 1000
     labels = torch.arange(samples) % 10
     fields = torch.arange(samples, dtype=torch.float64).div(10, rounding_mode="floor").unsqueeze(1)
@@ -288,7 +288,7 @@ def test_a_class_without_samples_is_nan_and_disturbs_no_other(stream):
 
 
 def test_inputs_are_left_alone(stream):
-    # One neuron: its transpose is the user's own memory.
+    # One neuron: its transpose shares the memory of the user's tensor.
     fields, labels, signs = layer(stream, neurons=1)
     before = fields.clone()
     rank_probability(fields, labels, signs)

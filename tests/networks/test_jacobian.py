@@ -29,7 +29,7 @@ def x(stream):
 
 
 def slow_jacobian(model, x, layer):
-    """Sample by sample: the Jacobian of what stands behind x^(layer), by autograd.functional."""
+    """The mean over samples of the Jacobian of the logits by x^(layer), by autograd.functional."""
     model = copy.deepcopy(model).eval()
     modules = [*model]
     start = modules.index(layers(model)[layer].linear)
@@ -120,7 +120,7 @@ def test_two_zeros_agree_and_a_zero_agrees_with_nothing_else(make_network, x):
     signs = linear_maps(model)[1][0].sign() == mean_jacobians(model, x)[1].sign()
     assert signs[:, 0].all()
     assert sign_agreement(model, x)[1] == pytest.approx(signs.double().mean().item())
-    # All of layer 2 silent: no logit depends on layer 1, whatever its L-map says.
+    # All of layer 2 is silent: no logit depends on layer 1, although its L-map is not zero.
     model.linear2.bias.data[:] = -1e6
     assert (local_fields(model, x)[1] < 0).all()
     assert sign_agreement(model, x)[1] == pytest.approx(1 / WIDTHS[1])

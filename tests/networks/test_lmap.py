@@ -81,7 +81,7 @@ def test_foreign_networks(stream):
     expected = model.eval()(images)
     for l in range(3):
         assert_close(linear_map(model, l), oracles.linear_map(model, l))
-    # Nothing but linear stands before layer 3: pruning from 3 is exact, from 2 it loses the tanh.
+    # Pruning from layer 3 is exact: only the output layer is replaced. From 2 the tanh is lost.
     assert_close(prune(model, 3)(images), expected)
     assert not torch.allclose(prune(model, 2)(images), expected)
     assert_close(prune(model, 1)(images), prune(model, 2)(images))
@@ -149,7 +149,7 @@ def test_starting_layers_outside_are_refused(make_network, start):
 
 
 def test_substituting_draws_nothing_and_imports_no_symbolic_algebra():
-    """PyTorch's own way to leave weights undrawn would cost every job a quarter of a second."""
+    """`skip_init` of PyTorch imports sympy, which would cost every job a quarter of a second."""
     code = """
 import sys, torch
 from netdyn.networks.mlp import MLP

@@ -198,7 +198,7 @@ def test_batch_statistics_are_those_that_momentum_one_leaves(make_network, x):
     for _, norm, _ in layers(model)[:-1]:
         norm.momentum = 1.0
     model.train()(x)
-    # PyTorch records the unbiased variance but normalises by the biased one, taken here.
+    # PyTorch records the unbiased variance but normalises by the biased one, as here.
     unbiased = len(x) / (len(x) - 1)
     for l in (1, 2):
         left, result = model.get_submodule(f"norm{l}"), measured.model.get_submodule(f"norm{l}")

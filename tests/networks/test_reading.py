@@ -1,4 +1,4 @@
-"""A network is read once, by one function, and gives what its modules give."""
+"""A network is read once, by one function, and computes the same as its modules."""
 
 import copy
 import importlib
@@ -26,14 +26,14 @@ WIDTHS = (6, 9, 8, 4)
 
 
 class Cube(nn.Module):
-    """An activation that only its author knows to be elementwise."""
+    """An elementwise activation that is not in `ELEMENTWISE`."""
 
     def forward(self, h):
         return h**3
 
 
 class SquareThenSine(nn.Sequential):
-    """An elementwise activation that happens to be built as a Sequential."""
+    """An elementwise activation whose class is a Sequential."""
 
     def forward(self, h):
         return h.square().sin()
@@ -51,7 +51,7 @@ def y(stream):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """Count how often any module is walked through, by whatever function."""
+    """The list of models whose modules were walked through, by any function, in order."""
     models = []
     leaves = layers_module._leaves
 
@@ -113,7 +113,7 @@ def test_all_functions_of_a_model_are_counted_here():
                 member = getattr(module, name)
                 if inspect.isfunction(member) and "model" in inspect.signature(member).parameters:
                     functions.add(f"{info.name.removeprefix('netdyn.')}.{name}")
-    # These two are the reader; `started_from_first_batch` has a test of its own below.
+    # These two are the reader; `started_from_first_batch` has another test below.
     functions -= {"networks.layers.layers", "networks.layers.named_layers"}
     assert functions - {"networks.running_statistics.started_from_first_batch"} == {*MEASURES}
 
@@ -179,7 +179,7 @@ def test_a_quantity_reads_the_network_of_each_step_once(
     assert len(reads) == networks_measured
 
 
-# What a network says of itself --------------------------------------------------------------------
+# Attributes ---------------------------------------------------------------------------------------
 
 
 def test_sites_are_where_local_fields_enter_activations(x):
@@ -202,7 +202,7 @@ def test_maps_belong_to_the_input_and_to_each_site(make_network):
         network.linear_maps(3)
 
 
-def test_activations_of_ones_own_are_declared(x, y):
+def test_further_activations_are_declared(x, y):
     model = nn.Sequential(nn.Linear(6, 5), Cube(), nn.Linear(5, 4)).double()
     with pytest.raises(NetdynError, match=r"'1' \(Cube\) .* netdyn\.read\(model, activations=\["):
         read(model)
@@ -225,7 +225,7 @@ def test_only_classes_of_modules_are_activations(wrong):
         read(nn.Sequential(nn.Linear(2, 2)), activations=[wrong])
 
 
-# The weights of the present -----------------------------------------------------------------------
+# Present weights ----------------------------------------------------------------------------------
 
 
 def test_a_network_follows_further_training(make_network, x, y):

@@ -1,4 +1,4 @@
-"""Running statistics with another start, against trainings that really started there."""
+"""Running statistics with another start, against trainings with that start."""
 
 import copy
 import inspect
@@ -23,7 +23,7 @@ STEPS = 7
 
 
 def fresh(make_network, momentum):
-    """A network with PyTorch's initial statistics and the momentum given."""
+    """A network with PyTorch's initial statistics and this momentum."""
     model = make_network(WIDTHS).train()
     for layer in layers(model):
         if layer.norm is not None:
@@ -34,13 +34,13 @@ def fresh(make_network, momentum):
 
 @torch.no_grad()
 def start_from(model, batch):
-    """Set running statistics to those of the batch: one step of PyTorch's own at momentum 1."""
-    taught = copy.deepcopy(model).train()
-    for layer in layers(taught):
+    """Set running statistics to those of the batch, by a pass of PyTorch at momentum 1."""
+    updated = copy.deepcopy(model).train()
+    for layer in layers(updated):
         if layer.norm is not None:
             layer.norm.momentum = 1.0
-    taught(batch)
-    for ours, theirs in zip(layers(model), layers(taught), strict=True):
+    updated(batch)
+    for ours, theirs in zip(layers(model), layers(updated), strict=True):
         if ours.norm is not None:
             ours.norm.running_mean.copy_(theirs.norm.running_mean)
             ours.norm.running_var.copy_(theirs.norm.running_var)
@@ -81,7 +81,7 @@ def test_it_is_the_network_that_started_from_the_first_batch(
     for step in range(STEPS + 1):
         with unchanged(usual[step]), unchanged(usual[1]):
             result = started_from_first_batch(usual[step], usual[1])
-        # Running statistics, and all else: the weights never see the statistics.
+        # Equal weights, too: training does not use the running statistics.
         torch.testing.assert_close(result.model.state_dict(), expected[step].state_dict())
         torch.testing.assert_close(
             logits(result, batches[-1]), logits(expected[step], batches[-1]).detach()

@@ -1,4 +1,4 @@
-"""Every quantity: the same table again, the run left alone, columns that are described."""
+"""Every quantity: equal tables of equal measurements, an unchanged run, documented columns."""
 
 import importlib
 import inspect
@@ -95,5 +95,5 @@ def test_columns_are_described_and_none_is_named_as_a_swept_setting(subject, nam
     schema = Path(__file__).parents[2] / "workflow/schemas/settings.schema.yaml"
     run = yaml.safe_load(schema.read_text())["properties"]["runs"]["additionalProperties"]
     swept = run["properties"]["sweep"]["propertyNames"]["enum"]
-    # The workflow puts these before a table's own columns.
+    # The workflow inserts these before the columns of the table.
     assert not {*table} & {"run", "seed", *swept}

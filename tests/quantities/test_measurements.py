@@ -1,4 +1,4 @@
-"""Every quantity's table: its columns, and its numbers as the library gives them."""
+"""The table of every quantity: its columns, and its numbers against the library's."""
 
 import itertools
 import math
@@ -87,7 +87,7 @@ def test_a_subject_has_the_runs_samples_and_networks(subject, training_set, toy_
     assert steps == runs.load_manifest(subject.run_folder)["steps"]
     kept, given = runs.load_model(subject.run_folder, 10), subject.network(10)
     torch.testing.assert_close(given.model.state_dict(), kept.state_dict(), rtol=0, atol=0)
-    # Measured in float32 whatever it was trained in.
+    # Measured in float32, whatever the precision of the training.
     assert plain.network(10).dtype == torch.float32
     assert runs.load_model(plain.run_folder, 10).linear1.weight.dtype == torch.float64
 
@@ -300,7 +300,7 @@ def test_steps_seeds_and_groups_are_those_asked_for(subject, plain):
     table = noise_accuracy.measure(subject, noise("sample", steps=[0, "best"], of=["class"]))
     assert set(table["of"]) == {"class"}
     assert set(table["step"]) == {0, *runs.select_steps(subject.run_folder, "best")}
-    # The noise is drawn by the run's own seed.
+    # The noise is drawn by the seed of the run.
     model, (x, y) = plain.network(20), plain.samples("train")
     expected = sample_noise_correct(model, x, y, GRID, 3, seed=0).mean(dim=1)
     average = noise_accuracy.measure(plain, noise("sample", of=["average"]))
@@ -346,7 +346,7 @@ def test_projected_points_are_samples_in_the_plane(subject):
     assert len(groups) == 2 * 3 * 2
     assert set(groups.size()) == {6}
     shown = {}
-    # From the last group back: after training all samples lie apart.
+    # From the last group backwards: after training all samples are distinct.
     for (moment, step, split, mode, digit), rows in reversed([*groups]):
         assert step == {"before": 0, "after": 20}[moment]
         every, labels = plane(subject, step, split, mode)
@@ -375,7 +375,7 @@ def test_a_region_holds_its_share_of_the_training_points(subject, percentile):
         covariance = np.array([[row.cov_11, row.cov_12], [row.cov_12, row.cov_22]])
         centred = every - [row.mean_h1, row.mean_h2]
         distances = np.sqrt((centred @ np.linalg.inv(covariance) * centred).sum(axis=1))
-        # The ellipse that is drawn is the region that is decided by.
+        # The ellipse of the figure is the region of `inside_region`.
         inside = inside_region(torch.as_tensor(every), of_digit, percentile).numpy()
         assert ((distances <= row.radius * (1 + 1e-6)) == inside).all()
         assert inside[labels == row.digit].sum() == 1 + (len(of_digit) - 1) * percentile // 100

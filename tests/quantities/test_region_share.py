@@ -39,7 +39,7 @@ def plain(tmp_path_factory, run_settings, train_run, toy_data):
 
 @torch.no_grad()
 def plane(subject, step, x, mode):
-    """The samples in the plane, through PyTorch's own modes."""
+    """The samples in the plane, by the modes of PyTorch."""
     model = runs.load_model(subject.run_folder, step).train(mode == "training")
     hidden = torch.nn.Sequential(*[*model][:-1])
     return (hidden(x) @ output_plane(model).T).double().numpy()

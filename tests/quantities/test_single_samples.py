@@ -1,4 +1,4 @@
-"""The tables of single samples: cones, their overlaps and shapes, and what flips a sample."""
+"""The tables of single samples: cones, their overlaps and shapes, and the flips of samples."""
 
 import inspect
 import itertools
@@ -58,7 +58,7 @@ APEX = ["sample", "digit", "shift"]
 
 @pytest.fixture(scope="module", autouse=True)
 def everywhere():
-    """Let the data's region choose no samples: a toy image leaves it when moved by a pixel."""
+    """Disable the choice by the region of the data: toy images moved by a pixel lie outside it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(apexes, "inside_region", lambda points, *_: torch.ones(len(points)) > 0)
         yield
@@ -124,7 +124,7 @@ def test_samples_follow_an_order_of_the_seed_and_pass_over_mistakes(subject, dra
     few = cone.measure(subject, {**CONE, "samples_per_class": 1})
     first = points_of(drawn).groupby("digit")["sample"].first().tolist()
     assert points_of(few).groupby("digit")["sample"].unique().explode().tolist() == first
-    # Each digit has an order of its own: the first of one is not the first of the other.
+    # Each digit has its own order: the first sample of one is not the first of the other.
     y = subject.samples("train")[1]
     places = [(y[:sample] == y[sample]).sum().item() for sample in first]
     assert places[0] != places[1]
@@ -152,7 +152,7 @@ def test_apexes_and_their_copies_lie_within_the_datas_region(subject, model, mon
     expected = (right & inside_region(data, data, 60)).nonzero().flatten().tolist()
     assert 0 < len(expected) < right.sum()
     assert chosen(shift=0, percentile=60) == expected
-    # A toy image leaves that region when moved by a pixel, so here it is a half plane.
+    # Toy images moved by a pixel lie outside the region, so a half plane replaces it.
     edge = moved[:, 0].median()
     monkeypatch.setattr(apexes, "inside_region", lambda points, *_: points[:, 0] > edge)
     expected = (right & (data[:, 0] > edge) & (moved[:, 0] > edge)).nonzero().flatten().tolist()
@@ -216,7 +216,7 @@ def test_projections_are_half_sums_or_components_of_all_training_images(subject)
 
 
 def test_the_three_quantities_see_the_same_noise(subject, drawn):
-    """Shape and overlap, taken from the table of points."""
+    """Shape and overlap, computed from the table of points."""
     data = half_sums(subject.samples("train")[0])
     trials = trials_of(drawn)
     shape = cone_shape.measure(subject, LISTED).query("noise_return == 'range'")
@@ -256,7 +256,7 @@ def test_the_three_quantities_see_the_same_noise(subject, drawn):
             inside_region(counted[one], clouds[other][0][clouds[other][1]], 90).double().mean()
             for one, other in ((0, 1), (1, 0))
         ]
-        # Points in the table are rounded: one at the edge of a region may change sides.
+        # Points in the table are rounded: one on the boundary of a region may cross it.
         assert row.overlap == pytest.approx(max(shares).item(), abs=0.05)
 
 
@@ -295,7 +295,7 @@ def test_overlaps_are_those_of_the_library(subject, model):
     assert table["overlap"].nunique() > 10
 
 
-# What flips a sample ------------------------------------------------------------------------------
+# Flips --------------------------------------------------------------------------------------------
 
 
 def test_flips_stand_beside_basins_of_samples_that_are_right(subject):
