@@ -64,17 +64,17 @@ def by_definition(model, x, y, space, amplitudes, trials, seed=0):
     return table / trials
 
 
-def both(threads: int, whole: bool = False) -> dict[str, dict[str, float]]:
-    """Seconds for one basin of each space with its error, and what was found.
+def both(threads: int, complete: bool = False) -> dict[str, dict[str, float]]:
+    """Seconds for one basin of each space with its error, and the sizes.
 
     Args:
-        whole: run the definition to its end instead of a few of its equal rounds.
+        complete: run the definition to its end instead of a few of its equal rounds.
     """
     torch.set_num_threads(threads)
     model, x, y = trained_network()
-    found = {}
+    results = {}
     for space, trials in TRIALS.items():
-        grid, repeats = (GRID, trials) if whole else (GRID[8:10], 2)
+        grid, repeats = (GRID, trials) if complete else (GRID[8:10], 2)
         since = time.perf_counter()
         table = by_definition(model, x, y, space, grid, repeats)
         slow = (time.perf_counter() - since) * len(GRID) * trials / len(grid) / repeats
@@ -82,7 +82,7 @@ def both(threads: int, whole: bool = False) -> dict[str, dict[str, float]]:
         basins = find_basins(model, x, y, space, trials, seed=0)
         fast = time.perf_counter() - since
         average = basins.groups["average"]
-        found[space] = {
+        results[space] = {
             "netdyn": fast,
             "peer": slow,
             "passes": basins.passes,
@@ -90,7 +90,7 @@ def both(threads: int, whole: bool = False) -> dict[str, dict[str, float]]:
             "size": average.sizes.item(),
             "error": average.errors.item(),
         }
-        if whole:
-            found[space]["size by definition"] = basin_size(GRID, table.mean(dim=1))
-            found[space]["error by definition"] = basin_error(GRID, table, 0)
-    return found
+        if complete:
+            results[space]["size by definition"] = basin_size(GRID, table.mean(dim=1))
+            results[space]["error by definition"] = basin_error(GRID, table, 0)
+    return results

@@ -110,12 +110,12 @@ def ranks(threads: int) -> Iterator[dict]:
 def basins(threads: int) -> Iterator[dict]:
     import basins
 
-    found = basins.both(threads)
-    total = {who: sum(each[who] for each in found.values()) for who in ("netdyn", "peer")}
+    results = basins.both(threads)
+    total = {who: sum(each[who] for each in results.values()) for who in ("netdyn", "peer")}
     note = "; ".join(
         f"{space}: {each['passes']:.0f} passes of {each['rounds']}, size {each['size']:.3f} ± "
         f"{each['error']:.3f}"
-        for space, each in found.items()
+        for space, each in results.items()
     )
     yield row("both basins with errors, 12 × 512, 10,000 samples", total, faster=6, note=note)
 
@@ -157,11 +157,11 @@ def main(
     if unknown:
         raise typer.BadParameter(f"no case {', '.join(sorted(unknown))}: {', '.join(CASES)}")
     rows: list[dict] = []
-    told = Console(stderr=True)
+    progress = Console(stderr=True)
     for name in cases or CASES:
         for each in CASES[name](threads):
             rows.append(each)
-            told.print(f"{each['what']}: {each['netdyn_s']:.4g} s")
+            progress.print(f"{each['what']}: {each['netdyn_s']:.4g} s")
     here = {**machine(), "threads": threads}
     output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(output) as temporary:

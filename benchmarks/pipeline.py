@@ -1,4 +1,4 @@
-"""How long the pipeline takes: imports, dry runs, a run that finds all made, scale demo whole.
+"""How long the pipeline takes: imports, dry runs, runs, all of scale demo.
 
     python benchmarks/pipeline.py --output pipeline.csv            # some minutes
     python benchmarks/pipeline.py --output pipeline.csv --whole    # and some more
@@ -47,13 +47,15 @@ rule one:
 
 COLUMNS = ("what", "against", "value", "seconds", "processor_seconds", "repeats")
 
-Taken = tuple[float, float]
+Seconds = tuple[float, float]
 
 
 def main(
     output: Annotated[Path, typer.Option(help="The table, CSV.")],
     repeats: Annotated[int, typer.Option(help="How often each is timed.", min=1)] = 3,
-    whole: Annotated[bool, typer.Option(help="Everything at scale demo, by cores.")] = False,
+    complete: Annotated[
+        bool, typer.Option("--whole", help="Everything at scale demo, by cores.")
+    ] = False,
 ) -> None:
     """Time the pipeline; print a table and write it."""
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -77,22 +79,24 @@ def main(
             rows.append(
                 _row(what, trivial, dry[:2], repeats) | {"against": "trivial jobs", "value": runs}
             )
-        if whole:
+        if complete:
             for cores in range(1, (os.cpu_count() or 1) + 1):
-                made = _copy(Path(name) / f"whole-{cores}")
+                target_folder = _copy(Path(name) / f"whole-{cores}")
                 for target in ("figures", "all"):  # the second makes what is left
                     command = [snakemake, target, "--cores", str(cores)]
                     what = f"snakemake {target}, scale demo, {cores} cores"
-                    rows.append(_row(what, made, command, 1) | {"against": "cores", "value": cores})
+                    rows.append(
+                        _row(what, target_folder, command, 1) | {"against": "cores", "value": cores}
+                    )
                 figures, rest = rows[-2:]
-                for taken in ("seconds", "processor_seconds"):
-                    rest[taken] = round(figures[taken] + rest[taken], 2)
+                for column in ("seconds", "processor_seconds"):
+                    rest[column] = round(figures[column] + rest[column], 2)
         else:
-            made = folder
+            target_folder = folder
             tiny = ["--configfile", "tests/workflow_tiny.yaml"]
-            rows.append(_row("figures, tiny", made, [snakemake, "figures", *tiny], 1))
-        again = [snakemake, "figures", *([] if whole else tiny)]
-        rows.append(_row("figures again, nothing to be done", made, again, repeats))
+            rows.append(_row("figures, tiny", target_folder, [snakemake, "figures", *tiny], 1))
+        again = [snakemake, "figures", *([] if complete else tiny)]
+        rows.append(_row("figures again, nothing to be done", target_folder, again, repeats))
     with output.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
@@ -114,20 +118,22 @@ def _copy(target: Path) -> Path:
 
 
 def _row(what: str, folder: Path, command: Sequence[str], repeats: int) -> dict:
-    taken = [_timed(folder, command) for _ in range(repeats)]
-    clock, processor = (round(statistics.median(each), 2) for each in zip(*taken, strict=True))
+    times = [_timed(folder, command) for _ in range(repeats)]
+    clock, processor = (round(statistics.median(each), 2) for each in zip(*times, strict=True))
     return {"what": what, "seconds": clock, "processor_seconds": processor, "repeats": repeats}
 
 
-def _timed(folder: Path, command: Sequence[str]) -> Taken:
+def _timed(folder: Path, command: Sequence[str]) -> Seconds:
     """Run a command; return seconds of the clock, and of the processor with all it started."""
     environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
     before, since = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    said = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    completed = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     seconds = time.monotonic() - since
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if said.returncode:
-        raise SystemExit(f"error: {' '.join(command)} failed:\n{said.stdout}{said.stderr}")
+    if completed.returncode:
+        raise SystemExit(
+            f"error: {' '.join(command)} failed:\n{completed.stdout}{completed.stderr}"
+        )
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 

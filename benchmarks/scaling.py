@@ -135,14 +135,14 @@ def pipeline_times(path: Path) -> pd.DataFrame:
     """Read what benchmarks/pipeline.py has timed by number of runs and of cores."""
     if not path.is_file():
         raise SystemExit(f"error: {path} is missing: run benchmarks/pipeline.py --whole first")
-    found = pd.read_csv(path)
-    if "against" not in found or "cores" not in set(found.against):
+    table = pd.read_csv(path)
+    if "against" not in table or "cores" not in set(table.against):
         raise SystemExit(f"error: {path} has no times by cores: benchmarks/pipeline.py --whole")
-    whole = found[(found.against == "cores") & found.what.str.startswith("snakemake all")]
-    one = whole.seconds[whole.value == 1].item()
-    halved = whole.assign(against="halved", seconds=one / whole.value)
-    by_runs = found[found.against.isin(["runs", "trivial jobs"])]
-    return pd.concat([by_runs, whole, halved]).assign(panel="pipeline")
+    by_cores = table[(table.against == "cores") & table.what.str.startswith("snakemake all")]
+    one = by_cores.seconds[by_cores.value == 1].item()
+    halved = by_cores.assign(against="halved", seconds=one / by_cores.value)
+    by_runs = table[table.against.isin(["runs", "trivial jobs"])]
+    return pd.concat([by_runs, by_cores, halved]).assign(panel="pipeline")
 
 
 def ticks(axes: Axes, values: Iterable[float], label: str) -> None:
@@ -152,12 +152,12 @@ def ticks(axes: Axes, values: Iterable[float], label: str) -> None:
     axes.set_xlabel(label)
 
 
-def draw(found: pd.DataFrame) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     with new_figure({}, height=8.4) as figure:
         panels = figure.subplots(4, 2).flat
         for letter, axes, (part, against, title) in zip("abcdefgh", panels, PANELS, strict=True):
             panel(axes, letter, title)
-            chosen = found[(found.panel == part) & (found.against.isin(against))]
+            chosen = table[(table.panel == part) & (table.against.isin(against))]
             by = "who"
             if part in ("basin", "pipeline"):
                 by = "against"
@@ -199,8 +199,8 @@ def main(
 def measure(threads: int, path: Path) -> None:
     torch.set_num_threads(threads)
     rows = []
-    for found in (step_times(threads), rank_times(), basin_times()):
-        for row in found:
+    for table in (step_times(threads), rank_times(), basin_times()):
+        for row in table:
             rows.append(row)
             typer.echo(row, err=True)
     path.parent.mkdir(parents=True, exist_ok=True)

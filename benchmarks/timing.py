@@ -35,7 +35,7 @@ def in_turn(contenders: Mapping[str, Work], repeats: int, each: int = 1) -> Medi
             for _ in range(each):
                 work()
             times[name].append((time.perf_counter() - since) / each)
-    medians = Medians({name: statistics.median(taken) for name, taken in times.items()})
+    medians = Medians({name: statistics.median(seconds) for name, seconds in times.items()})
     if "peer" in times:
         medians.faster = sorted(map(operator.truediv, times["peer"], times["netdyn"]))
     return medians

@@ -41,11 +41,11 @@ class Ours:
         x = torch.from_numpy(pixels).flatten(1).float().div_(255)
         x = x.double() if settings["precision"] == "float64" else x
         self.steps = training_steps(self.model, x, torch.from_numpy(labels), settings, 10)
-        self.taken = 0
+        self.count = 0
 
     def step(self) -> None:
-        self.steps.step(self.taken)
-        self.taken += 1
+        self.steps.step(self.count)
+        self.count += 1
 
 
 def samples(count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -48,12 +48,12 @@ class Case(NamedTuple):
 
 def cases(grouped: Mapping[str, list[Run]]) -> list[Case]:
     """Return each group's first run of the largest step, then those of the smallest."""
-    found: dict[str, Case] = {}
+    chosen: dict[str, Case] = {}
     for extreme in (max, min):
         for group, members in grouped.items():
             run = extreme(members, key=lambda run: step_flop(run.settings))
-            found.setdefault(run.id, Case(group, run))
-    return [*found.values()]
+            chosen.setdefault(run.id, Case(group, run))
+    return [*chosen.values()]
 
 
 class Samples:

@@ -37,10 +37,10 @@ def machine(device: torch.device) -> dict[str, str]:
 def _driver() -> str:
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return said.stdout.splitlines()[0].strip() if said.stdout else ""
+    return completed.stdout.splitlines()[0].strip() if completed.stdout else ""
 
 
 def ceilings(device: torch.device) -> dict[str, float]:

@@ -25,11 +25,11 @@ def groups(trained: Mapping[str, list[Run]]) -> dict[str, list[Run]]:
     Args:
         trained: the trainings of every declared run, as `settings.runs` returns them.
     """
-    found: dict[str, list[Run]] = {}
+    grouped: dict[str, list[Run]] = {}
     for name, runs in trained.items():
-        found.setdefault(_group(name), []).extend(runs)
-    supplement = found.pop("supplement", [])
-    return found | ({"supplement": supplement} if supplement else {})
+        grouped.setdefault(_group(name), []).extend(runs)
+    supplement = grouped.pop("supplement", [])
+    return grouped | ({"supplement": supplement} if supplement else {})
 
 
 def _group(name: str) -> str:

@@ -23,8 +23,8 @@ def launches_per_step(
         return None
     advance(steps)  # what is done once, such as recording a graph
     torch.cuda.synchronize()
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as found:
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
         advance(steps)
         torch.cuda.synchronize()
-    calls = sum(each.count for each in found.key_averages() if each.key.startswith(CALLS))
+    calls = sum(each.count for each in profiled.key_averages() if each.key.startswith(CALLS))
     return calls / steps or None

@@ -66,10 +66,10 @@ def measuring_costs(measurements: Mapping[str, Measurement], gpu: Gpu) -> pd.Dat
     table = pd.DataFrame(rows)
     sums = table.groupby("kind", sort=False).sum(numeric_only=True).reset_index()
     sums.insert(0, "table", "sum")
-    whole = pd.concat([table, sums], ignore_index=True)
-    numbers = whole.select_dtypes("float").columns
-    whole[numbers] = whole[numbers].map(lambda value: float(f"{value:.3g}"))
-    return whole
+    complete = pd.concat([table, sums], ignore_index=True)
+    numbers = complete.select_dtypes("float").columns
+    complete[numbers] = complete[numbers].map(lambda value: float(f"{value:.3g}"))
+    return complete
 
 
 def _row(measurement: Measurement, gpu: Gpu) -> dict[str, object] | None:
@@ -145,8 +145,8 @@ def _chosen(selector: object, settings: Mapping) -> int:
 
 
 def _samples(measured: Mapping, settings: Mapping) -> int:
-    asked = measured.get("samples", "all")
-    return settings["samples"] if asked == "all" else min(asked, settings["samples"])
+    requested = measured.get("samples", "all")
+    return settings["samples"] if requested == "all" else min(requested, settings["samples"])
 
 
 def _ranks(settings: Mapping, measured: Mapping, gpu: Gpu) -> tuple[int, Cost]:
@@ -154,8 +154,8 @@ def _ranks(settings: Mapping, measured: Mapping, gpu: Gpu) -> tuple[int, Cost]:
     full = min(_chosen(measured.get("all_samples_at", []), settings), steps)
     bins = measured.get("bins", 0)
     some = _ranked(_samples(measured, settings), bins, measured, settings, gpu)
-    everything = _ranked(settings["samples"], bins, measured, settings, gpu)
-    return steps, some.times(steps - full) + everything.times(full)
+    of_all = _ranked(settings["samples"], bins, measured, settings, gpu)
+    return steps, some.times(steps - full) + of_all.times(full)
 
 
 def _ranked(samples: int, bins: int, measured: Mapping, settings: Mapping, gpu: Gpu) -> Cost:

@@ -148,11 +148,11 @@ class _Bench(NamedTuple):
             since = time.perf_counter()
             losses = run.advance(compared)
             ends.append([*run.bits(), as_bytes(losses)])
-            taken = (time.perf_counter() - since) / compared
-        each = max(1, min(MOST_STEPS, round(REPEAT_SECONDS / taken)))
+            duration = (time.perf_counter() - since) / compared
+        each = max(1, min(MOST_STEPS, round(REPEAT_SECONDS / duration)))
         spent = seconds_of_calls(lambda: run.advance(each), self.device, REPEATS, until)
         times = [seconds / each for seconds in spent]
-        found = {
+        result = {
             "taken_by": run.made_by(),
             "compared_steps": compared,
             "equal_bits": _equal(*ends),
@@ -162,7 +162,7 @@ class _Bench(NamedTuple):
             "repeats": len(times),
             "steps_each": each,
         }
-        return found, ends[0], statistics.median(times)
+        return result, ends[0], statistics.median(times)
 
     def _compared(self, settings: dict, engine: str, seconds: float) -> Row:
         """Return what the model says of a step, FLOP/s, and their share of the ceiling."""

@@ -110,11 +110,11 @@ def test_costs_are_sums_over_trainings_in_order(paper):
         run.id for each in paper.values() for run in each
     )
     costs = model.training_costs(grouped, H100).set_index("group")
-    parts, whole = costs.drop("training"), costs.loc["training"]
-    assert whole["trainings"] == parts["trainings"].sum()
-    assert whole["steps"] == sum(r.settings["steps"] for each in paper.values() for r in each)
+    parts, total = costs.drop("training"), costs.loc["training"]
+    assert total["trainings"] == parts["trainings"].sum()
+    assert total["steps"] == sum(r.settings["steps"] for each in paper.values() for r in each)
     for column in ("pflop", *model.COLUMNS):
-        assert whole[column] == pytest.approx(parts[column].sum(), rel=0.01)  # rounded
+        assert total[column] == pytest.approx(parts[column].sum(), rel=0.01)  # rounded
     # Without graphs bfloat16 may be slower than float32: it has more kernels to launch.
     slowest_first = [parts[column] for column in [*model.COLUMNS][1:]]
     for slower, faster in itertools.pairwise(slowest_first):

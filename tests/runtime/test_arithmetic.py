@@ -183,15 +183,15 @@ def test_pytorchs_own_variable_changes_nothing(value):
         "    print(matmul.fp32_precision, matmul.allow_tf32, before)\n"
         "assert matmul.allow_tf32 == before"
     )
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         env={**os.environ, "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": value},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert said.stdout.split() == ["ieee", "False", str(value == "1")], said.stderr
-    assert said.stderr == ""
+    assert completed.stdout.split() == ["ieee", "False", str(value == "1")], completed.stderr
+    assert completed.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -218,15 +218,15 @@ def test_what_cublas_reads_by_itself_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("precision", "device", "said"),
+    ("precision", "device", "message"),
     [
         ("tf32", CPU, "precision tf32: device cpu has none"),
         ("tf32", MPS, "precision tf32: device mps has none"),
         ("float64", MPS, "precision float64: MPS has none"),
     ],
 )
-def test_a_precision_that_a_device_lacks_is_an_error(precision, device, said):
-    with pytest.raises(NetdynError, match=said), fixed_arithmetic(precision, device):
+def test_a_precision_that_a_device_lacks_is_an_error(precision, device, message):
+    with pytest.raises(NetdynError, match=message), fixed_arithmetic(precision, device):
         pytest.fail("computed all the same")
 
 
@@ -264,7 +264,7 @@ def test_products_that_are_not_ieee_are_noticed(monkeypatch):
         check(CPU)
 
 
-def test_a_process_that_used_cublas_before_is_told_what_to_set(monkeypatch):
+def test_a_process_that_used_cublas_before_learns_what_to_set(monkeypatch):
     def refuse(*_):
         raise RuntimeError("to be deterministic you must set CUBLAS_WORKSPACE_CONFIG=:4096:8")
 
@@ -292,7 +292,7 @@ def test_the_record_names_gpu_driver_libraries_and_flags(gpu):
     assert device_name(CUDA) == "NVIDIA H100"
 
 
-def test_elsewhere_nothing_is_said_of_a_gpu():
+def test_elsewhere_no_gpu_is_recorded():
     for device in (CPU, MPS):
         assert gpu_record(device) == gpu_identity(device) == {}
         assert device_name(device) == device.type
@@ -304,14 +304,14 @@ def test_a_part_says_where_it_was_measured(tmp_path, toy_data, gpu, monkeypatch)
     record = {
         "quantity": "history",
         "settings": {"threads": 1},
-        "making": Origin("netdyn.measures.ranks.rpd"),
+        "origin": Origin("netdyn.measures.ranks.rpd"),
     }
-    made = measured_record(runs=[run], device="cpu", **record)["made"]
-    assert (made["device"], made["device_name"]) == ("cpu", "cpu")
+    origin = measured_record(runs=[run], device="cpu", **record)["made"]
+    assert (origin["device"], origin["device_name"]) == ("cpu", "cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    made = measured_record(runs=[run], device="auto", **record)["made"]
-    assert (made["device"], made["device_name"]) == ("cuda", "NVIDIA H100")
-    assert made["gpu"]["driver"] == "570.1"
+    origin = measured_record(runs=[run], device="auto", **record)["made"]
+    assert (origin["device"], origin["device_name"]) == ("cuda", "NVIDIA H100")
+    assert origin["gpu"]["driver"] == "570.1"
     assert "device" not in measured_record(runs=[], device="auto", **record)["made"]
 
 

@@ -70,7 +70,7 @@ def test_a_layer_with_hooks_is_called(stream, onednn):
     layer = nn.Linear(*weight.T.shape)
     plain = products.apply(layer, x)
     assert_close(plain, layer(x), rtol=1e-5, atol=1e-5)
-    layer.register_forward_hook(lambda module, given, found: found + 1)
+    layer.register_forward_hook(lambda module, inputs, output: output + 1)
     assert_close(products.apply(layer, x), plain + 1, rtol=1e-5, atol=1e-5)
 
 
@@ -83,8 +83,8 @@ def test_the_same_factors_give_the_same_bits(stream, onednn):
 
 def test_the_record_names_the_library(monkeypatch):
     cpu = torch.device("cpu")
-    for there, said in ((True, precision.PRODUCTS["float32"]), (False, "float32")):
-        monkeypatch.setattr(precision, "uses_onednn", lambda there=there: there)
-        assert precision.products("float32", cpu) == said
+    for used, name in ((True, precision.PRODUCTS["float32"]), (False, "float32")):
+        monkeypatch.setattr(precision, "uses_onednn", lambda used=used: used)
+        assert precision.products("float32", cpu) == name
         assert precision.products("float64", cpu) == "float64"
         assert precision.products("float32", torch.device("cuda")) == "float32"

@@ -73,8 +73,8 @@ def test_a_row_is_what_plain_pytorch_finds(
     x, y = prepared.to_unit(loaded.train_images).double(), loaded.train_labels
     size = 90 if batch_size == "full" else 20
     # Without batch norm samples do not meet, and the incomplete batch counts too.
-    whole = (90 // size) * size if batch_norm else 90
-    chunks = [slice(i, min(i + size, whole)) for i in range(0, whole, size)]
+    complete = (90 // size) * size if batch_norm else 90
+    chunks = [slice(i, min(i + size, complete)) for i in range(0, complete, size)]
     outputs = torch.cat([training(x[chunk]) for chunk in chunks])
     test_x, test_y = prepared.to_unit(loaded.test_images).double(), loaded.test_labels
     tested = copy.deepcopy(model).eval()(test_x)
@@ -82,9 +82,9 @@ def test_a_row_is_what_plain_pytorch_finds(
     expected = {
         "step": 6,
         "epoch": 6 / (90 // size),
-        "train_loss": plain_loss(outputs, y[:whole], loss),
+        "train_loss": plain_loss(outputs, y[:complete], loss),
         "test_loss": plain_loss(tested, test_y, loss),
-        "train_accuracy": plain_accuracy(outputs, y[:whole]),
+        "train_accuracy": plain_accuracy(outputs, y[:complete]),
         "test_accuracy": plain_accuracy(tested, test_y),
         "test_accuracy_batch_statistics": plain_accuracy(own, test_y),
     }

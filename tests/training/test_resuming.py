@@ -36,13 +36,13 @@ def test_a_run_cut_at_any_steps_is_the_run_in_one_go(
     settings = run_settings(
         optimizer=optimizer, batch_size=batch_size, batch_norm=batch_norm, weight_decay=0.01
     )
-    whole = bits(train_run(tmp_path / "whole", settings))
+    complete = bits(train_run(tmp_path / "whole", settings))
     for steps in (0, 1, 3, 5):
         assert sitting(settings, steps) is False
         assert not (tmp_path / "run").exists()
         assert (tmp_path / "checkpoints" / "state.safetensors").exists()
     assert sitting(settings, 100) is True
-    assert bits(tmp_path / "run") == whole
+    assert bits(tmp_path / "run") == complete
     assert not (tmp_path / "checkpoints").exists()
     record = files.read_json(tmp_path / "run" / "provenance.json")
     assert record["sittings"] == 5
@@ -54,10 +54,10 @@ def test_other_precisions_go_on_with_the_same_bits_too(
     tmp_path, run_settings, train_run, sitting, changed
 ):
     settings = run_settings(**changed)
-    whole = bits(train_run(tmp_path / "whole", settings))
+    complete = bits(train_run(tmp_path / "whole", settings))
     sitting(settings, 5)
     sitting(settings)
-    assert bits(tmp_path / "run") == whole
+    assert bits(tmp_path / "run") == complete
 
 
 class Killed(BaseException):
@@ -81,7 +81,7 @@ def test_a_kill_at_any_writing_loses_nothing(
     tmp_path, run_settings, train_run, toy_data, monkeypatch
 ):
     settings = run_settings(steps=5, snapshots={"every_step_until": 3, "per_decade": 0})
-    whole = bits(train_run(tmp_path / "whole", settings))
+    complete = bits(train_run(tmp_path / "whole", settings))
     for call in itertools.count(1):
         folder = tmp_path / str(call)
         with monkeypatch.context() as patched:
@@ -93,7 +93,7 @@ def test_a_kill_at_any_writing_loses_nothing(
                     runs.load_manifest(folder / "run")
             else:
                 break
-        assert bits(train_run(folder, settings)) == whole
+        assert bits(train_run(folder, settings)) == complete
     # Four snapshots, as the last waits for the run itself; a state before each of five steps, the
     # run's four files.
     assert call == 4 + 5 + 4 + 1
@@ -123,11 +123,11 @@ def damage(path, place):
 )
 def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path, run_settings, train_run, sitting, harm):
     settings = run_settings()
-    whole = bits(train_run(tmp_path / "whole", settings))
+    complete = bits(train_run(tmp_path / "whole", settings))
     sitting(settings, 7)
     harm(tmp_path / "checkpoints")
     assert sitting(settings) is True
-    assert bits(tmp_path / "run") == whole
+    assert bits(tmp_path / "run") == complete
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path, run_settings, train_
 def test_a_checkpoint_of_other_settings_is_not_gone_on_from(
     tmp_path, run_settings, train_run, sitting, other, caplog
 ):
-    whole = bits(train_run(tmp_path / "whole", run_settings()))
+    complete = bits(train_run(tmp_path / "whole", run_settings()))
     sitting(run_settings(**other), 7)
     assert sitting(run_settings()) is True
-    assert bits(tmp_path / "run") == whole
+    assert bits(tmp_path / "run") == complete
     assert "is of other settings, code or versions: training starts again" in caplog.text
 
 
@@ -154,17 +154,17 @@ def test_a_checkpoint_of_other_data_is_not_gone_on_from(
         "test_labels": loaded.test_labels.byte().numpy(),
     }
     write_prepared(tmp_path / "turned", turned)
-    whole = bits(train_run(tmp_path / "whole", run_settings()))
+    complete = bits(train_run(tmp_path / "whole", run_settings()))
     folders = tmp_path / "run", tmp_path / "checkpoints"
     train.train(run_settings(), tmp_path / "turned", *folders, "cpu", stopping=after(7))
     train.train(run_settings(), toy_data, *folders, "cpu")
-    assert bits(tmp_path / "run") == whole
+    assert bits(tmp_path / "run") == complete
 
 
 def test_a_full_disk_is_an_error_and_the_run_goes_on_once_there_is_room(
     tmp_path, run_settings, train_run, sitting, monkeypatch
 ):
-    whole = bits(train_run(tmp_path / "whole", run_settings()))
+    complete = bits(train_run(tmp_path / "whole", run_settings()))
     sitting(run_settings(), 6)
 
     def fail(*_):
@@ -176,7 +176,7 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_once_there_is_room(
             sitting(run_settings())
     assert not [*(tmp_path / "run").glob("*")]
     assert sitting(run_settings()) is True
-    assert bits(tmp_path / "run") == whole
+    assert bits(tmp_path / "run") == complete
 
 
 def test_a_checkpoint_of_another_gpu_is_begun_anew(run_settings, sitting, monkeypatch, caplog):
@@ -250,7 +250,7 @@ def wait_for_step(folder, step, process):
 
 def test_killed_processes_lose_nothing(tmp_path, run_settings, train_run, process):
     settings = run_settings(steps=1200, snapshots={"every_step_until": 0, "per_decade": 5})
-    whole = bits(train_run(tmp_path / "whole", settings))
+    complete = bits(train_run(tmp_path / "whole", settings))
     for step in (10, 60):
         begun = process(settings)
         wait_for_step(tmp_path / "checkpoints", step, begun)
@@ -259,7 +259,7 @@ def test_killed_processes_lose_nothing(tmp_path, run_settings, train_run, proces
         assert not (tmp_path / "run" / "manifest.json").exists()
     # The last sitting in this process: settings, code and versions are the same.
     run = train_run(tmp_path, settings)
-    assert bits(run) == whole
+    assert bits(run) == complete
     assert files.read_json(run / "provenance.json")["sittings"] == 3
     assert not (tmp_path / "checkpoints").exists()
 
@@ -271,10 +271,10 @@ def test_a_terminated_process_leaves_its_checkpoint_and_says_so(
     begun = process(settings)
     reached = wait_for_step(tmp_path / "checkpoints", 10, begun)
     begun.send_signal(signal.SIGTERM)
-    _, said = begun.communicate(timeout=60)
+    _, errors = begun.communicate(timeout=60)
     assert begun.returncode == 128 + signal.SIGTERM == 143
-    assert "run: stopped; its checkpoint is in" in said
-    assert "Traceback" not in said
+    assert "run: stopped; its checkpoint is in" in errors
+    assert "Traceback" not in errors
     state = tmp_path / "checkpoints" / "state.safetensors"
     assert "optimizer/0/exp_avg" in safetensors.torch.load_file(state)
     assert not (tmp_path / "run").exists()

@@ -209,10 +209,10 @@ def places(toy_data, batches):
     images = prepared.to_unit(loaded.train_images)
 
     def find():
-        found = [indices(batch, images) for batch in batches]
-        for chosen, (_, labels) in zip(found, batches, strict=True):
+        results = [indices(batch, images) for batch in batches]
+        for chosen, (_, labels) in zip(results, batches, strict=True):
             assert torch.equal(loaded.train_labels[chosen], labels)
-        return found
+        return results
 
     return find
 
@@ -301,11 +301,11 @@ def test_measuring_more_often_changes_no_bit_of_the_weights(
     rare = run_settings(evaluate=never, snapshots=never, batch_norm=batch_norm)
     often = {**rare, "evaluate": EVERY_STEP}
     always = {**often, "snapshots": EVERY_STEP}
-    found = [train_run(tmp_path / str(i), s) for i, s in enumerate((rare, often, always))]
-    assert [len(runs.load_history(run)) for run in found] == [2, 13, 13]
-    assert all(equal(weights(run), weights(found[0])) for run in found)
-    rows = runs.load_history(found[1]).set_index("step")
-    assert rows.loc[[0, 12]].equals(runs.load_history(found[0]).set_index("step"))
+    results = [train_run(tmp_path / str(i), s) for i, s in enumerate((rare, often, always))]
+    assert [len(runs.load_history(run)) for run in results] == [2, 13, 13]
+    assert all(equal(weights(run), weights(results[0])) for run in results)
+    rows = runs.load_history(results[1]).set_index("step")
+    assert rows.loc[[0, 12]].equals(runs.load_history(results[0]).set_index("step"))
 
 
 def test_the_best_step_is_kept_though_it_is_on_no_schedule(tmp_path, run_settings, train_run):
@@ -330,12 +330,12 @@ def test_every_kept_step_is_evaluated(tmp_path, run_settings, train_run):
     assert runs.select_steps(run, "all") == [0, 1, 2, 3, 10, 12]
 
 
-def test_progress_is_told_at_evaluated_steps(run_settings, sitting):
-    told = []
+def test_progress_is_reported_at_evaluated_steps(run_settings, sitting):
+    reports = []
     settings = run_settings(evaluate={"every_step_until": 2, "per_decade": 0})
-    sitting(settings, progress=lambda *said: told.append(said))
-    assert {(step, steps) for step, steps, _ in told} >= {(0, 12), (1, 12), (2, 12), (12, 12)}
-    assert told[-1][2].startswith("training accuracy 0.")
+    sitting(settings, progress=lambda *report: reports.append(report))
+    assert {(step, steps) for step, steps, _ in reports} >= {(0, 12), (1, 12), (2, 12), (12, 12)}
+    assert reports[-1][2].startswith("training accuracy 0.")
 
 
 # Mistakes -----------------------------------------------------------------------------------------
@@ -388,7 +388,7 @@ def test_a_run_that_does_not_diverge_says_that(tmp_path, run_settings, sitting):
 
 
 @pytest.mark.parametrize(
-    ("device", "said"),
+    ("device", "message"),
     [
         ("cuda", "device 'cuda' is not available here: choose one of auto, cpu"),
         ("mps", "device 'mps' is not available here"),
@@ -396,12 +396,12 @@ def test_a_run_that_does_not_diverge_says_that(tmp_path, run_settings, sitting):
     ],
 )
 def test_a_device_that_is_not_there_is_named(
-    tmp_path, toy_data, run_settings, monkeypatch, device, said
+    tmp_path, toy_data, run_settings, monkeypatch, device, message
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     folders = tmp_path / "run", tmp_path / "checkpoints"
-    with pytest.raises(NetdynError, match=said):
+    with pytest.raises(NetdynError, match=message):
         train.train(run_settings(), toy_data, *folders, device)
     assert not list(tmp_path.iterdir())
 

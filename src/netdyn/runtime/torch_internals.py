@@ -43,13 +43,13 @@ FALLBACKS = {
 
 def internal(name: str) -> Callable | None:
     """Return the function of a name in `FALLBACKS`, or None where this PyTorch lacks it."""
-    found: object = torch
+    value: object = torch
     for part in name.split(".")[1:]:
         try:
-            found = getattr(found, part)
+            value = getattr(value, part)
         except (AttributeError, RuntimeError):
             return None
-    return found
+    return value
 
 
 def fused_update(kind: str) -> Callable | None:
@@ -83,8 +83,8 @@ def batch_moments(z: Tensor, unused: Tensor) -> tuple[Tensor, Tensor]:
 
 def capabilities() -> Mapping[str, object]:
     """Return what PyTorch knows of this processor's instructions; {} where it cannot tell."""
-    found = internal("torch.cpu.get_capabilities")
-    return {} if found is None else found()
+    query = internal("torch.cpu.get_capabilities")
+    return {} if query is None else query()
 
 
 def multiply_by_relu_slope(g: Tensor, x: Tensor) -> None:

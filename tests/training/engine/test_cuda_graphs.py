@@ -167,7 +167,7 @@ def test_several_steps_take_one_replay_and_the_rest_one_each(recording):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_making_a_recording_leaves_the_state_as_it_was(recording, optimizer, batch_norm):
+def test_a_new_recording_leaves_the_state_unchanged(recording, optimizer, batch_norm):
     recording(4)
     training = new_steps({**SETTINGS, "optimizer": optimizer}, batch_norm)
     training.advance(0, 3)
@@ -248,14 +248,14 @@ def test_runs_have_the_bits_of_runs_one_by_one_cut_where_they_may(
         snapshots={"every_step_until": 0, "per_decade": 3},
         **changed,
     )
-    whole = bits(train_run(tmp_path / "whole", settings))
+    complete = bits(train_run(tmp_path / "whole", settings))
     again = recording(4)
     monkeypatch.setattr(steps, "Pace", Uneven)
     monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
     for looks in (0, 1, 4, 2, 7):
         assert sitting(settings, looks) is False
     assert sitting(settings) is True
-    assert bits(tmp_path / "run") == whole
+    assert bits(tmp_path / "run") == complete
     assert again.replayed
     assert files.read_json(tmp_path / "run" / "provenance.json")["engine"] == "graphs"
 
@@ -277,7 +277,9 @@ def test_a_run_that_diverges_ends_at_the_same_step_with_the_same_bits(
     assert runs.load_manifest(many)["diverged_step"] is not None
 
 
-def test_stopping_is_asked_between_replays(tmp_path, run_settings, sitting, recording, monkeypatch):
+def test_stopping_is_checked_between_replays(
+    tmp_path, run_settings, sitting, recording, monkeypatch
+):
     recording(4)
     monkeypatch.setattr(steps, "Pace", Uneven)
     assert sitting(run_settings(steps=1000, evaluate=NEVER, snapshots=NEVER), 3) is False

@@ -156,8 +156,8 @@ def test_a_checkpoint_of_the_other_engine_is_not_resumed(
 def test_a_run_by_the_plain_engine_continues_with_the_same_bits(
     tmp_path, run_settings, train_run, sitting
 ):
-    whole = bits(train_run(tmp_path / "whole", run_settings(), engine="plain"))
+    complete = bits(train_run(tmp_path / "whole", run_settings(), engine="plain"))
     for count in (0, 4, 2):
         assert sitting(run_settings(), count, engine="plain") is False
     assert sitting(run_settings(), engine="plain") is True
-    assert bits(tmp_path / "run") == whole
+    assert bits(tmp_path / "run") == complete

@@ -67,8 +67,8 @@ def test_gradients_are_those_of_automatic_differentiation(
 ):
     model, (x, labels) = network(activation, batch_norm), batch()
     expected, other = differentiated(model, x, labels, loss)
-    found = BlockGradients(model, loss, threads)(x, labels)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    results = BlockGradients(model, loss, threads)(x, labels)
+    torch.testing.assert_close(results, expected, rtol=1e-12, atol=1e-12)
     assert_equal(model, other, 1e-11)
 
 
@@ -82,15 +82,15 @@ def test_gradients_by_onednn_are_equal_within_rounding(
     monkeypatch.setattr(products, "WORTH_ONEDNN", 1)
     model, (x, labels) = network("relu", batch_norm), batch()
     expected, other = differentiated(model, x, labels, "cross_entropy")
-    found = {}
+    results = {}
     for by_onednn in (True, False):
-        monkeypatch.setattr(products, "uses_onednn", lambda taken=by_onednn: taken)
+        monkeypatch.setattr(products, "uses_onednn", lambda used=by_onednn: used)
         single = copy.deepcopy(model).float()
         loss = BlockGradients(single, "cross_entropy", threads)(x.float(), labels)
         torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
         assert_equal(single.double(), other, 2e-5)
-        found[by_onednn] = torch.cat([p.grad.flatten() for p in single.parameters()])
-    assert not torch.equal(found[True], found[False])  # it was another library
+        results[by_onednn] = torch.cat([p.grad.flatten() for p in single.parameters()])
+    assert not torch.equal(results[True], results[False])  # it was another library
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
@@ -130,13 +130,13 @@ def test_fields_far_from_zero_lose_no_more_digits_than_in_pytorch(small_blocks):
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_same_batch_same_bits(small_blocks, batch_norm):
     x, labels = batch(dtype=torch.float32)
-    found = []
+    results = []
     for _ in range(3):
         model = network(batch_norm=batch_norm, dtype=torch.float32)
         BlockGradients(model, "mse", 2)(x, labels)
-        found.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
-    assert torch.equal(found[0], found[1])
-    assert torch.equal(found[0], found[2])
+        results.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
 
 
 def test_threads_are_left_as_they_were(small_blocks):

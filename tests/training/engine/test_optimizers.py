@@ -59,15 +59,15 @@ def test_both_optimizers_have_the_same_bits_and_states(kind, weight_decay):
 @pytest.mark.parametrize("optimizer", [FusedOptimizer, TorchOptimizer])
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_a_loaded_state_continues_with_the_same_bits(kind, optimizer):
-    whole = parameters(torch.float32)
-    update(optimizer(whole, kind, 0.03, 0.1), whole, torch.float32, range(12))
+    complete = parameters(torch.float32)
+    update(optimizer(complete, kind, 0.03, 0.1), complete, torch.float32, range(12))
     mine = parameters(torch.float32)
     first = optimizer(mine, kind, 0.03, 0.1)
     update(first, mine, torch.float32, range(5))
     second = optimizer(mine, kind, 0.03, 0.1)
     second.load({name: tensor.clone() for name, tensor in first.state().items()})
     update(second, mine, torch.float32, range(5, 12))
-    assert all(torch.equal(a, b) for a, b in zip(mine, whole, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(mine, complete, strict=True))
 
 
 def test_training_does_not_import_the_compiler():
@@ -82,5 +82,7 @@ settings |= {"precision": "float32", "loss": "cross_entropy", "threads": 1, "see
 training_steps(MLP([5, 4, 3]), x, y, settings, 3).step(0)
 print("torch._dynamo" in sys.modules)
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "False", said.stderr
+    completed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert completed.stdout.strip() == "False", completed.stderr

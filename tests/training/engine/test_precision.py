@@ -71,7 +71,7 @@ def test_a_run_says_how_its_products_were_made():
     ("capabilities", "expected"),
     [({"avx2": True}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True)],
 )
-def test_instructions_are_told_by_their_name(capabilities, expected):
+def test_instructions_are_recognised_by_their_name(capabilities, expected):
     assert precision._has_instructions(capabilities) is expected
 
 

@@ -52,15 +52,15 @@ def test_weights_are_those_of_training_with_all_inputs(monkeypatch, kind, batch_
     settings = {**SETTINGS, "optimizer": kind, "batch_size": batch_size}
     fewer = trained(network(batch_norm), 30, settings).network()
     monkeypatch.setattr(used_inputs, "WORTH_A_COPY", 1.0)
-    whole = trained(network(batch_norm), 30, settings).network()
-    assert values(whole).sub(values(network(batch_norm))).abs().max() > 0.01  # it moved
-    torch.testing.assert_close(values(fewer), values(whole), rtol=1e-9, atol=1e-10)
+    complete = trained(network(batch_norm), 30, settings).network()
+    assert values(complete).sub(values(network(batch_norm))).abs().max() > 0.01  # it moved
+    torch.testing.assert_close(values(fewer), values(complete), rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_a_loaded_state_goes_on_with_the_same_bits(kind):
     settings = {**SETTINGS, "optimizer": kind}
-    whole = trained(network(), 12, settings)
+    complete = trained(network(), 12, settings)
     state = {
         name: tensor.clone() for name, tensor in trained(network(), 5, settings).state().items()
     }
@@ -68,7 +68,7 @@ def test_a_loaded_state_goes_on_with_the_same_bits(kind):
     second.load(state)
     for step in range(5, 12):
         second.step(step)
-    expected = whole.state()
+    expected = complete.state()
     assert second.state().keys() == expected.keys()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in second.state().items())
 
@@ -123,13 +123,13 @@ def test_evaluations_and_snapshots_are_those_of_training_with_all_inputs(
     settings = run_settings(precision="float64", weight_decay=0.1, **changed)
     fewer = train(dark_toy_data, settings, tmp_path / "fewer")
     monkeypatch.setattr(used_inputs, "WORTH_A_COPY", 1.0)
-    whole = train(dark_toy_data, settings, tmp_path / "whole")
-    kept = runs.select_steps(whole, "all")
+    complete = train(dark_toy_data, settings, tmp_path / "complete")
+    kept = runs.select_steps(complete, "all")
     assert runs.select_steps(fewer, "all") == kept
     for step in kept:
-        mine, other = (values(runs.load_model(run, step)) for run in (fewer, whole))
+        mine, other = (values(runs.load_model(run, step)) for run in (fewer, complete))
         torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-10)
-    histories = (runs.load_history(run) for run in (fewer, whole))
+    histories = (runs.load_history(run) for run in (fewer, complete))
     mine, other = (history.select_dtypes("number").to_numpy() for history in histories)
     np.testing.assert_allclose(mine, other, rtol=1e-7, atol=1e-9)
 
@@ -140,9 +140,9 @@ def test_a_run_cut_at_any_steps_is_the_run_in_one_go(
     tmp_path, dark_toy_data, run_settings, optimizer, batch_size
 ):
     settings = run_settings(optimizer=optimizer, batch_size=batch_size, weight_decay=0.01)
-    whole = bits(train(dark_toy_data, settings, tmp_path / "whole"))
+    complete = bits(train(dark_toy_data, settings, tmp_path / "complete"))
     for steps in (0, 1, 3, 5, 100):
-        asked = iter([False] * steps)
-        train(dark_toy_data, settings, tmp_path, stopping=lambda: next(asked, True))  # noqa: B023
+        answers = iter([False] * steps)
+        train(dark_toy_data, settings, tmp_path, stopping=lambda: next(answers, True))  # noqa: B023
     cut = train(dark_toy_data, settings, tmp_path)
-    assert bits(cut) == whole
+    assert bits(cut) == complete

@@ -47,6 +47,7 @@ class CudaGraphs:
         self._pool = torch.cuda.graph_pool_handle()
 
     def warm_up(self, work: Callable[[], None]) -> None:
+        """Do the work as it will be recorded; see `Recorder`."""
         # On the stream of the recording: cuBLAS has a workspace for each.
         self._stream.wait_stream(torch.cuda.current_stream())
         try:
@@ -56,6 +57,7 @@ class CudaGraphs:
             torch.cuda.current_stream().wait_stream(self._stream)
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Record the work; see `Recorder`."""
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             with _no_collection(), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):

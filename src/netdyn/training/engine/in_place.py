@@ -18,6 +18,7 @@ class InPlace:
 
     @staticmethod
     def forward(y: Tensor) -> Tensor:
+        """Return f(y), in the memory of y."""
         return y
 
     @staticmethod
@@ -26,12 +27,16 @@ class InPlace:
 
 
 class ReLUInPlace(InPlace):
+    """ReLU, f(y) = max(y, 0)."""
+
     @staticmethod
     def forward(y: Tensor) -> Tensor:
+        """Return f(y), in the memory of y."""
         return y.relu_()
 
     @staticmethod
     def backward(g: Tensor, x: Tensor, y: Callable[[], Tensor]) -> None:
+        """Multiply g by f′(y); see `InPlace`."""
         if g.dtype is torch.bfloat16:
             # The bits, read as integers, have the same sign and zero and compare faster.
             g, x = g.view(torch.int16), x.view(torch.int16)
@@ -39,24 +44,32 @@ class ReLUInPlace(InPlace):
 
 
 class TanhInPlace(InPlace):
+    """f(y) = tanh(y)."""
+
     @staticmethod
     def forward(y: Tensor) -> Tensor:
+        """Return f(y), in the memory of y."""
         return y.tanh_()
 
     @staticmethod
     def backward(g: Tensor, x: Tensor, y: Callable[[], Tensor]) -> None:
+        """Multiply g by f′(y); see `InPlace`."""
         multiply_by_tanh_slope(g, x)
 
 
 class GaussianInPlace(InPlace):
+    """f(y) = exp(−y²)."""
+
     needs_field = True
 
     @staticmethod
     def forward(y: Tensor) -> Tensor:
+        """Return f(y), in the memory of y."""
         return y.square_().neg_().exp_()
 
     @staticmethod
     def backward(g: Tensor, x: Tensor, y: Callable[[], Tensor]) -> None:
+        """Multiply g by f′(y); see `InPlace`."""
         g.mul_(x).mul_(y()).mul_(-2)
 
 

@@ -123,6 +123,7 @@ class _Recording:
             raise RuntimeError("a recording gives other bits")
 
     def replay(self, index: int) -> Tensor:
+        """Make the steps after `index` others; return their losses (steps,)."""
         self._set_orders(index)
         self._launch()
         return self._losses.clone()
