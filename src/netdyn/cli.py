@@ -350,7 +350,8 @@ def index(
     from netdyn.records.files import write_json
     from netdyn.results import lineage
 
-    write_json(output, lineage.known(results, scale)._asdict())
+    records = lineage.read_records(results, scale)
+    write_json(output, {"made": records.files, "runs": records.runs})
 
 
 @app.command()

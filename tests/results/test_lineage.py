@@ -67,7 +67,7 @@ def test_of_a_changed_figure_the_record_of_its_own_place_is_named(tmp_path, plac
     results = tmp_path / "results"
     shutil.copytree(RESULTS / "cpu/reference", results / "cpu/reference")
     committed = results / "cpu/reference/provenance/fig6.json"
-    record = {**lineage.known(results).made[str(committed)], "sha256": {}}
+    record = {**lineage.read_records(results).files[str(committed)], "sha256": {}}
     for folder in ("figures", "redrawn"):
         write_record(results / "cpu" / folder / "fig6.json", record)
     own = committed if "reference" in place else results / "cpu" / place / "fig6.json"

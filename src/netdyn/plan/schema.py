@@ -121,16 +121,16 @@ def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
         allowed = ", ".join(map(str, error.validator_value))
         return f"{where}: {error.instance!r} must be one of {allowed}"
     if _takes_numbers(error) and (number := _written_as_text(error.instance)):
-        mend = f"write the number {number}, without quotes"
+        correction = f"write the number {number}, without quotes"
         # Snakemake's --config takes all that stands in a list or a block for text.
-        mend += _IN_A_FILE if len(error.absolute_path) > 1 else ""
-        return f"{where}: {error.instance!r} is text: {mend}"
+        correction += _IN_A_FILE if len(error.absolute_path) > 1 else ""
+        return f"{where}: {error.instance!r} is text: {correction}"
     if error.validator == "type":
         kind = error.validator_value
         plain = isinstance(error.instance, str | int | float)
-        mend = f": write [{json.dumps(error.instance)}]{_IN_A_FILE}"
+        correction = f": write [{json.dumps(error.instance)}]{_IN_A_FILE}"
         here = f"{where}: {error.instance!r} must be {_KINDS[kind]}"
-        return here + mend if kind == "array" and plain else here
+        return here + correction if kind == "array" and plain else here
     if error.validator == "anyOf":
         if inside := _first(_inside(error), known):
             return _explain(inside, known)

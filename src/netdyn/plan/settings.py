@@ -95,8 +95,8 @@ def load(folder: Path, overrides: Mapping | None = None) -> dict:
         overrides: what the command line says; it wins over the scale, which wins over config.yaml.
 
     Raises:
-        NetdynError: naming the key and the mend, for anything the schema or the cross-checks of
-            `runs` and `measurements` refuse.
+        NetdynError: naming the key and the correction, for anything that the schema or the
+            cross-checks of `runs` and `measurements` refuse.
     """
     config = read(folder, overrides)
     measurements(config)
@@ -104,7 +104,7 @@ def load(folder: Path, overrides: Mapping | None = None) -> dict:
 
 
 def read(folder: Path, overrides: Mapping | None = None) -> dict:
-    """Return what `load` does, checked against the schema alone: for who resolves it at once."""
+    """Return what `load` does, checked against the schema alone."""
     folder, overrides = Path(folder), dict(overrides or {})
     base = read_yaml(folder / "config.yaml")
     schema = read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml")
@@ -130,8 +130,8 @@ def _refuse_undeclared(scale: Mapping, base: Mapping, where: str) -> None:
         for name in named if isinstance(named, Mapping) else ():
             if name not in base[block]:
                 near = difflib.get_close_matches(str(name), base[block], n=1)
-                mend = f"; did you mean {near[0]!r}?" if near else ": declare it there first"
-                raise NetdynError(f"{where}: no {block[:-1]} {name!r} in config.yaml{mend}")
+                hint = f"; did you mean {near[0]!r}?" if near else ": declare it there first"
+                raise NetdynError(f"{where}: no {block[:-1]} {name!r} in config.yaml{hint}")
 
 
 def runs(config: Mapping) -> dict[str, list[Run]]:
@@ -167,8 +167,10 @@ def _expand(config: Mapping, name: str, declared: Mapping) -> Iterator[Run]:
         for seed in _seeds(config, name, declared, swept):
             # Swept values as resolved, "all" samples as their number; but one width for all
             # layers stays one number.
-            told = {key: value if key == "width" else settings[key] for key, value in swept.items()}
-            identity = {"run": name, **told, "seed": seed}
+            columns = {
+                key: value if key == "width" else settings[key] for key, value in swept.items()
+            }
+            identity = {"run": name, **columns, "seed": seed}
             resolved = RunSettings(format=FORMAT, **settings, seed=seed)
             words = [name, *(f"{k}-{_word(v)}" for k, v in identity.items() if k != "run")]
             data = settings["dataset"] + ("_translated" if settings["translated"] else "")
@@ -262,16 +264,16 @@ def _measurement(config: Mapping, trained: Mapping, name: str, declared: Mapping
     settings = {"threads": config["threads"], **own}
     chosen: tuple[Run, ...] = ()
     if "run" in declared:
-        wanted = dict(declared.get("where", {}))
+        selected = dict(declared.get("where", {}))
         if "seeds" in declared:
-            wanted["seed"] = declared["seeds"]
+            selected["seed"] = declared["seeds"]
         names = declared["run"] if isinstance(declared["run"], list) else [declared["run"]]
         for run in names:
             if run not in trained:
                 raise NetdynError(
                     f"measurements.{name}.run: no run {run!r}; declared are {', '.join(trained)}"
                 )
-            chosen += tuple(_select(trained[run], wanted, f"measurements.{name}"))
+            chosen += tuple(_select(trained[run], selected, f"measurements.{name}"))
     amplitudes = settings.get("amplitudes")
     if isinstance(amplitudes, Mapping) and amplitudes["first"] >= amplitudes["last"]:
         raise NetdynError(f"measurements.{name}.amplitudes: first must be below last")
@@ -293,8 +295,8 @@ def _measurement(config: Mapping, trained: Mapping, name: str, declared: Mapping
     return Measurement(name, declared["quantity"], chosen, settings)
 
 
-def _select(declared: list[Run], wanted: Mapping, where: str) -> list[Run]:
-    for key, values in wanted.items():
+def _select(declared: list[Run], selected: Mapping, where: str) -> list[Run]:
+    for key, values in selected.items():
         if key not in declared[0].identity:
             swept = [known for known in declared[0].identity if known not in ("run", "seed")]
             raise NetdynError(
@@ -306,7 +308,9 @@ def _select(declared: list[Run], wanted: Mapping, where: str) -> list[Run]:
             here = f"{where}.seeds" if key == "seed" else f"{where}.where.{key}"
             there = ", ".join(str(value) for value in present.values())
             raise NetdynError(f"{here}: no run has {missing[0]!r}; there are {there}")
-    return [r for r in declared if all(r.identity[key] in values for key, values in wanted.items())]
+    return [
+        r for r in declared if all(r.identity[key] in values for key, values in selected.items())
+    ]
 
 
 def _comparable(value: Any) -> str:

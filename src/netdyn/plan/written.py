@@ -1,4 +1,4 @@
-"""Files that stand for settings and code among a rule's inputs; answers that are given once."""
+"""Files of settings and code among a rule's inputs; methods whose results are cached."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -16,21 +16,21 @@ RESULTS = Path("results")
 
 
 def once(method: Callable[..., T]) -> Callable[..., T]:
-    """Let a plan's method find each answer once: thousands of jobs ask for the same.
+    """Cache a plan's method by its arguments, because thousands of jobs call it with the same.
 
-    What is committed while the workflow runs is thereby seen by the next one. The answers are
-    shared: nobody may change them.
+    A table that is committed while the workflow runs is thereby noticed by the next workflow. The
+    results are shared, so callers must not change them.
     """
     name = method.__name__
 
     @functools.wraps(method)
-    def answered(self: Any, *asked: str) -> T:
-        answers = self.__dict__.setdefault("_answers", {})
-        if (name, *asked) not in answers:
-            answers[name, *asked] = method(self, *asked)
-        return answers[name, *asked]
+    def cached(self: Any, *arguments: str) -> T:
+        results = self.__dict__.setdefault("_results", {})
+        if (name, *arguments) not in results:
+            results[name, *arguments] = method(self, *arguments)
+        return results[name, *arguments]
 
-    return answered
+    return cached
 
 
 @functools.cache  # one reading of the source for all jobs of a workflow

@@ -150,7 +150,7 @@ def _trained(
         nn.functional.cross_entropy(model(x), labels).backward()
         optimizer.step()
     network = read(model)
-    signs = network.linear_maps(1)[0][0].sign()  # (K, N_1)
+    signs = network.linear_maps(1)[0][0].detach().sign()  # (K, N_1)
     weight = model[0].weight.detach() * signs[A, :, None]  # (N_1, 2)
     directions = weight / weight.norm(dim=1, keepdim=True)
     fields = network.local_fields(x)[0]  # (P, N_1)

@@ -30,10 +30,10 @@ def code_digest(module: str) -> str:
 
 
 class Origin:
-    """A result that is being made, from before its first byte is read until it is recorded.
+    """Where a result comes from: created before the inputs are read, recorded with the result.
 
-    The code is looked at when the making begins: files that are changed while it goes on did not
-    make it.
+    The digest of the code is taken at the start, because files changed later did not make the
+    result.
     """
 
     def __init__(self, module: str):
@@ -67,13 +67,13 @@ class Origin:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in _PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _processor() -> str:
@@ -95,7 +95,7 @@ def _commit(folder: Path = Path(__file__).parent) -> str | None:
 
 
 def _git(folder: Path, *words: str) -> str:
-    said = subprocess.run(
+    completed = subprocess.run(
         ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
     )
-    return said.stdout.strip()
+    return completed.stdout.strip()

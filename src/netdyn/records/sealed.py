@@ -51,9 +51,9 @@ def read_record(path: Path, needs_seal: bool = True) -> dict[str, Any]:
     """
     content = read_json(path)
     if isinstance(content, dict):
-        said = {key: value for key, value in content.items() if key != SEAL}
-        if content.get(SEAL, None if needs_seal else digest(said)) == digest(said):
-            return said
+        unsealed = {key: value for key, value in content.items() if key != SEAL}
+        if content.get(SEAL, None if needs_seal else digest(unsealed)) == digest(unsealed):
+            return unsealed
     raise NetdynError(
         f"{path} is damaged (its content is not what was sealed): {repair_hint(path)}"
     )
@@ -66,33 +66,33 @@ def check(path: Path, content: bytes) -> dict[str, Any]:
         NetdynError: there is no record, or it was written for other bytes.
     """
     path = Path(path)
-    found, mend = _find(path)
-    if found is None:
-        raise NetdynError(f"table {path} has no record {_expected(path)}: {mend}")
-    if found["sha256"] != hashlib.sha256(content).hexdigest():
+    record, hint = _record_of(path)
+    if record is None:
+        raise NetdynError(f"table {path} has no record {_expected(path)}: {hint}")
+    if record["sha256"] != hashlib.sha256(content).hexdigest():
         raise NetdynError(
-            f"table {path} is damaged (its SHA-256 is not the one on record, {found['record']}): "
-            + mend
+            f"table {path} is damaged (its SHA-256 is not the one on record, {record['record']}): "
+            + hint
         )
-    return found
+    return record
 
 
-def _find(path: Path) -> tuple[dict[str, Any] | None, str]:
-    """Return a table's record, with its own place as `record`, and how a wrong table is mended."""
+def _record_of(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """Return a table's record, with its own place as `record`, and how to repair the table."""
     beside, run = record_path(path), path.with_name("manifest.json")
     again = f"delete {path} and run the workflow again"
     if beside.is_file():
         return {**read_record(beside), "record": str(beside)}, again
     if path.name == "history.csv" and run.is_file():
-        record = {"kind": "run", "id": path.parent.name, "sha256": _known(run, path.name)}
-        mend = f"delete {path.parent} and run the workflow again"
-        return {**record, "manifest_sha256": digest_file(run), "record": str(run)}, mend
+        record = {"kind": "run", "id": path.parent.name, "sha256": _digest_of(run, path.name)}
+        hint = f"delete {path.parent} and run the workflow again"
+        return {**record, "manifest_sha256": digest_file(run), "record": str(run)}, hint
     for committed in _committed(path):
         if committed.is_file():
             content = read_record(committed, needs_seal=False)
-            said = {**content, "sha256": _known(committed, path.name)}
-            mend = "restore both from the repository"
-            return {"kind": "committed", **said, "record": str(committed)}, mend
+            sealed = {**content, "sha256": _digest_of(committed, path.name)}
+            hint = "restore both from the repository"
+            return {"kind": "committed", **sealed, "record": str(committed)}, hint
     return None, repair_hint(path) if is_committed(path) else again
 
 
@@ -104,11 +104,11 @@ def _expected(path: Path) -> str:
     return str(table if path.parent.name == "tables" else scorecard)
 
 
-def _known(record: Path, name: str) -> str | None:
+def _digest_of(record: Path, name: str) -> str | None:
     """Return the digest that a record of one or of several files holds for one of this name."""
     content = read_record(record, needs_seal=False)
-    known = content.get("sha256")
-    return known.get(name) if isinstance(known, dict) else known
+    sha256 = content.get("sha256")
+    return sha256.get(name) if isinstance(sha256, dict) else sha256
 
 
 def _committed(path: Path) -> list[Path]:

@@ -69,25 +69,26 @@ def is_complete(run_folder: Path) -> bool:
     return True
 
 
-def link_into_place(made: Path, output: Path) -> None:
-    """Give the files of a whole run in `made` their names in `output`, the manifest last.
+def link_into_place(complete: Path, output: Path) -> None:
+    """Give the files of a complete run in `complete` their names in `output`, the manifest last.
 
-    Runs made there before with other code or data are removed. Without hard links the files move.
+    Runs written there before with other code or data are removed. Without hard links the files are
+    moved.
     """
     output.mkdir(parents=True, exist_ok=True)
     for name in RUN_FILES:
-        if (output / name).exists() and (output / name).samefile(made / name):
+        if (output / name).exists() and (output / name).samefile(complete / name):
             continue  # perhaps being read by another Snakemake's job
         beside = output / f".{name}.made"
         beside.unlink(missing_ok=True)
         try:
-            os.link(made / name, beside)
+            os.link(complete / name, beside)
         except OSError:
-            shutil.copy2(made / name, beside)
+            shutil.copy2(complete / name, beside)
         os.replace(beside, output / name)
-    linked = all((made / name).samefile(output / name) for name in RUN_FILES)
-    for other in made.parent.iterdir():
-        if other != made or not linked:
+    linked = all((complete / name).samefile(output / name) for name in RUN_FILES)
+    for other in complete.parent.iterdir():
+        if other != complete or not linked:
             shutil.rmtree(other, ignore_errors=True)
     with contextlib.suppress(OSError):
-        made.parent.rmdir()  # empty where nothing could be linked
+        complete.parent.rmdir()  # empty where nothing could be linked

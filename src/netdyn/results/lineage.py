@@ -1,8 +1,8 @@
 """Where a file came from: its record, and those of all that it was made from, found by digest.
 
-Records lie beside tables, figures, scorecards and runs, and, of what is committed, in
-results/<scale>/reference/provenance/. Bytes are what tells files apart, so a copy that lies
-anywhere is found; a figure also by the digests that it carries.
+Records lie beside tables, figures, scorecards and runs, and those of committed files in
+results/<scale>/reference/provenance/. A file is identified by its bytes, so a copy is found
+wherever it lies; a figure also by the digests that it carries.
 """
 
 import re
@@ -16,26 +16,26 @@ from netdyn.records.files import digest, digest_file, read_json
 from netdyn.records.sealed import check, read_record
 from netdyn.results.reference import run_record
 
-__all__ = ["EMBEDDED", "Known", "embedded", "known", "trace"]
+__all__ = ["EMBEDDED", "Records", "embedded", "read_records", "trace"]
 
 EMBEDDED = ("tables", "settings", "code")
 
 
-class Known(NamedTuple):
+class Records(NamedTuple):
     """Every record below a folder of results.
 
     Attributes:
-        made: records of figures, scorecards, tables and parts, by where they lie.
+        files: records of figures, scorecards, tables and parts, by where they lie.
         runs: provenance of runs, by id.
     """
 
-    made: dict[str, dict[str, Any]]
+    files: dict[str, dict[str, Any]]
     runs: dict[str, dict[str, Any]]
 
 
-def known(results: Path, scale: str = "*") -> Known:
-    """Read all records of the results, or of one scale; what a run left half-written is none."""
-    made: dict[str, dict] = {}
+def read_records(results: Path, scale: str = "*") -> Records:
+    """Read all records of the results, or of one scale; incomplete runs are left out."""
+    files: dict[str, dict] = {}
     runs: dict[str, dict] = {}
     for path in sorted(results.glob(f"{scale}/reference/provenance/runs.json")):
         runs |= read_json(path)
@@ -51,24 +51,24 @@ def known(results: Path, scale: str = "*") -> Known:
     ):
         for path in sorted(results.glob(f"{scale}/{pattern}")):
             if not path.name.startswith("."):  # being written
-                made[str(path)] = read_record(path)
+                files[str(path)] = read_record(path)
     for path in sorted(results.glob(f"{scale}/reference/provenance/**/*.json")):
         if path.name != "runs.json":
-            made[str(path)] = _committed(read_json(path))
-    return Known(made, runs)
+            files[str(path)] = _committed(read_json(path))
+    return Records(files, runs)
 
 
 def _committed(record: Mapping) -> dict[str, Any]:
     """Return a committed record in the terms of the others."""
     if isinstance(record["sha256"], str):
         return {"kind": "committed", **record}
-    files = {Path(name).name: sha256 for name, sha256 in record["sha256"].items()}
+    digests = {Path(name).name: sha256 for name, sha256 in record["sha256"].items()}
     tables = {Path(n).stem: s for n, s in record["sha256"].items() if n.startswith("tables/")}
     kind = "scorecard" if record["name"] == "claims" else "figure"
-    own = {name: sha256 for name, sha256 in files.items() if Path(name).stem not in tables}
-    # Those committed before they were told what is embedded: all but the code follows.
+    results = {name: sha256 for name, sha256 in digests.items() if Path(name).stem not in tables}
+    # Older records lack `embedded`: all of it but the code follows from the others.
     carried = {"tables": digest(tables), "settings": digest(record["settings"])}
-    return {"kind": kind, "embedded": carried, **record, "sha256": own, "tables": tables}
+    return {"kind": kind, "embedded": carried, **record, "sha256": results, "tables": tables}
 
 
 def trace(path: Path, results: Path) -> dict[str, Any]:
@@ -84,43 +84,43 @@ def trace(path: Path, results: Path) -> dict[str, Any]:
         the same of what it was made from.
 
     Raises:
-        NetdynError: nothing is known of the file, or its bytes are not those on record.
+        NetdynError: no record is of the file, or its bytes are not those on record.
     """
-    everything = known(results)
+    records = read_records(results)
     folder = path if path.is_dir() else path.parent
     if path.is_dir() or path.name in ("manifest.json", "provenance.json", "snapshots.safetensors"):
-        return {"file": str(path), **_run(folder.name, everything, folder)}
+        return {"file": str(path), **_run(folder.name, records, folder)}
     if not path.is_file():
         raise NetdynError(f"{path} is missing: give a run's folder, a table, a figure or a page")
     content = path.read_bytes()
     sha256 = digest_file(path)
-    where = _place(sha256, path, everything)
+    where = _place(sha256, path, records)
     exact = where is not None
     if where is None and path.suffix == ".csv":
         # In its place, with a record that is of other bytes, or without one.
         check(path, content)
     carried = embedded(content)
     if where is None and carried:
-        where = _by_embedded(carried, path, everything)
+        where = _by_embedded(carried, path, records)
     if where is None:
-        told = ", ".join(f"{key} {value[:12]}…" for key, value in carried.items())
+        digests = ", ".join(f"{key} {value[:12]}…" for key, value in carried.items())
         raise NetdynError(
             f"{path}: no record below {results} is of this file"
-            + (f" (it carries {told})" if told else "")
+            + (f" (it carries {digests})" if digests else "")
             + ": give the folder of the results that it is from with --results"
         )
     node = {"file": str(path), "sha256": sha256, "exact": exact, "record": where}
     carries = {"embedded": carried} if carried else {}
-    return {**_node(everything.made[where], everything), **node, **carries}
+    return {**_node(records.files[where], records), **node, **carries}
 
 
-def _place(sha256: str, path: Path, everything: Known) -> str | None:
+def _place(sha256: str, path: Path, records: Records) -> str | None:
     """Return where the record of these bytes lies."""
-    made = everything.made.items()
-    return _nearest([where for where, record in made if sha256 in _digests(record)], path)
+    files = records.files.items()
+    return _nearest([where for where, record in files if sha256 in _digests(record)], path)
 
 
-def _nearest(found: Iterable[str], path: Path) -> str | None:
+def _nearest(places: Iterable[str], path: Path) -> str | None:
     """Return the record that lies nearest to the file."""
     near = path.resolve().parts
 
@@ -128,23 +128,23 @@ def _nearest(found: Iterable[str], path: Path) -> str | None:
         parts = zip(Path(where).resolve().parts, near, strict=False)
         return sum(a == b for a, b in parts)
 
-    return max(found, key=shared, default=None)
+    return max(places, key=shared, default=None)
 
 
 def _digests(record: Mapping) -> Iterator[str]:
-    known = record["sha256"]
-    yield from known.values() if isinstance(known, Mapping) else [known]
+    sha256 = record["sha256"]
+    yield from sha256.values() if isinstance(sha256, Mapping) else [sha256]
     if "page_sha256" in record:
         yield record["page_sha256"]
 
 
-def _by_embedded(carried: Mapping, path: Path, everything: Known) -> str | None:
-    found = []
-    for where, record in everything.made.items():
-        said = record.get("embedded", {})
-        if said and all(said.get(key, value) == value for key, value in carried.items()):
-            found.append(where)
-    return _nearest(found, path)
+def _by_embedded(carried: Mapping, path: Path, records: Records) -> str | None:
+    matches = []
+    for where, record in records.files.items():
+        digests = record.get("embedded", {})
+        if digests and all(digests.get(key, value) == value for key, value in carried.items()):
+            matches.append(where)
+    return _nearest(matches, path)
 
 
 def embedded(content: bytes) -> dict[str, str]:
@@ -153,40 +153,40 @@ def embedded(content: bytes) -> dict[str, str]:
         words = re.search(rb"/Keywords \(([^)]*)\)", content)
         pairs = (word.partition(":") for word in (words[1] if words else b"").decode().split())
         return {key: value for key, _, value in pairs if key in EMBEDDED}
-    found, place = {}, 8
+    texts, place = {}, 8
     while content.startswith(b"\x89PNG") and place + 8 <= len(content):
         length, kind = struct.unpack(">I4s", content[place : place + 8])
         if kind == b"tEXt":
             key, _, value = content[place + 8 : place + 8 + length].partition(b"\0")
-            found[key.decode("latin1")] = value.decode("latin1")
+            texts[key.decode("latin1")] = value.decode("latin1")
         place += 12 + length
-    return {key: found[key] for key in EMBEDDED if key in found}
+    return {key: texts[key] for key in EMBEDDED if key in texts}
 
 
-def _node(record: Mapping, everything: Known) -> dict[str, Any]:
+def _node(record: Mapping, records: Records) -> dict[str, Any]:
     """Return a record with what it was made from."""
     node = {key: value for key, value in record.items() if key not in ("tables", "parts", "runs")}
     if record["kind"] in ("figure", "scorecard"):
-        made = [_table(name, sha, everything) for name, sha in record["tables"].items()]
+        sources = [_table(name, sha, records) for name, sha in record["tables"].items()]
     elif record["kind"] == "table":
-        made = [{**_node(part, everything), "file": part["file"]} for part in record["parts"]]
+        sources = [{**_node(part, records), "file": part["file"]} for part in record["parts"]]
     elif record["kind"] == "run":
-        return {**_run(record["id"], everything), **node}
+        return {**_run(record["id"], records), **node}
     else:
-        made = [{**_run(run["id"], everything), **run} for run in record.get("runs", ())]
-    return {**node, "from": made}
+        sources = [{**_run(run["id"], records), **run} for run in record.get("runs", ())]
+    return {**node, "from": sources}
 
 
-def _table(name: str, sha256: str, everything: Known) -> dict[str, Any]:
-    for where, record in everything.made.items():
+def _table(name: str, sha256: str, records: Records) -> dict[str, Any]:
+    for where, record in records.files.items():
         if record["sha256"] == sha256 and record["kind"] in ("table", "committed"):
-            return {**_node(record, everything), "name": name, "record": where}
+            return {**_node(record, records), "name": name, "record": where}
     return {"kind": "table", "name": name, "sha256": sha256, "record": None, "from": []}
 
 
-def _run(run: str, everything: Known, folder: Path | None = None) -> dict[str, Any]:
-    """Return what is known of a run: its settings and its provenance; a folder's is checked."""
-    made = everything.runs.get(run)
+def _run(run: str, records: Records, folder: Path | None = None) -> dict[str, Any]:
+    """Return a run's settings and provenance; the files in `folder` are checked."""
+    made = records.runs.get(run)
     if folder is not None and (folder / "manifest.json").is_file():
         made = run_record(folder)
         manifest = read_record(folder / "manifest.json", needs_seal=False)
@@ -198,12 +198,12 @@ def _run(run: str, everything: Known, folder: Path | None = None) -> dict[str, A
                 )
     if made is None:
         if folder is not None:
-            raise NetdynError(f"{folder} is no whole run: run the workflow, it will finish it")
+            raise NetdynError(f"{folder} is no complete run: run the workflow, it will finish it")
         return {"kind": "run", "id": run, "made": None}
-    told = {key: made[key] for key in ("settings", "manifest_sha256") if key in made}
+    settings = {key: made[key] for key in ("settings", "manifest_sha256") if key in made}
     return {
         "kind": "run",
         "id": run,
-        **told,
-        "made": {key: value for key, value in made.items() if key not in told},
+        **settings,
+        "made": {key: value for key, value in made.items() if key not in settings},
     }

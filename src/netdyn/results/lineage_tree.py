@@ -15,24 +15,24 @@ PLAIN = ("torch", "numpy", "pandas", "matplotlib")
 
 
 def show(node: Mapping[str, Any]) -> None:
-    """Print where a file came from, as `lineage.trace` found it; each run is told once."""
+    """Print where a file came from, as `lineage.trace` found it; each run is shown once."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=10_000)
     console.print(_tree(node, set()))
 
 
-def _tree(node: Mapping[str, Any], told: set[str]) -> Tree:
+def _tree(node: Mapping[str, Any], shown: set[str]) -> Tree:
     branch = Tree(Text(_title(node)))
-    if node["kind"] == "run" and node["id"] in told:
+    if node["kind"] == "run" and node["id"] in shown:
         branch.add(Text("as above"))
         return branch
     if node["kind"] == "run":
-        told.add(node["id"])
+        shown.add(node["id"])
     for line in _lines(node):
         branch.add(Text(line))
     for origin in node.get("from", ()):
-        branch.children.append(_tree(origin, told))
+        branch.children.append(_tree(origin, shown))
     return branch
 
 
@@ -51,18 +51,18 @@ def _lines(node: Mapping[str, Any]) -> Iterator[str]:
             else ": other bytes than those on record, drawn again of the same or changed since"
         )
     if "record" in node:
-        yield f"record {node['record'] or 'not here'}"
+        yield f"record {node['record'] or 'missing'}"
     if "embedded" in node:
         yield "carries " + ", ".join(f"{k} {v[:SHORT]}" for k, v in node["embedded"].items())
     if "settings" in node:
-        yield "settings " + ", ".join([*_quantity(node), *_said(node["settings"])])
+        yield "settings " + ", ".join([*_quantity(node), *_settings(node["settings"])])
     if "identity" in node:
         yield ", ".join(f"{key} {value}" for key, value in node["identity"].items())
     for key in ("manifest_sha256", "data_sha256", "claims_sha256"):
         if key in node:
             yield f"{key.removesuffix('_sha256')} {node[key][:SHORT]}"
     if node["kind"] == "run" and node.get("made") is None:
-        yield "its provenance is not here"
+        yield "its provenance is missing"
     if node.get("made"):
         yield from _made(node["made"], node["made"])
     for entry in node.get("measured", ()):
@@ -74,11 +74,11 @@ def _lines(node: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _made(made: Mapping[str, Any], environment: Mapping[str, Any]) -> Iterator[str]:
-    """Tell when and how long, by which code, where and with which versions."""
-    said = [f"{made['started']} to {made['finished']}, {made['seconds']:,} s"]
-    said += [f"{made[key]} {key}" for key in ("threads", "sittings") if key in made]
-    said += [made[key] for key in ("device_name", "device") if key in made][:1]
-    yield "when " + ", ".join(said)
+    """Yield when and how long, by which code, where and with which versions."""
+    words = [f"{made['started']} to {made['finished']}, {made['seconds']:,} s"]
+    words += [f"{made[key]} {key}" for key in ("threads", "sittings") if key in made]
+    words += [made[key] for key in ("device_name", "device") if key in made][:1]
+    yield "when " + ", ".join(words)
     commit = (made.get("commit") or "outside of git")[: SHORT + 29]
     yield f"code {made['code_sha256'][:SHORT]}, commit {commit}, netdyn {environment['netdyn']}"
     machine = environment["machine"]
@@ -94,5 +94,5 @@ def _quantity(node: Mapping[str, Any]) -> list[str]:
     return [node["quantity"]] if "quantity" in node else []
 
 
-def _said(settings: Mapping[str, Any]) -> list[str]:
+def _settings(settings: Mapping[str, Any]) -> list[str]:
     return [f"{key} {json.dumps(value)}" for key, value in settings.items()]

@@ -26,8 +26,8 @@ def measured_record(
         settings: the measurement's resolved settings.
         runs: for each run, as the workflow writes them, its `folder` (or `settings`, where it is
             not trained), its `data` and, where it has one, its `identity`.
-        device: the device asked for.
-        origin: what was begun before it.
+        device: the requested device.
+        origin: begun before the measurement.
     """
     where = {}
     if runs:
@@ -45,10 +45,10 @@ def measured_record(
 def _run(run: Mapping) -> dict:
     if "folder" in run:
         folder = Path(run["folder"])
-        said = {"id": folder.name, "manifest_sha256": digest_file(folder / "manifest.json")}
+        record = {"id": folder.name, "manifest_sha256": digest_file(folder / "manifest.json")}
     else:
         file = Path(run["settings"])
-        said = {"id": file.stem, "settings_sha256": digest_file(file)}
+        record = {"id": file.stem, "settings_sha256": digest_file(file)}
     if "identity" in run:
-        said["identity"] = run["identity"]
-    return {**said, "data_sha256": prepared.metadata(run["data"])["sha256"]}
+        record["identity"] = run["identity"]
+    return {**record, "data_sha256": prepared.metadata(run["data"])["sha256"]}

@@ -1,11 +1,11 @@
-"""Committed tables: kept part by part as runs are finished, and taken up again without training.
+"""Committed tables: kept part by part as runs are finished, and reused without training.
 
     <reference>/tables/<name>.csv              rows of every run that was kept so far
     <reference>/provenance/tables/<name>.json  what was measured how, on which runs; SHA-256; when,
                                                where and by which code each part was measured
     <reference>/provenance/runs.json           provenance and settings of each run, by its id
 
-Rows are taken up again where the measurement's settings are the same and a run's id, which holds a
+Rows are reused where the measurement's settings are the same and a run's id, which holds a
 digest of its settings, is still configured.
 """
 
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 LARGEST = 1_000_000  # bytes of a committed file
-# What many parts have in common: told once in a table's record.
+# What many parts have in common: written once in a table's record.
 ENVIRONMENT = ("netdyn", "python", "packages", "machine")
 
 
@@ -177,9 +177,9 @@ def _measured(sources: Sequence[Mapping], new: Sequence[Sequence[str]], old: Seq
             environment = {key: made[key] for key in ENVIRONMENT}
             name = digest(environment)[:10]
             environments[name] = environment
-            own = {k: v for k, v in made.items() if k not in (*ENVIRONMENT, "command")}
-            said = {"runs": list(runs), "part_sha256": part["sha256"], "environment": name, **own}
-            entries.append(said)
+            rest = {k: v for k, v in made.items() if k not in (*ENVIRONMENT, "command")}
+            entry = {"runs": list(runs), "part_sha256": part["sha256"], "environment": name, **rest}
+            entries.append(entry)
     if not entries:
         return {}
     entries.sort(key=lambda entry: entry["runs"])
@@ -193,17 +193,17 @@ def _measured(sources: Sequence[Mapping], new: Sequence[Sequence[str]], old: Seq
 def _keep_provenance(reference: Path, run_folders: Iterable[Path], record: Mapping) -> None:
     """Keep the runs' provenance, and no more that of runs which no committed table is of."""
     path = reference / "provenance" / "runs.json"
-    known = read_json(path) if path.is_file() else {}
+    committed = read_json(path) if path.is_file() else {}
     # A quantity of the samples alone names runs that need not be trained.
-    found = {
+    new = {
         folder.name: run_record(folder)
         for folder in run_folders
         if (folder / "provenance.json").is_file()
     }
     tables = [record, *map(_record, (reference / "provenance" / "tables").glob("*.json"))]
     named = {run["id"] for table in tables for run in table["runs"]}
-    every = {**known, **found}
-    write_json(path, {run: every[run] for run in sorted(every) if run in named})
+    records = {**committed, **new}
+    write_json(path, {run: records[run] for run in sorted(records) if run in named})
 
 
 def run_record(folder: Path) -> dict:

@@ -65,7 +65,7 @@ def read_checked(path: Path) -> tuple[pd.DataFrame, dict]:
 def tabulate(
     parts: Sequence[Mapping], order: Sequence[Mapping] = ()
 ) -> tuple[pd.DataFrame, list[dict]]:
-    """Put parts together into one table, each row told which run it is from.
+    """Put parts together into one table, each row with the run that it is from.
 
     Args:
         parts: mappings with `file`, a table. Where there is `identity` (run, swept settings, seed),
@@ -84,8 +84,8 @@ def tabulate(
             table = identified(table, part["identity"])
         if "rows" in part:
             table = pd.concat([rows_of(table, identity) for identity in part["rows"]])
-            kept = [run for run in record.get("runs", ()) if run["identity"] in part["rows"]]
-            record["runs"] = kept
+            chosen = [run for run in record.get("runs", ()) if run["identity"] in part["rows"]]
+            record["runs"] = chosen
         tables.append(table)
         records.append({"file": str(part["file"]), **record})
     table = pd.concat(tables, ignore_index=True)
@@ -107,11 +107,11 @@ def identified(table: pd.DataFrame, identity: Mapping) -> pd.DataFrame:
 
 def rows_of(table: pd.DataFrame, identity: Mapping) -> pd.DataFrame:
     """Return the rows of one run: those whose columns hold every value of its identity."""
-    found = pd.Series(True, index=table.index)
+    matches = pd.Series(True, index=table.index)
     for column, value in identity.items():
         if column not in table.columns:
             return table[:0]
         # A table keeps nine digits of a number.
         number = isinstance(value, float) and pd.api.types.is_numeric_dtype(table[column])
-        found &= np.isclose(table[column], value, 1e-8, 0) if number else table[column] == value
-    return table[found]
+        matches &= np.isclose(table[column], value, 1e-8, 0) if number else table[column] == value
+    return table[matches]
