@@ -1,3 +1,5 @@
+"""`python -m netdyn`: the command line."""
+
 from netdyn.cli import main
 
 main()

@@ -35,7 +35,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         settings: `title`, `note`: optional strings.
 
     Raises:
-        NetdynError: naming the table, if it is missing, empty, or lacks a column or a panel's rows.
+        NetdynError: the table is missing or empty, or has no such column or rows of a panel.
     """
     table = required_table(tables, NAME, COLUMNS)
     with new_figure(settings, height=4.4) as figure:

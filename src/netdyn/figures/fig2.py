@@ -45,7 +45,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     Lines are means over seeds, bands reach to the extremes.
 
     Raises:
-        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+        NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
     history = required_table(tables, "shallow_history", [*RUN, "epoch", "test_accuracy"])
     pruning = required_table(tables, "shallow_pruning", [*RUN, "start_layer", "split", "accuracy"])

@@ -48,7 +48,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     did.
 
     Raises:
-        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+        NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
     with new_figure(settings, height=9.2) as figure:
         key, ten, deep, below = figure.subfigures(4, 1, height_ratios=[*HEIGHTS, 1.9])

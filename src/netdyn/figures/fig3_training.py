@@ -24,7 +24,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     did. Letters are those of Fig. 3.
 
     Raises:
-        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+        NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
     with new_figure(settings, height=7.3) as figure:
         key, ten, deep = figure.subfigures(3, 1, height_ratios=HEIGHTS)

@@ -82,7 +82,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     their resampling error. A basin that never ends is an arrow; a run that diverged is noted.
 
     Raises:
-        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+        NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
     points, data = read_cones(tables, "deep23_shift_cone", ["c1", "c2"])
     tables = {name: required_table(tables, name, columns) for name, columns in COLUMNS.items()}

@@ -56,7 +56,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
             samples of a table return to the data's range.
 
     Raises:
-        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+        NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
     points, data = read_cones(tables, "deep23_cone", COORDINATES)
     images, numbers, seed = _fragile(tables)

@@ -34,7 +34,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         settings: `title`, `note`: optional strings.
 
     Raises:
-        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+        NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
     name = "deep23_projection"
     accuracies = [row[2] for row in ROWS]

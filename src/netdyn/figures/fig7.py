@@ -68,7 +68,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     seed.
 
     Raises:
-        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+        NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
     run = ["seed", "step"]
     history = required_table(tables, "grokking_history", [*run, "train_accuracy", "test_accuracy"])

@@ -42,7 +42,7 @@ REGION_COLUMNS = [
 # Axes are logarithmic where a panel's points spread this many times wider than the training data.
 TOO_WIDE = 20.0
 # Parts of a panel's width and height: a panel's points within less are enlarged, a digit's points
-# within less can't be told apart.
+# within less cannot be distinguished.
 SMALL, HIDDEN = 0.25, 0.03
 # Where points are enlarged: left, bottom, width and height of each corner, in parts of the panel.
 CORNERS = [(left, bottom, 0.28, 0.34) for left in (0.62, 0.14) for bottom in (0.52, 0.14)]
@@ -214,7 +214,7 @@ def draw_key(figure: Figure, digits: Sequence[int]) -> None:
         for digit, look in zip(digits, LOOK, strict=False)
     ]
     entries.append(Line2D([], [], color="0.3", linewidth=1.1, label="99 % of training samples"))
-    # A legend is no part of the layout: the strip it stands in is taken off the panels' part.
+    # A legend is not part of the layout, so its strip is subtracted from the panels' part.
     layout = figure.get_layout_engine()
     low = layout.get()["rect"][1]
     strip = low + 0.22 / figure.get_figheight()

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 WIDTH = 7.0  # inches, a journal's double column
-# Okabe and Ito's palette, told apart under all common colour deficiencies.
+# Okabe and Ito's palette, distinguishable under all common colour deficiencies.
 COLOURS = {
     "blue": "#0072B2",
     "orange": "#E69F00",

@@ -52,7 +52,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     their resampling error. A run that diverged is drawn until it did.
 
     Raises:
-        NetdynError: naming the table that is missing, empty, or lacks a column or rows.
+        NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
     with new_figure(settings, height=9.4) as figure:
         first, second, third, fourth = figure.subfigures(4, 1, height_ratios=[2.1, 1.9, 2.5, 2.9])

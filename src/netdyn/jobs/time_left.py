@@ -33,9 +33,9 @@ def training_work(settings: Mapping) -> tuple[float, float, float]:
 
 
 class TimeLeft:
-    """Estimates seconds: for trainings a·multiplications + b·values + c·steps, fitted; for tables
-    the mean of their measurements.
+    """Estimates of the seconds that jobs take.
 
+    A training takes a·multiplications + b·values + c·steps, a table the mean of its measurements.
     The coefficients are not negative and minimise the squared relative errors of the trainings so
     far, with the ratios of `TYPICAL` as a weak prior.
     """

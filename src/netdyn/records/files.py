@@ -72,6 +72,7 @@ def digest(value: Any) -> str:
 
 
 def canonical_json(value: Any) -> str:
+    """Return JSON with sorted keys and no spaces, equal for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -44,7 +44,8 @@ class Checkpoint:
         steps: TrainingSteps,
         identity: Mapping,
     ):
-        """
+        """Prepare the checkpoint of a run; nothing is read yet.
+
         Args:
             folder: where the checkpoint lies.
             steps: what trains.

@@ -36,7 +36,8 @@ class AccuracyCurves:
         scan: Scan,
         seed: int,
     ):
-        """
+        """Prepare the curves of a kind of groups.
+
         Args:
             kind: name of this kind of groups.
             index: of each group, (G,).

@@ -33,7 +33,8 @@ class NeuronSums:
     def __init__(
         self, labels: np.ndarray, counts: np.ndarray, neurons: int, bins: int, centres: bool
     ):
-        """
+        """Allocate the arrays for the sums of a block of neurons.
+
         Args:
             labels: (P,), in 0 … K−1.
             counts: samples of every class, (K,).

@@ -16,7 +16,8 @@ class AutogradGradients:
     def __init__(
         self, model: nn.Sequential, precision: str, loss: str, classes: int, emulates: bool = True
     ):
-        """
+        """Prepare the gradients of a network.
+
         Args:
             model: an `MLP`.
             precision: a run's.

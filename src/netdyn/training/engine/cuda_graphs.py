@@ -25,9 +25,11 @@ class Recorder(Protocol):
     """Records work that reads and writes tensors at fixed places, and nothing else."""
 
     def warm_up(self, work: Callable[[], None]) -> None:
+        """Run the work once, unrecorded, so that its kernels and workspaces exist."""
         """Do the work as it will be recorded, so that everything it needs is set up."""
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Record the work as a CUDA graph; return the function that replays it."""
         """Record the work without doing it; return a function that does it.
 
         Raises:

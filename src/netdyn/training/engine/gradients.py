@@ -47,7 +47,8 @@ class BlockGradients:
     def __init__(
         self, model: nn.Module, loss: str, threads: int, factors: torch.dtype | None = None
     ):
-        """
+        """Prepare the blocks of a network.
+
         Args:
             model: an `MLP` on the CPU, float32 or float64, batch norm before every activation or
                 nowhere.

@@ -43,7 +43,8 @@ class FusedOptimizer:
         learning_rate: float,
         weight_decay: float,
     ):
-        """
+        """Start the optimizer with empty moments.
+
         Args:
             parameters: each has a gradient by the time of a step.
             kind: "sgd", "adam" or "adamw"; Adam's β = (0.9, 0.999), ε = 1e-8.

@@ -34,7 +34,8 @@ class RecordedSteps:
         recorder: Recorder,
         several: int,
     ):
-        """
+        """Prepare the recordings; none is made yet.
+
         Args:
             update: makes a step on inputs (batch, N_0) and labels (batch,), returns its loss ().
             batches: those of the steps.
