@@ -140,15 +140,15 @@ def runs(config: Mapping) -> dict[str, list[Run]]:
     Raises:
         NetdynError: for settings that are valid one by one but impossible together.
     """
-    found = {
+    by_name = {
         name: list(_expand(config, name, declared)) for name, declared in config["runs"].items()
     }
-    for name, expanded in found.items():
+    for name, expanded in by_name.items():
         times = Counter(_digest(run) for run in expanded)
         for run in expanded:
             if times[_digest(run)] > 1:
                 raise NetdynError(f"runs.{name}.sweep: {run.id} comes twice: name each value once")
-    return found
+    return by_name
 
 
 def _digest(run: Run) -> str:
@@ -245,18 +245,18 @@ def measurements(
         NetdynError: for a run, a swept value, a class or a table that is named but not declared.
     """
     trained = runs(config) if trained is None else trained
-    found = {
+    by_table = {
         name: _measurement(config, trained, name, declared)
         for name, declared in config["measurements"].items()
     }
     for figure, declared in config["figures"].items():
         for table in declared["tables"]:
-            if table not in found:
+            if table not in by_table:
                 raise NetdynError(
                     f"figures.{figure}.tables: no measurement {table!r}; "
-                    f"declared are {', '.join(found)}"
+                    f"declared are {', '.join(by_table)}"
                 )
-    return found
+    return by_table
 
 
 def _measurement(config: Mapping, trained: Mapping, name: str, declared: Mapping) -> Measurement:

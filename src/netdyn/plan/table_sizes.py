@@ -139,18 +139,18 @@ def _own_columns(measurement: Measurement) -> dict[str, str]:
 
 def _filled(measurement: Measurement, run: Run | None) -> float:
     """Return the characters in the cells of a row, on average."""
-    found = float(sum(map(len, _own_columns(measurement).values())))
+    size = float(sum(map(len, _own_columns(measurement).values())))
     if run is None:
-        return found
-    found += sum(len(str(value)) for value in run.columns().values())
+        return size
+    size += sum(len(str(value)) for value in run.columns().values())
     if measurement.quantity == "history":
-        found += 10 * (_depth(run) + _normalised(run))
+        size += 10 * (_depth(run) + _normalised(run))
         steps = evaluated_steps(run.settings)
     else:
         steps = kept_steps(run.settings)
     if measurement.quantity not in WITHOUT_STEP:
-        found += sum(len(str(step)) for step in steps) / len(steps)
-    return found
+        size += sum(len(str(step)) for step in steps) / len(steps)
+    return size
 
 
 def _rows(measurement: Measurement, run: Run | None, best: int | None) -> int:

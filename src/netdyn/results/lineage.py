@@ -186,9 +186,9 @@ def _table(name: str, sha256: str, records: Records) -> dict[str, Any]:
 
 def _run(run: str, records: Records, folder: Path | None = None) -> dict[str, Any]:
     """Return a run's settings and provenance; the files in `folder` are checked."""
-    made = records.runs.get(run)
+    record = records.runs.get(run)
     if folder is not None and (folder / "manifest.json").is_file():
-        made = run_record(folder)
+        record = run_record(folder)
         manifest = read_record(folder / "manifest.json", needs_seal=False)
         for name, sha256 in manifest["sha256"].items():
             if digest_file(folder / name) != sha256:
@@ -196,14 +196,14 @@ def _run(run: str, records: Records, folder: Path | None = None) -> dict[str, An
                     f"{folder / name} is damaged (its SHA-256 is not the manifest's): "
                     f"delete {folder} and run the workflow again"
                 )
-    if made is None:
+    if record is None:
         if folder is not None:
             raise NetdynError(f"{folder} is no complete run: run the workflow, it will finish it")
         return {"kind": "run", "id": run, "made": None}
-    settings = {key: made[key] for key in ("settings", "manifest_sha256") if key in made}
+    settings = {key: record[key] for key in ("settings", "manifest_sha256") if key in record}
     return {
         "kind": "run",
         "id": run,
         **settings,
-        "made": {key: value for key, value in made.items() if key not in settings},
+        "made": {key: value for key, value in record.items() if key not in settings},
     }

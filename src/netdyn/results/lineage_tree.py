@@ -64,30 +64,30 @@ def _lines(node: Mapping[str, Any]) -> Iterator[str]:
     if node["kind"] == "run" and node.get("made") is None:
         yield "its provenance is missing"
     if node.get("made"):
-        yield from _made(node["made"], node["made"])
+        yield from _origin_lines(node["made"], node["made"])
     for entry in node.get("measured", ()):
         yield f"measured {', '.join(entry['runs']) or 'without a run'}"
-        yield from _made(entry, node["environments"][entry["environment"]])
+        yield from _origin_lines(entry, node["environments"][entry["environment"]])
     unmeasured = node["kind"] == "committed" and not node.get("measured")
     if unmeasured and node.get("quantity") != "history":
         yield "measured before the measuring itself was put on record"
 
 
-def _made(made: Mapping[str, Any], environment: Mapping[str, Any]) -> Iterator[str]:
+def _origin_lines(origin: Mapping[str, Any], environment: Mapping[str, Any]) -> Iterator[str]:
     """Yield when and how long, by which code, where and with which versions."""
-    words = [f"{made['started']} to {made['finished']}, {made['seconds']:,} s"]
-    words += [f"{made[key]} {key}" for key in ("threads", "sittings") if key in made]
-    words += [made[key] for key in ("device_name", "device") if key in made][:1]
+    words = [f"{origin['started']} to {origin['finished']}, {origin['seconds']:,} s"]
+    words += [f"{origin[key]} {key}" for key in ("threads", "sittings") if key in origin]
+    words += [origin[key] for key in ("device_name", "device") if key in origin][:1]
     yield "when " + ", ".join(words)
-    commit = (made.get("commit") or "outside of git")[: SHORT + 29]
-    yield f"code {made['code_sha256'][:SHORT]}, commit {commit}, netdyn {environment['netdyn']}"
+    commit = (origin.get("commit") or "outside of git")[: SHORT + 29]
+    yield f"code {origin['code_sha256'][:SHORT]}, commit {commit}, netdyn {environment['netdyn']}"
     machine = environment["machine"]
     yield f"machine {machine['processor']}, {machine['cores']} cores, {machine['system']}"
     packages = environment["packages"]
     versions = [f"{name} {packages[name]}" for name in PLAIN if name in packages]
     yield f"versions Python {environment['python']}, " + ", ".join(versions)
-    if "data_sha256" in made:
-        yield f"data {made['data_sha256'][:SHORT]}"
+    if "data_sha256" in origin:
+        yield f"data {origin['data_sha256'][:SHORT]}"
 
 
 def _quantity(node: Mapping[str, Any]) -> list[str]:

@@ -53,12 +53,12 @@ def publish(
             shutil.copyfile(source, temporary)
     digests = {str(t.relative_to(reference)): digest_file(t) for t in targets}
     digests |= {f"tables/{path.name}": digest_file(path) for path in tables}
-    record = {"name": name, "settings": dict(settings), "sha256": digests, **_made(files[0])}
+    record = {"name": name, "settings": dict(settings), "sha256": digests, **_origin(files[0])}
     write_json(reference / "provenance" / f"{name}.json", record)
     return record
 
 
-def _made(file: Path) -> dict:
+def _origin(file: Path) -> dict:
     """Return what is on record of how a figure was drawn, or the scorecard judged."""
     for path in (file.with_suffix(".json"), record_path(file)):
         if path.is_file():

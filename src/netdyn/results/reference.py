@@ -173,11 +173,11 @@ def _measured(sources: Sequence[Mapping], new: Sequence[Sequence[str]], old: Seq
             if runs := [run for run in entry["runs"] if run in old]:
                 entries.append({**entry, "runs": runs})
     for part, runs in zip(sources, new, strict=False):
-        if made := part.get("made"):
-            environment = {key: made[key] for key in ENVIRONMENT}
+        if origin := part.get("made"):
+            environment = {key: origin[key] for key in ENVIRONMENT}
             name = digest(environment)[:10]
             environments[name] = environment
-            rest = {k: v for k, v in made.items() if k not in (*ENVIRONMENT, "command")}
+            rest = {k: v for k, v in origin.items() if k not in (*ENVIRONMENT, "command")}
             entry = {"runs": list(runs), "part_sha256": part["sha256"], "environment": name, **rest}
             entries.append(entry)
     if not entries:
