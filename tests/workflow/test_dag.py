@@ -196,7 +196,7 @@ def test_the_other_scales_resolve_by_key_and_by_path(finished, scale):
         (("results/demo/tables/nothing.csv",), "error: no measurement 'nothing' at scale demo"),
         (
             ("results/demo/tables/parts/grokking_noise/other.csv",),
-            "error: measurement 'grokking_noise' takes no run 'other'",
+            "error: measurement 'grokking_noise' has no run 'other'",
         ),
     ],
 )
