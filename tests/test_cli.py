@@ -238,6 +238,23 @@ def test_an_unknown_figure_is_one_line(mistake, tmp_path, settings_file):
 def test_overrides_that_make_no_settings_are_one_line(mistake, tmp_path, override, said):
     words = "--workflow", ROOT, "--output", tmp_path / "out", "--set", override
     assert said in mistake("resolve", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--engine", "fast"), "engine 'fast': choose one of auto, plain"),
+        (("--until", "0"), "--until 0: give the seconds to work for, more than 0"),
+        (("--until", "-3"), "--until -3: give the seconds"),
+        (("--configfile", "nowhere.yaml"), "--configfile nowhere.yaml: there is no such file"),
+    ],
+)
+def test_a_scale_that_cannot_be_made_as_asked_is_one_line(
+    mistake, tmp_path, monkeypatch, words, said
+):
+    monkeypatch.chdir(tmp_path)
+    assert said in mistake("run", "--workflow", ROOT, *words)
+    assert not (tmp_path / "results/demo/runs").exists()
     assert not (tmp_path / "out").exists()
 
 

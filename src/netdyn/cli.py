@@ -207,6 +207,8 @@ def run(
     from netdyn.jobs.scale import ScaleRun
     from netdyn.jobs.schedule import chosen_tables
 
+    if until is not None and not until > 0:
+        raise NetdynError(f"--until {until:g}: give the seconds to work for, more than 0")
     plan = _plan(workflow, scale, override, configfile, reuse=True)
     groups = chosen_tables(plan, _names(tables))
     with stop_signals() as signals:
@@ -249,6 +251,9 @@ def _plan(
     from netdyn.plan.targets import Plan
     from netdyn.records.files import read_yaml
 
+    for file in files or ():
+        if not file.is_file():
+            raise NetdynError(f"--configfile {file}: there is no such file")
     try:
         last = json.loads(override)
     except ValueError as error:

@@ -31,6 +31,7 @@ from netdyn.results import finished
 from netdyn.results.reference import keep_parts
 from netdyn.runtime.devices import choose_device
 from netdyn.runtime.terminal import message
+from netdyn.training.engine.steps import check_engine
 
 __all__ = ["ScaleRun"]
 
@@ -81,6 +82,7 @@ class ScaleRun:
             stopping: called between steps, networks and jobs; the work stops where it is true.
             checkpoint_seconds: between two checkpoints of a training.
         """
+        check_engine(engine)
         self.plan, self.data_root, self.device = plan, Path(data_root), device
         self.engine, self.drop_snapshots, self.stopping = engine, drop_snapshots, stopping
         self.checkpoint_seconds = checkpoint_seconds

@@ -176,6 +176,8 @@ def named_layers(
 
 
 def _elementwise(activations: Sequence[type[nn.Module]]) -> tuple[type[nn.Module], ...]:
+    if isinstance(activations, type):
+        raise NetdynError(f"activations: give a list of classes, [{activations.__name__}]")
     for kind in activations:
         if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
             raise NetdynError(f"activations hold {kind!r}: give classes of torch.nn.Module")

@@ -103,6 +103,8 @@ class Network:
 
         Args and Raises: as for `prepare`, chunk by chunk.
         """
+        if not isinstance(x, Tensor):
+            self.prepare(x)  # which raises, and says what to give instead
         return torch.cat([_last(self.propagate(part)) for part in x.split(chunk)])
 
     def differentiable_pass(self, x: Tensor, first: int = 0) -> tuple[list[Tensor], Tensor]:
