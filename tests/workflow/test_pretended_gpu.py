@@ -138,7 +138,7 @@ def subject(tmp_path, run_settings, train_run, toy_data):
 def test_counts_by_the_line_that_waits(monkeypatch, subject):
     with pretended_gpu(monkeypatch) as counts:
         basin_size.measure(subject(), SAMPLE_NOISE)
-    assert counts.of_waits("basins.py")
+    assert counts.of_waits("sizes.py")
     assert not counts.of_waits("lmap.py")
 
 
@@ -159,6 +159,6 @@ def test_finds_an_order_of_samples_left_on_the_cpu(gpu, run_settings):
     images, labels = torch.zeros(90, 4, device="cuda"), torch.zeros(90, device="cuda").long()
     batches = Batches(images, labels, run_settings())
     batches.at(0)
-    batches.order = batches.order.cpu()
+    batches._order = batches._order.cpu()
     with pytest.raises(RuntimeError, match="same device"):
         batches.at(1)
