@@ -1,6 +1,6 @@
 """A claim, the outcome of its test, and the rules that combine verdicts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Claim",
     "Diverged",
     "NotTested",
+    "Options",
     "Outcome",
     "Thresholds",
     "each",
@@ -38,6 +39,33 @@ class Diverged(Exception):
     """A run that a claim needs diverged; the message says which and when."""
 
 
+class Options(Mapping[str, str]):
+    """The choices of a reading by which a claim is judged otherwise than its frozen test says.
+
+    A judge looks each up with the value that its frozen test stands for:
+    `row.options.get("region", "ellipse")`. Options remember which of them were looked up, so that a
+    reading which changes nothing for a claim is noticed.
+
+    Attributes:
+        read: the names that were looked up and are present.
+    """
+
+    def __init__(self, values: Mapping[str, str] | None = None):
+        self._values = dict(values or {})
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        value = self._values[name]
+        self.read.add(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 class Claim(NamedTuple):
     """A row of workflow/claims.yaml; its thresholds include those of its kind."""
 
@@ -51,15 +79,22 @@ class Claim(NamedTuple):
     modes: tuple[str, ...]
     test: str
     tables: tuple[str, ...]
+    options: Options = Options()
 
 
 class Outcome(NamedTuple):
-    """The outcome of a claim's test."""
+    """The outcome of a claim's test.
+
+    A test of many points, pairs or networks says how many it could judge; `judged` and `unjudged`
+    are None where the test is of a few numbers.
+    """
 
     verdict: str
     measured: str  # its numbers with units
     spread: float | None  # sample standard deviation over seeds of the main number; None for one
     seen: str  # one sentence
+    judged: int | None = None  # points, pairs or networks on which the verdict stands
+    unjudged: int | None = None  # those that it should stand on and that could not be judged
 
 
 def verdict(reproduced: bool, partly: bool = False) -> str:
