@@ -84,6 +84,23 @@ rule redraw:
         "rm -f {params.stale:q} 2>&1 | tee {log:q}"
 
 
+# The claims under every reading, from the committed tables; `readings` makes what is missing.
+rule multiverse:
+    input:
+        f"results/{SCALE}/redrawn/readings.csv",
+
+
+rule readings:
+    input:
+        f"results/{SCALE}/claims/readings.csv",
+        lambda w: multiverse(SCALE).files_needed(),
+
+
+rule keep_readings:
+    input:
+        lambda w: multiverse(SCALE).kept_files(),
+
+
 # Every finished part goes into the committed tables, whatever else is still missing:
 #     snakemake keep --keep-going --config scale=cpu
 rule keep:
@@ -104,4 +121,5 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/readings.smk"
 include: "workflow/rules/report.smk"

@@ -43,7 +43,12 @@ CheckpointSeconds = Annotated[
     float,
     typer.Option(envvar="NETDYN_CHECKPOINT_SECONDS", help="Between checkpoints; 0 is each step."),
 ]
-Scale = Annotated[str | None, typer.Option(help="demo (unless configured), cpu or paper.")]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        help="demo (unless configured), cpu, paper, or one of their readings: cpu/readings/NAME."
+    ),
+]
 Override = Annotated[str, typer.Option("--set", help="JSON laid over the settings.")]
 ConfigFiles = Annotated[
     list[Path] | None,
@@ -247,8 +252,8 @@ def _plan(
     **settings: object,
 ) -> "Plan":
     """Return the plan of a scale: `override` is laid over the files, each over the one before."""
+    from netdyn.plan.readings import plan_of
     from netdyn.plan.settings import overlay
-    from netdyn.plan.targets import Plan
     from netdyn.records.files import read_yaml
 
     for file in files or ():
@@ -261,7 +266,7 @@ def _plan(
     if not isinstance(last, dict):
         raise NetdynError(f'--set {override!r}: give keys and values, such as {{"threads": 2}}')
     overrides = overlay({}, *map(read_yaml, files or []), last, settings)
-    return Plan(workflow, overrides, scale or overrides.get("scale", "demo"), settings_folder)
+    return plan_of(workflow, overrides, scale or overrides.get("scale", "demo"), settings_folder)
 
 
 @app.command()
@@ -311,6 +316,18 @@ def score(
     from netdyn.jobs import scoring
 
     scoring.score_claims(settings, claims, tables, output, page)
+
+
+@app.command()
+def judge(
+    settings: Settings,
+    claims: Annotated[Path, typer.Option(help="The claims and their criteria.")],
+    output: Annotated[Path, typer.Option(help="A row per claim, reading and criterion, CSV.")],
+) -> None:
+    """Judge the paper's claims under every reading of it."""
+    from netdyn.jobs import scoring
+
+    scoring.judge_readings(settings, claims, output)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import atexit
 import functools
 import gc
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from netdyn.runtime.clocks import date_back
 from netdyn.errors import NetdynError
-from netdyn.plan.targets import Plan
+from netdyn.plan.multiverse import MultiversePlan
+from netdyn.plan.readings import declared_readings, plan_of, scale_of
 from netdyn.plan.written import code
 from netdyn.plan.shell_words import declarable, repeated
 from netdyn.runtime.visible_gpus import a_gpu_is_visible
@@ -33,9 +35,9 @@ shell.prefix(
 
 @functools.cache
 def plan(scale):
-    """Return the plan of a scale; a mistake in its settings ends in one line."""
+    """Return the plan of a scale or reading; a mistake in its settings ends in one line."""
     try:
-        return Plan(Path(workflow.basedir), config, scale)
+        return plan_of(Path(workflow.basedir), config, scale)
     except NetdynError as error:
         raise SystemExit(f"error: {error}") from None
 
@@ -70,9 +72,18 @@ def for_target(method, *arguments):
 def plan_or_none(scale):
     """Return the plan of another scale, or None where the overrides do not fit it."""
     try:
-        return Plan(Path(workflow.basedir), config, scale)
+        return plan_of(Path(workflow.basedir), config, scale)
     except NetdynError:
         return None
+
+
+@functools.cache
+def multiverse(scale):
+    """Return the plan of a scale's claims under every reading."""
+    try:
+        return MultiversePlan(plan(scale))
+    except NetdynError as error:
+        raise SystemExit(f"error: {error}") from None
 
 
 def figure_files(scale, collection, *figures):
@@ -204,11 +215,14 @@ def check_device():
 
 SCALE = config.get("scale") or plan("demo").config["scale"]
 
-# A target's path may name any scale: the settings of each named scale are written beside those of
-# SCALE, where jobs on a cluster read them.
-for scale in ("demo", "cpu", "paper") if workflow.is_main_process else ():
-    if scale != SCALE and not any(f"results/{scale}/" in word for word in sys.argv):
-        continue
+# A target's path may name any scale or reading: the settings of each that is named are written
+# beside those of SCALE, where jobs on a cluster read them.
+NAMED = set(
+    re.findall(r"results/((?:demo|cpu|paper)(?:/readings/\w+)?)/", " ".join(sys.argv))
+)
+if {"readings", "keep_readings"} & set(sys.argv):
+    NAMED.update(scale_of(SCALE, name) for name in declared_readings(plan(SCALE)))
+for scale in [SCALE, *sorted(NAMED - {SCALE})] if workflow.is_main_process else ():
     scale_plan = plan(scale) if scale == SCALE else plan_or_none(scale)
     try:
         if scale_plan:
@@ -264,7 +278,7 @@ envvars:
 
 
 wildcard_constraints:
-    scale="demo|cpu|paper",
+    scale="(demo|cpu|paper)(/readings/[A-Za-z][A-Za-z0-9_]*)?",
     dataset="digits|mnist|fashion_mnist|kmnist",
     figure="fig[1-7]|fig3_training|supplement",
     measurement="[A-Za-z][A-Za-z0-9_]*",
@@ -272,3 +286,4 @@ wildcard_constraints:
     block="[A-Za-z0-9_.-]+",
     collection="figures|redrawn",
     scored="claims|redrawn",
+    judged="claims|redrawn",

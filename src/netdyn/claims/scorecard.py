@@ -24,7 +24,7 @@ from netdyn.records.files import atomic_write, digest_file
 from netdyn.records.provenance import Origin
 from netdyn.results.tables import read_checked, write_table
 
-__all__ = ["COLUMNS", "evaluate", "load_claims", "write"]
+__all__ = ["COLUMNS", "evaluate", "judged", "load_claims", "write"]
 
 JUDGES: Mapping[str, Callable[[Tables, Claim, str], Outcome]] = {
     **concepts.CLAIMS,
@@ -123,8 +123,8 @@ def _scored(row: Claim, tables: Tables, dataset: str, scale: str) -> dict:
     by_table = [tables.expected(name) for name in row.tables]
     runs = [run for table_runs in by_table for run in table_runs]
     on_mnist = dataset == PAPERS_DATA
-    judged = row if on_mnist else _at_most_present(row, runs)
-    outcomes = [_judged(judged, tables, mode) for mode in row.modes]
+    fitting = row if on_mnist else _at_most_present(row, runs)
+    outcomes = [judged(fitting, tables, mode) for mode in row.modes]
     verdicts = [outcome.verdict if on_mnist else NOT_TESTED for outcome in outcomes]
     seen = _both_modes([_sentence(outcome.seen) for outcome in outcomes], " In training mode: ")
     return {
@@ -146,7 +146,8 @@ def _scored(row: Claim, tables: Tables, dataset: str, scale: str) -> dict:
     }
 
 
-def _judged(row: Claim, tables: Tables, mode: str) -> Outcome:
+def judged(row: Claim, tables: Tables, mode: str) -> Outcome:
+    """Return the outcome of a claim's test; a test that cannot be made has its verdict too."""
     try:
         return JUDGES[row.id](tables, row, mode)
     except NotTested as missing:

@@ -40,9 +40,14 @@ class Tables:
     ):
         self._tables = dict(tables)
         self._expected = {name: list(runs) for name, runs in (expected or {}).items()}
+        self.read: dict[str, set[str]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tables
+
+    def unread(self) -> "Tables":
+        """Return the same tables, of which nothing has been read yet."""
+        return Tables(self._tables, self._expected)
 
     def expected(self, name: str) -> list[Identity]:
         """Return the identities of the runs that the table is expected to hold."""
@@ -64,6 +69,7 @@ class Tables:
         if name not in self._tables:
             raise NotTested(f"table {name} is missing")
         table = self._tables[name]
+        self.read[name] = set()
         absent = [column for column in columns if column not in table.columns]
         if absent:
             raise NotTested(f"table {name} has no column {', '.join(absent)}")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from netdyn.claims import scorecard
+from netdyn.claims import readings, scorecard
 from netdyn.jobs.settings_files import read_settings
 
-__all__ = ["score_claims"]
+__all__ = ["judge_readings", "score_claims"]
 
 
 def score_claims(
@@ -25,3 +25,18 @@ def score_claims(
     """
     settings = read_settings(settings_file, "scale", "dataset", "tables")
     scorecard.write(settings, claims, table_folder, output, page)
+
+
+def judge_readings(settings_file: Path, claims: Path, output: Path) -> None:
+    """Judge the claims under every reading and write a row per claim, reading and criterion.
+
+    Args:
+        settings_file: `scale`, `dataset`, `readings` and the `tables` that they are judged from.
+        claims: the claims and their criteria, workflow/claims.yaml.
+        output: the verdicts, CSV.
+
+    Raises:
+        NetdynError: a table is damaged, or the settings are another command's.
+    """
+    settings = read_settings(settings_file, "scale", "dataset", "readings", "tables")
+    readings.write(settings, claims, output)

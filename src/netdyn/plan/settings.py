@@ -41,6 +41,7 @@ __all__ = [
     "measurements",
     "overlay",
     "read",
+    "read_under",
     "runs",
 ]
 
@@ -108,11 +109,14 @@ def read(folder: Path, overrides: Mapping | None = None) -> dict:
     folder, overrides = Path(folder), dict(overrides or {})
     base = read_yaml(folder / "config.yaml")
     schema = read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml")
+    readings = folder / "workflow" / "readings.yaml"
+    declared = read_yaml(readings) if readings.is_file() else {}
     # By itself: what this scale overrides may be what another one takes.
     try:
         validate(base, schema)
     except NetdynError as error:
         raise NetdynError(f"config.yaml: {error}") from None
+    base = {**base, "readings": declared.get("readings", {})}
     scale = overrides.get("scale", base["scale"])
     scale_file = folder / "workflow" / "scales" / f"{scale}.yaml"
     # An unknown scale has no file either; the schema below is what names it.
@@ -123,15 +127,48 @@ def read(folder: Path, overrides: Mapping | None = None) -> dict:
     return config
 
 
+def read_under(
+    config: Mapping, overlays: Mapping[str, Mapping], folder: Path, overrides: Mapping | None = None
+) -> dict:
+    """Return settings under one reading, or several that are crossed.
+
+    Args:
+        config: what `read` returned for the scale.
+        overlays: by reading, what it lays over the scale's runs and measurements.
+        folder, overrides: as for `read`; the command line wins over a reading.
+
+    Raises:
+        NetdynError: a reading names what is not declared, or a value that is not allowed.
+    """
+    schema = read_yaml(Path(folder) / "workflow" / "schemas" / "settings.schema.yaml")
+    for name, top in overlays.items():
+        _refuse_undeclared(top, config, f"readings.{name}.settings")
+    merged = overlay(config, *overlays.values(), overrides or {})
+    # What no reading changes was checked with the scale.
+    changed = {
+        block: {
+            name: merged[block][name] for top in overlays.values() for name in top.get(block, ())
+        }
+        for block in ("runs", "measurements")
+    }
+    changed["runs"] = changed["runs"] or dict(itertools.islice(merged["runs"].items(), 1))
+    try:
+        validate({**merged, **changed, "figures": {}, "readings": {}}, schema)
+    except NetdynError as error:
+        raise NetdynError(f"readings.{', '.join(overlays)}.settings.{error}") from None
+    return merged
+
+
 def _refuse_undeclared(scale: Mapping, base: Mapping, where: str) -> None:
-    """Refuse a run, measurement or figure of a scale that config.yaml does not have."""
-    for block in ("runs", "measurements", "figures"):
+    """Refuse a run, measurement, figure or reading that an overlay changes and nobody declared."""
+    for block in ("runs", "measurements", "figures", "readings"):
         named = scale.get(block)
         for name in named if isinstance(named, Mapping) else ():
             if name not in base[block]:
                 near = difflib.get_close_matches(str(name), base[block], n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ": declare it there first"
-                raise NetdynError(f"{where}: no {block[:-1]} {name!r} in config.yaml{hint}")
+                file = "workflow/readings.yaml" if block == "readings" else "config.yaml"
+                raise NetdynError(f"{where}: no {block[:-1]} {name!r} in {file}{hint}")
 
 
 def runs(config: Mapping) -> dict[str, list[Run]]:

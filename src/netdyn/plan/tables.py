@@ -40,7 +40,11 @@ class TablePlan:
         Raises:
             NetdynError: for settings that cannot be run.
         """
-        self.config = settings.read(workflow, {**overrides, "scale": scale})
+        config = settings.read(workflow, {**overrides, "scale": scale})
+        self._resolve(config, scale, settings_folder)
+
+    def _resolve(self, config: dict, scale: str, settings_folder: Path | None = None) -> None:
+        self.config = config
         self.folder = RESULTS / scale
         self.scale = scale
         self.settings_folder = settings_folder or self.folder / "settings"
@@ -91,9 +95,13 @@ class TablePlan:
             )
         return self.measurements[name]
 
-    @once
     def reused_runs(self, name: str) -> dict[str, settings.Run]:
-        """Return, by id, the runs whose rows come from the committed table and are not measured.
+        """Return, by id, the runs whose rows come from committed tables and are not measured."""
+        return {id: run for runs in self.reused_rows(name).values() for id, run in runs.items()}
+
+    @once
+    def reused_rows(self, name: str) -> dict[str, dict[str, settings.Run]]:
+        """Return, by committed table, the runs by id whose rows come from there.
 
         There are none unless `reuse` is set. Then they are the runs in the committed table's
         record, if the table was measured with the same settings.
@@ -101,10 +109,29 @@ class TablePlan:
         if not self.config["reuse"]:
             return {}
         try:
-            committed = committed_runs(self.folder / "reference", self.keep_settings(name))
+            return self.committed_rows(name)
         except NetdynError as error:
             raise NetdynError(f"{error}, or set reuse to false") from None
-        return {run.id: run for run in self.measurement(name).runs if run.id in committed}
+
+    @once
+    def committed_rows(self, name: str) -> dict[str, dict[str, settings.Run]]:
+        """Return, by committed table that was measured with the same settings, its runs by id.
+
+        Raises:
+            NetdynError: a committed table does not match its record.
+        """
+        rows: dict[str, dict[str, settings.Run]] = {}
+        remaining = {run.id: run for run in self.measurement(name).runs}
+        for file, folder in self.reference_tables(name):
+            committed = committed_runs(folder, self.keep_settings(name)) & set(remaining)
+            if committed:
+                rows[file] = {id: run for id, run in remaining.items() if id in committed}
+                remaining = {id: run for id, run in remaining.items() if id not in committed}
+        return rows
+
+    def reference_tables(self, name: str) -> list[tuple[str, Path]]:
+        """Return the committed tables that may hold rows of a table, and their folders."""
+        return [(self.reference_file(name), self.folder / "reference")]
 
     @once
     def reuses_table(self, name: str) -> bool:
@@ -207,9 +234,9 @@ class TablePlan:
         return [f"{folder}/{block}.csv" for block in self.blocks(name)]
 
     def table_inputs(self, name: str) -> list[str]:
-        """Return a table's parts, and the committed table where its rows are reused."""
-        reused = self.reused_runs(name) or self.reuses_table(name)
-        return self.parts(name) + ([self._reference(name)] if reused else [])
+        """Return a table's parts, and the committed tables whose rows are reused."""
+        whole = [self.reference_file(name)] if self.reuses_table(name) else []
+        return self.parts(name) + [*self.reused_rows(name), *whole]
 
     @once
     def table_settings_file(self, name: str) -> str:
@@ -224,11 +251,10 @@ class TablePlan:
             chosen = [run for run in measurement.runs if run.id not in reused]
             for part, run in zip(parts, chosen, strict=True):
                 part["identity"] = run.columns()
-        if reused:
-            rows = [run.columns() for run in reused.values()]
-            parts.append({"file": self._reference(name), "rows": rows})
+        for file, runs in self.reused_rows(name).items():
+            parts.append({"file": file, "rows": [run.columns() for run in runs.values()]})
         if self.reuses_table(name):
-            parts.append({"file": self._reference(name)})
+            parts.append({"file": self.reference_file(name)})
         return {"parts": parts, "order": [run.columns() for run in measurement.runs]}
 
     @once
@@ -265,5 +291,21 @@ class TablePlan:
             "runs": [{"id": run.id, "identity": run.columns()} for run in measurement.runs],
         }
 
-    def _reference(self, name: str) -> str:
+    @once
+    def names_by_content(self) -> dict[str, str]:
+        """Return the tables' names by a digest of what they hold; the first of equal ones."""
+        names = {self.content(name): name for name in reversed(self.measurements)}
+        return dict(reversed(names.items()))
+
+    @once
+    def content(self, name: str) -> str:
+        """Return a digest of what a table holds: quantity, settings and runs, not its name."""
+        return digest({k: v for k, v in self.keep_settings(name).items() if k != "name"})
+
+    def table_file(self, name: str) -> str:
+        """Return the file of a table."""
+        return str(self.folder / "tables" / f"{name}.csv")
+
+    def reference_file(self, name: str) -> str:
+        """Return the file of a committed table, whether it is there or not."""
         return str(self.folder / "reference" / "tables" / f"{name}.csv")

@@ -13,7 +13,6 @@ from netdyn.errors import NetdynError
 from netdyn.plan.tables import OF_DATA, TablePlan
 from netdyn.plan.written import code, once, written
 from netdyn.records.files import RUN_FILES
-from netdyn.results.reference import committed_runs
 
 __all__ = ["Plan"]
 
@@ -52,6 +51,7 @@ class Plan(TablePlan):
     ):
         """Load and resolve the scale's settings, as `TablePlan` does."""
         super().__init__(workflow, overrides, scale, settings_folder)
+        self.workflow, self.overrides = Path(workflow), dict(overrides)
         # Relative, so that the workflow's folder can be moved.
         self.claims = Path(os.path.relpath(workflow / "workflow" / "claims.yaml"))
 
@@ -186,7 +186,7 @@ class Plan(TablePlan):
 
     def table_files(self, names: Iterable[str]) -> list[str]:
         """Return the files of these tables."""
-        return [str(self.folder / "tables" / f"{name}.csv") for name in names]
+        return [self.table_file(name) for name in names]
 
     def files_needed(self, names: Iterable[str]) -> list[str]:
         """Return the files of tables, of their parts and of their runs, each once."""
@@ -229,7 +229,7 @@ class Plan(TablePlan):
         Raises:
             NetdynError: no table is.
         """
-        names = [name for name in self.tables() if Path(self._reference(name)).is_file()]
+        names = [name for name in self.tables() if Path(self.reference_file(name)).is_file()]
         if not names:
             raise NetdynError(
                 f"nothing is committed for scale {self.scale}, {self.folder}/reference has no "
@@ -250,16 +250,17 @@ class Plan(TablePlan):
         needed = {figure: self.figure_tables(figure) for figure in self.figures()}
         needed["some claims"] = self.claim_tables()
         missing = {
-            name: [table for table in tables if not self._is_committed(table)]
+            name: [table for table in tables if not self.is_committed(table)]
             for name, tables in needed.items()
         }
         return {name: tables for name, tables in missing.items() if tables}
 
     @once
-    def _is_committed(self, name: str) -> bool:
-        if not Path(self._reference(name)).is_file():
+    def is_committed(self, name: str) -> bool:
+        """Return whether a table is committed with all of its runs."""
+        if not Path(self.reference_file(name)).is_file():
             return False
-        committed = committed_runs(self.folder / "reference", self.keep_settings(name))
+        committed = {id for runs in self.committed_rows(name).values() for id in runs}
         return {run.id for run in self.measurement(name).runs} <= committed
 
     @once

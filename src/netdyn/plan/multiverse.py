@@ -1,0 +1,114 @@
+"""Which tables each reading's claims are judged from: what the job of the multiverse reads."""
+
+from typing import Any
+
+from netdyn.claims.rows import load_claims
+from netdyn.errors import NetdynError
+from netdyn.plan.readings import FROZEN, ReadingPlan, declared_readings
+from netdyn.plan.targets import Plan
+from netdyn.plan.written import once, written
+from netdyn.records.files import digest
+
+__all__ = ["MultiversePlan"]
+
+
+class MultiversePlan:
+    """The files of a scale's claims under every reading."""
+
+    def __init__(self, plan: Plan):
+        """Lay every reading over the scale of `plan`.
+
+        Raises:
+            NetdynError: a reading cannot be laid over this scale, changes nothing, or changes what
+                another one changes.
+        """
+        self.plan = plan
+        self.readings = [ReadingPlan(plan, name) for name in declared_readings(plan)]
+        names: dict[str, str] = {}
+        for each in self.readings:
+            each.check()
+            other = names.setdefault(each.overlay_identity(), each.reading.name)
+            if other != each.reading.name:
+                raise NetdynError(
+                    f"readings.{each.reading.name}: it changes the same as {other!r}: remove one"
+                )
+
+    @once
+    def settings_file(self, collection: str) -> str:
+        """Write `settings`; return the file."""
+        folder = self.plan.settings_folder / "readings"
+        return written(folder, collection, self.settings(collection == "redrawn"))
+
+    def settings(self, committed: bool) -> dict[str, Any]:
+        """Return what the claims are judged from under each reading, the frozen one first.
+
+        Args:
+            committed: whether tables are the committed ones; a claim that needs what is not
+                committed is not tested.
+        """
+        tables: dict[str, Any] = {}
+        claims = [claim.id for claim in load_claims(self.plan.claims)]
+        frozen = {"name": FROZEN, "claims": claims, "options": {}, "mode": "evaluation"}
+        readings = [{**frozen, "changed": [], "tables": _tables(self.plan, committed, tables)}]
+        for each in self.readings:
+            readings.append(
+                {
+                    **each.reading.described(),
+                    "claims": each.reading.claims,
+                    "options": each.options,
+                    "mode": each.mode,
+                    "changed": each.changed_tables(),
+                    "tables": _tables(each, committed, tables),
+                }
+            )
+        return {
+            "scale": self.plan.scale,
+            "dataset": self.plan.config["dataset"],
+            "readings": readings,
+            "tables": tables,
+        }
+
+    def table_files(self, committed: bool) -> list[str]:
+        """Return the tables that the job reads, each once."""
+        entries = self.settings(committed)["tables"].values()
+        return list(dict.fromkeys(part["file"] for entry in entries for part in entry["parts"]))
+
+    def files_needed(self) -> list[str]:
+        """Return the tables of all readings, with their parts and runs, each once."""
+        files = [path for each in self.readings for path in each.files_needed(each.claim_tables())]
+        return list(dict.fromkeys(files))
+
+    def kept_files(self) -> list[str]:
+        """Return the records which say that the readings' own tables are committed."""
+        return [path for each in self.readings for path in each.kept_files(each.tables())]
+
+
+def _tables(plan: Plan, committed: bool, tables: dict[str, Any]) -> dict[str, str]:
+    """Return the keys in `tables`, which are added, of a plan's claim tables by their names."""
+    keys = {}
+    for name in plan.claim_tables():
+        parts = _committed_parts(plan, name) if committed else [{"file": plan.table_file(name)}]
+        runs = [
+            {**run.columns(), "samples": run.settings["samples"]}
+            for run in plan.measurement(name).runs
+        ]
+        entry = {"parts": parts, "runs": runs}
+        keys[name] = digest(entry)[:10]
+        tables[keys[name]] = entry
+    return keys
+
+
+def _committed_parts(plan: Plan, name: str) -> list[dict[str, Any]]:
+    """Return the committed tables with rows of a table, and which rows; all unless named."""
+    if isinstance(plan, ReadingPlan) and (host := plan.host(name)):
+        return _committed_parts(*host)
+    if not plan.measurement(name).runs:
+        return [{"file": plan.reference_file(name)}] if plan.is_committed(name) else []
+    rows = plan.committed_rows(name)
+    if len(rows) == 1 and plan.is_committed(name):
+        return [{"file": file} for file in rows]
+    # A file with some of the rows may have others of the same name and seed, of other settings.
+    return [
+        {"file": file, "rows": [run.columns() for run in runs.values()]}
+        for file, runs in rows.items()
+    ]
