@@ -3,6 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from netdyn.results.verdicts import (
+    DIVERGED,
+    NOT_REPRODUCED,
+    NOT_TESTED,
+    PARTLY,
+    REPRODUCED,
+    VERDICTS,
+)
+
 __all__ = [
     "DIVERGED",
     "NOT_REPRODUCED",
@@ -20,13 +29,6 @@ __all__ = [
     "verdict",
     "worst",
 ]
-
-REPRODUCED = "reproduced"
-PARTLY = "partly"
-NOT_REPRODUCED = "not reproduced"
-DIVERGED = "diverged"
-NOT_TESTED = "not tested at this scale"
-VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, DIVERGED, NOT_TESTED)  # best first
 
 Thresholds = Mapping[str, float]
 
