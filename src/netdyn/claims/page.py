@@ -1,10 +1,10 @@
 """The scorecard as a Markdown page: counts of verdicts, then every claim, by section."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
+from netdyn.claims.markdown import plain, table
 from netdyn.claims.verdicts import DIVERGED, NOT_REPRODUCED, NOT_TESTED, PARTLY, REPRODUCED
 
 __all__ = ["markdown"]
@@ -57,12 +57,12 @@ def _counts(scorecard: pd.DataFrame) -> str:
     rows = [
         [verdict, str(counts.get(verdict, 0)), meaning] for verdict, meaning in MEANINGS.items()
     ]
-    return _table(["verdict", "claims", "which says that"], rows)
+    return table(["verdict", "claims", "which says that"], rows)
 
 
 def _claims(rows: pd.DataFrame) -> str:
     header = ["id", "where", "the paper says", "paper", "measured", "n", "seeds", "verdict", "seen"]
-    return _table(header, [_cells(row) for _, row in rows.iterrows()])
+    return table(header, [_cells(row) for _, row in rows.iterrows()])
 
 
 def _cells(row: Mapping) -> list[str]:
@@ -75,15 +75,5 @@ def _cells(row: Mapping) -> list[str]:
     if not pd.isna(row["spread"]) and "±" not in row["measured"]:
         around = f" (seed spread {row['spread']:.2g})"
     measured = row["measured"] + around if row["measured"] else ""
-    plain = [row["id"], row["figure"], row["claim"], paper, measured, row["n"], row["seeds"]]
-    return [*map(_plain, plain), verdict, _plain(row["seen"])]
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _plain(text: object) -> str:
-    """Return the text on one line, with Markdown's special characters escaped."""
-    return re.sub(r"([|*<])", r"\\\1", " ".join(str(text).split()))
+    texts = [row["id"], row["figure"], row["claim"], paper, measured, row["n"], row["seeds"]]
+    return [*map(plain, texts), verdict, plain(row["seen"])]

@@ -1,5 +1,6 @@
 """Where everything of the multiverse stands, in points from the page's upper left corner."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -99,7 +100,9 @@ class Layout:
         self._place_columns(readings, edge)
         self._place_header(bool(settings.get("title")), sentences)
         self._place_rows(settings)
-        self.height = self.bottom + MARGIN + (LINE if settings.get("note") else 0)
+        height = self.bottom + MARGIN + (LINE if settings.get("note") else 0)
+        # In sixteenths of an inch, which are exact in binary: nothing reaches beyond the page.
+        self.height = math.ceil(height / 4.5) * 4.5
 
     def _place_columns(self, readings: Sequence[Mapping], edge: float) -> None:
         order = list(dict.fromkeys(reading["question"] for reading in readings))

@@ -12,7 +12,7 @@ from netdyn.results.verdicts import DIVERGED, NOT_REPRODUCED, NOT_TESTED, PARTLY
 __all__ = ["SIDE", "SIGNS", "draw_mark", "mark_colours"]
 
 SIDE = 8.6  # points, of a square mark
-SIGNS = {REPRODUCED: "✓", PARTLY: "~", NOT_REPRODUCED: "✗", DIVERGED: "–", NOT_TESTED: "·"}
+SIGNS = {REPRODUCED: "✓", PARTLY: "~", NOT_REPRODUCED: "✗", DIVERGED: "–", NOT_TESTED: "•"}
 # Colours that stand at least 3:1 against white, in which orange does not.
 HUES = {
     REPRODUCED: COLOURS["blue"],
@@ -72,7 +72,7 @@ def draw_mark(
                     corner, 2 * half, 2 * half, boxstyle="round,pad=0,rounding_size=1.2", **look
                 )
             )
-    sign, size = SIGNS[verdict], 11.0 if verdict == NOT_TESTED else SIZE
+    sign, size = SIGNS[verdict], 6.0 if verdict == NOT_TESTED else SIZE
     right, up = ink_centre(sign, size, "bold")
     look = {"fontsize": size, "fontweight": "bold", "color": ink, "gid": name}
     axes.text(x - right, y + up, sign, ha="left", va="baseline", **look)
