@@ -31,6 +31,7 @@ MODULES = {
     "figures.fig5": 8,
     "figures.fig6": 7,
     "figures.fig7": 7,
+    "figures.multiverse": 8,
     "figures.supplement": 9,
     "quantities.adversarial": 19,
     "quantities.basin_size": 17,

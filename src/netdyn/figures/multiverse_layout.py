@@ -144,7 +144,8 @@ class Layout:
             self.headings.append((y, f"{section}  {title}".strip()))
             for claim in claims:
                 if claim["section"] == section:
-                    text = f"{claim['claim']} {_figure(claim['where'])}".rstrip()
+                    words = claim["claim"].replace(" %", "\N{NO-BREAK SPACE}%")
+                    text = f"{words} {_figure(claim['where'])}".rstrip()
                     lines = wrapped(text, width, SIZE)
                     bottom = y + max(SIDE, len(lines) * LINE) + 1.2
                     self.rows.append(Row(claim["id"], lines, y, bottom))
