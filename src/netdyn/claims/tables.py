@@ -1,6 +1,7 @@
 """The tables that claims are judged from, with the runs that each must hold."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,10 @@ class Tables:
         expected: name → identities (run, swept values, seed) of the runs that must be in the table.
             `samples` and `threads` (see `ABOUT_A_RUN`) describe the run and identify it only where
             they are columns of the table. A table without an entry is not checked.
+
+    Attributes:
+        read: name → names of the runs whose rows were returned since these tables were made or
+            since `unread`; empty for a table without a column `run`.
     """
 
     def __init__(
@@ -41,13 +46,12 @@ class Tables:
         self._tables = dict(tables)
         self._expected = {name: list(runs) for name, runs in (expected or {}).items()}
         self.read: dict[str, set[str]] = {}
+        # Judging again reads the same rows again, many times.
+        self._found: dict[tuple, pd.DataFrame] = {}
+        self._without: dict[int, Tables] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tables
-
-    def unread(self) -> "Tables":
-        """Return the same tables, of which nothing has been read yet."""
-        return Tables(self._tables, self._expected)
 
     def expected(self, name: str) -> list[Identity]:
         """Return the identities of the runs that the table is expected to hold."""
@@ -68,12 +72,36 @@ class Tables:
         """
         if name not in self._tables:
             raise NotTested(f"table {name} is missing")
-        table = self._tables[name]
-        self.read[name] = set()
-        absent = [column for column in columns if column not in table.columns]
+        absent = [column for column in columns if column not in self._tables[name].columns]
         if absent:
             raise NotTested(f"table {name} has no column {', '.join(absent)}")
-        required = None if runs is None else list(runs)
+        required = None if runs is None else tuple(runs)
+        if (name, required) not in self._found:
+            self._found[name, required] = self._rows(name, required)
+        table = self._found[name, required]
+        names = table["run"].unique() if "run" in table.columns else ()
+        self.read.setdefault(name, set()).update(names)
+        return table.copy()
+
+    def unread(self) -> "Tables":
+        """Return the same tables, of which nothing has been read yet."""
+        same = copy(self)
+        same.read = {}
+        return same
+
+    def without_seed(self, seed: int) -> "Tables":
+        """Return the tables without a seed, which is then not expected either.
+
+        A run with given swept values that has only this seed in a table keeps it there.
+        """
+        if seed not in self._without:
+            tables = {name: _without_seed(table, seed) for name, table in self._tables.items()}
+            expected = {name: _others(runs, seed) for name, runs in self._expected.items()}
+            self._without[seed] = Tables(tables, expected)
+        return self._without[seed].unread()
+
+    def _rows(self, name: str, required: Sequence[str] | None) -> pd.DataFrame:
+        table = self._tables[name]
         if required is not None and "run" in table.columns:
             table = table[table["run"].isin(required)]
         if table.empty:
@@ -190,6 +218,30 @@ def raise_if_diverged(history: pd.DataFrame, runs: Iterable[str] | None = None) 
     for identity, step in diverged(history):
         if checked is None or identity["run"] in checked:
             raise Diverged(f"{_name(identity)} diverged at step {step}")
+
+
+def _without_seed(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    columns = identity_columns(table)
+    if not columns:
+        return table
+    by_setting = table.groupby(columns[:-1], dropna=False) if columns[:-1] else None
+    seeds = (
+        table["seed"].nunique() if by_setting is None else by_setting["seed"].transform("nunique")
+    )
+    return table[(table["seed"] != seed) | (seeds == 1)]
+
+
+def _others(runs: Sequence[Identity], seed: int) -> list[Identity]:
+    """Return the identities of other seeds, and those of this one that have no other."""
+    seeds: dict[tuple, set] = {}
+    for run in runs:
+        seeds.setdefault(_setting(run), set()).add(run.get("seed"))
+    return [run for run in runs if run.get("seed") != seed or len(seeds[_setting(run)]) == 1]
+
+
+def _setting(run: Identity) -> tuple:
+    """Return what identifies a run, but for its seed."""
+    return tuple((column, *_key([value])) for column, value in run.items() if column != "seed")
 
 
 def _positions(table: pd.DataFrame, names: Sequence[str]) -> dict[tuple, np.ndarray]:
