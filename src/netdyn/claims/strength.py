@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from typing import NamedTuple
 
-from netdyn.claims.networks import Networks, networks_read
-from netdyn.claims.strength_rules import AT_LEAST, Rules
+from netdyn.claims.altered_tables import unmeasured, without_seed
+from netdyn.claims.networks import Setting, networks_read, unequal_training
+from netdyn.claims.strength_rules import AT_LEAST, AT_MOST, Rules
 from netdyn.claims.tables import Tables
 from netdyn.claims.values import at_least, at_most
 from netdyn.claims.verdicts import (
@@ -32,8 +33,8 @@ Judge = Callable[[Tables, Claim, str], Outcome]
 class Evidence(NamedTuple):
     """What stands behind a verdict; None where a number has no meaning for its test."""
 
-    n: int | None = None  # trainings that were judged, of all settings and seeds
-    seeds: int | None = None  # of the setting with the fewest, over all tables that were read
+    n: int | None = None  # trainings that were read, of all settings and seeds
+    seeds: int | None = None  # of the setting with the fewest, those that all its tables have
     judged: int | None = None  # see `netdyn.claims.verdicts.Outcome`
     unjudged: int | None = None
     without_a_seed: float | None = None  # share of the judgements without a seed that agree
@@ -78,55 +79,62 @@ def grade(row: Claim, tables: Tables, mode: str, judge: Judge, rules: Rules) -> 
     `rules.move` of itself. A judgement that cannot be given agrees with no verdict.
     Unequal training: the largest difference of the training accuracy at the last step among the
     trainings that were judged, where these are of more than one setting; none that diverged counts.
+    A setting was judged where the outcome is another, in any word, if nothing of it was measured.
 
     Returns:
         strong if all of `rules.strong` hold, weak if one of `rules.weak` does not, else fair. Facts
         that are None do not count. No grade where the claim is not tested or a run diverged.
     """
     tables, thresholds = tables.unread(), _Consulted(row.thresholds)
-    try:
-        outcome = judge(tables, row._replace(thresholds=thresholds), mode)
-    except (NotTested, Diverged):
-        return Strength("", (), Evidence())
+
+    def judged(tables: Tables, row: Claim) -> Outcome:
+        return _judged(judge, tables, row, mode)
+
+    def needs(setting: Setting) -> bool:
+        blank = unmeasured(tables, names, dict(setting))
+        try:
+            return judged(blank, row) != outcome
+        except ValueError:  # of a test that takes the best of numbers, and there are none
+            return True
+
+    outcome = judged(tables, row._replace(thresholds=thresholds))
     if outcome.verdict in (NOT_TESTED, DIVERGED):
         return Strength("", (), Evidence())
-    used = networks_read(tables, {name: row.thresholds[name] for name in thresholds.read}, rules)
-    again = {
-        f"without seed {seed}": _verdict(judge, tables.without_seed(seed), row, mode)
-        for seed in used.repeated_seeds
+    names = {*row.tables, *tables.read}
+    networks = networks_read(tables, {key: row.thresholds[key] for key in thresholds.read}, rules)
+    without = {
+        f"without seed {seed}": judged(without_seed(tables, names, seed), row).verdict
+        for seed in networks.repeated_seeds
     }
     moved = {
-        f"{name} at {value:g}": _verdict(judge, tables, _with(row, name, value), mode)
-        for name in thresholds.read
-        if rules.is_criterion(name)
-        for value in _moves(name, row.thresholds[name], rules)
+        f"{key} at {value:g}": judged(tables, _with(row, key, value)).verdict
+        for key in thresholds.read
+        if rules.is_criterion(key)
+        for value in _moves(key, row.thresholds[key], rules)
     }
     evidence = Evidence(
-        n=used.count,
-        seeds=used.seeds,
+        n=networks.count,
+        seeds=networks.fewest_seeds,
         judged=outcome.judged,
         unjudged=outcome.unjudged,
-        without_a_seed=_agreeing(again, outcome.verdict),
+        without_a_seed=_agreeing(without, outcome.verdict),
         moved_thresholds=_agreeing(moved, outcome.verdict),
-        unequal_training=used.unequal_training,
+        unequal_training=unequal_training(networks, needs),
         p_value=outcome.p_value,
     )
-    reasons = {
-        "seeds": _seeds(used),
-        "without_a_seed": _changes(again, outcome.verdict),
+    changes = {
+        "without_a_seed": _changes(without, outcome.verdict),
         "moved_thresholds": _changes(moved, outcome.verdict),
-        "unjudged": f"{evidence.unjudged} of {_of(evidence)} not judged",
-        "unequal_training": f"final training accuracies {evidence.unequal_training or 0:.1f} "
-        "points apart",
-        "p_value": f"p = {evidence.p_value or 0:.2g}",
     }
-    short = [fact for fact in reasons if not _holds(fact, evidence, rules.strong)]
-    is_weak = not all(_holds(fact, evidence, rules.weak) for fact in reasons)
-    return Strength(
-        WEAK if is_weak else FAIR if short else STRONG,
-        tuple(reasons[fact] for fact in short),
-        evidence,
-    )
+    return _graded(evidence, changes, rules)
+
+
+def _graded(evidence: Evidence, changes: Mapping[str, str], rules: Rules) -> Strength:
+    facts = AT_LEAST + AT_MOST
+    short = [fact for fact in facts if not _holds(fact, evidence, rules.strong)]
+    weak = [fact for fact in facts if not _holds(fact, evidence, rules.weak)]
+    reasons = tuple(changes.get(fact) or _in_words(fact, evidence) for fact in short)
+    return Strength(WEAK if weak else FAIR if short else STRONG, reasons, evidence)
 
 
 def _holds(fact: str, evidence: Evidence, bounds: Mapping[str, float]) -> bool:
@@ -139,17 +147,28 @@ def _holds(fact: str, evidence: Evidence, bounds: Mapping[str, float]) -> bool:
     return at_least(value, bounds[fact]) if fact in AT_LEAST else at_most(value, bounds[fact])
 
 
+def _in_words(fact: str, evidence: Evidence) -> str:
+    """Return a fact as a reason why a verdict is not strong."""
+    if fact == "seeds":
+        return f"{evidence.seeds} seed{'' if evidence.seeds == 1 else 's'}"
+    if fact == "unjudged":
+        return f"{evidence.unjudged} of {_of(evidence)} not judged"
+    if fact == "unequal_training":
+        return f"final training accuracies {evidence.unequal_training:.1f} points apart"
+    return f"p = {evidence.p_value:.2g}"
+
+
 def _of(evidence: Evidence) -> int:
     return (evidence.judged or 0) + (evidence.unjudged or 0)
 
 
-def _verdict(judge: Judge, tables: Tables, row: Claim, mode: str) -> str:
+def _judged(judge: Judge, tables: Tables, row: Claim, mode: str) -> Outcome:
     try:
-        return judge(tables, row, mode).verdict
-    except NotTested:
-        return NOT_TESTED
-    except Diverged:
-        return DIVERGED
+        return judge(tables, row, mode)
+    except NotTested as missing:
+        return Outcome(NOT_TESTED, "", None, str(missing))
+    except Diverged as divergence:
+        return Outcome(DIVERGED, "", None, str(divergence))
 
 
 def _with(row: Claim, name: str, value: float) -> Claim:
@@ -174,7 +193,3 @@ def _agreeing(verdicts: Mapping[str, str], verdict: str) -> float | None:
 def _changes(verdicts: Mapping[str, str], verdict: str) -> str:
     """Return when the verdict is another, and which: "without seed 1: partly"."""
     return ", ".join(f"{when}: {other}" for when, other in verdicts.items() if other != verdict)
-
-
-def _seeds(used: Networks) -> str:
-    return f"{used.seeds} seed{'' if used.seeds == 1 else 's'}"

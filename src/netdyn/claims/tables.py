@@ -1,6 +1,6 @@
 """The tables that claims are judged from, with the runs that each must hold."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ __all__ = [
     "identity_columns",
     "matching",
     "raise_if_diverged",
+    "rounded",
 ]
 
 Identity = Mapping[str, Any]
@@ -48,7 +49,6 @@ class Tables:
         self.read: dict[str, set[str]] = {}
         # Judging again reads the same rows again, many times.
         self._found: dict[tuple, pd.DataFrame] = {}
-        self._without: dict[int, Tables] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tables
@@ -89,16 +89,18 @@ class Tables:
         same.read = {}
         return same
 
-    def without_seed(self, seed: int) -> "Tables":
-        """Return the tables without a seed, which is then not expected either.
-
-        A run with given swept values that has only this seed in a table keeps it there.
-        """
-        if seed not in self._without:
-            tables = {name: _without_seed(table, seed) for name, table in self._tables.items()}
-            expected = {name: _others(runs, seed) for name, runs in self._expected.items()}
-            self._without[seed] = Tables(tables, expected)
-        return self._without[seed].unread()
+    def altered(
+        self,
+        names: Iterable[str],
+        table: Callable[[pd.DataFrame], pd.DataFrame],
+        expected: Callable[[list[Identity]], list[Identity]] = list,
+    ) -> "Tables":
+        """Return these tables alone, each changed, and what is expected of them changed."""
+        present = [name for name in names if name in self]
+        return Tables(
+            {name: table(self._tables[name]) for name in present},
+            {name: expected(self._expected[name]) for name in present if name in self._expected},
+        )
 
     def _rows(self, name: str, required: Sequence[str] | None) -> pd.DataFrame:
         table = self._tables[name]
@@ -139,7 +141,7 @@ class Tables:
             names = tuple(identity)
             if names not in positions:
                 positions[names] = _positions(table, names)
-            rows = positions[names].get(_key(identity.values()))
+            rows = positions[names].get(rounded(identity.values()))
             if rows is None:
                 raise NotTested(f"table {name} has no rows of {_name(identity)}")
             chosen.append(rows)
@@ -220,39 +222,15 @@ def raise_if_diverged(history: pd.DataFrame, runs: Iterable[str] | None = None) 
             raise Diverged(f"{_name(identity)} diverged at step {step}")
 
 
-def _without_seed(table: pd.DataFrame, seed: int) -> pd.DataFrame:
-    columns = identity_columns(table)
-    if not columns:
-        return table
-    by_setting = table.groupby(columns[:-1], dropna=False) if columns[:-1] else None
-    seeds = (
-        table["seed"].nunique() if by_setting is None else by_setting["seed"].transform("nunique")
-    )
-    return table[(table["seed"] != seed) | (seeds == 1)]
-
-
-def _others(runs: Sequence[Identity], seed: int) -> list[Identity]:
-    """Return the identities of other seeds, and those of this one that have no other."""
-    seeds: dict[tuple, set] = {}
-    for run in runs:
-        seeds.setdefault(_setting(run), set()).add(run.get("seed"))
-    return [run for run in runs if run.get("seed") != seed or len(seeds[_setting(run)]) == 1]
-
-
-def _setting(run: Identity) -> tuple:
-    """Return what identifies a run, but for its seed."""
-    return tuple((column, *_key([value])) for column, value in run.items() if column != "seed")
-
-
 def _positions(table: pd.DataFrame, names: Sequence[str]) -> dict[tuple, np.ndarray]:
     """Return the row positions of each identity; empty if the table has not all columns."""
     if not set(names) <= set(table.columns):
         return {}
     groups = table.groupby(list(names), dropna=False)
-    return {_key(values): where for values, where in groups.indices.items()}
+    return {rounded(values): where for values, where in groups.indices.items()}
 
 
-def _key(values: Iterable[object]) -> tuple:
+def rounded(values: Iterable[object]) -> tuple:
     """Return an identity's values, floats rounded to the nine digits that tables hold."""
     return tuple(float(f"{v:.9g}") if isinstance(v, float) else v for v in values)
 
