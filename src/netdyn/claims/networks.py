@@ -82,11 +82,11 @@ def unequal_training(networks: Networks, is_judged: Callable[[Setting], bool]) -
         if ends[0] == ends[1]:  # by its seeds; it is compared only if another setting is judged
             ends[1] = next(setting for setting in left if setting != ends[0])
         if all(map(judged, ends)):
-            found = [accuracy for setting in left for accuracy in left[setting]]
-            return 100 * (max(found) - min(found))
+            values = [accuracy for setting in left for accuracy in left[setting]]
+            return 100 * (max(values) - min(values))
         left = {
-            setting: found
-            for setting, found in left.items()
+            setting: values
+            for setting, values in left.items()
             if setting not in ends or judged(setting)
         }
     return None

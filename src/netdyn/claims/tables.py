@@ -48,7 +48,7 @@ class Tables:
         self._expected = {name: list(runs) for name, runs in (expected or {}).items()}
         self.read: dict[str, set[str]] = {}
         # Judging again reads the same rows again, many times.
-        self._found: dict[tuple, pd.DataFrame] = {}
+        self._selected: dict[tuple, pd.DataFrame] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tables
@@ -76,9 +76,9 @@ class Tables:
         if absent:
             raise NotTested(f"table {name} has no column {', '.join(absent)}")
         required = None if runs is None else tuple(runs)
-        if (name, required) not in self._found:
-            self._found[name, required] = self._rows(name, required)
-        table = self._found[name, required]
+        if (name, required) not in self._selected:
+            self._selected[name, required] = self._rows(name, required)
+        table = self._selected[name, required]
         names = table["run"].unique() if "run" in table.columns else ()
         self.read.setdefault(name, set()).update(names)
         return table.copy()
