@@ -306,7 +306,7 @@ def test_tables_remember_what_was_read():
     tables.get("other", runs=["wide"])
     with pytest.raises(NotTested):
         tables.get("third", ["no_such_column"])
-    assert tables.read == {"deep_history": {"deep"}, "other": {"wide"}}
+    assert tables.read == {"deep_history": {"deep"}, "other": {"wide"}, "third": set()}
     assert tables.unread().read == {}
     assert tables.read
 

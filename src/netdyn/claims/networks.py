@@ -50,7 +50,9 @@ def networks_read(tables: Tables, thresholds: Thresholds, rules: Rules) -> Netwo
     seeds: dict[Setting, set[int]] = {}
     accuracies: dict[Setting, list[float]] = {}
     for name, runs in list(tables.read.items()):
-        table = _chosen(tables.get(name, runs=sorted(runs) or None), thresholds, rules)
+        if not runs:
+            continue
+        table = _chosen(tables.get(name, runs=sorted(runs)), thresholds, rules)
         in_table: dict[Setting, set[int]] = {}
         for setting, seed in _trainings(table[identity_columns(table)].drop_duplicates()):
             in_table.setdefault(setting, set()).add(seed)

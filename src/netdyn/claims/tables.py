@@ -35,8 +35,8 @@ class Tables:
             they are columns of the table. A table without an entry is not checked.
 
     Attributes:
-        read: name → names of the runs whose rows were returned since these tables were made or
-            since `unread`; empty for a table without a column `run`.
+        read: name → names of the runs whose rows were returned since these tables were made, or
+            since `unread`; empty where the table has not what was looked up, or no column `run`.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Tables:
         """
         if name not in self._tables:
             raise NotTested(f"table {name} is missing")
+        self.read.setdefault(name, set())
         absent = [column for column in columns if column not in self._tables[name].columns]
         if absent:
             raise NotTested(f"table {name} has no column {', '.join(absent)}")
@@ -80,7 +81,7 @@ class Tables:
             self._selected[name, required] = self._rows(name, required)
         table = self._selected[name, required]
         names = table["run"].unique() if "run" in table.columns else ()
-        self.read.setdefault(name, set()).update(names)
+        self.read[name].update(names)
         return table.copy()
 
     def unread(self) -> "Tables":
