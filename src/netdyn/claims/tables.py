@@ -1,6 +1,7 @@
 """The tables that claims are judged from, with the runs that each must hold."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "identity_columns",
     "matching",
     "raise_if_diverged",
+    "rounded",
 ]
 
 Identity = Mapping[str, Any]
@@ -31,6 +33,10 @@ class Tables:
         expected: name → identities (run, swept values, seed) of the runs that must be in the table.
             `samples` and `threads` (see `ABOUT_A_RUN`) describe the run and identify it only where
             they are columns of the table. A table without an entry is not checked.
+
+    Attributes:
+        read: name → names of the runs whose rows were returned since these tables were made, or
+            since `unread`; empty where the table has not what was looked up, or no column `run`.
     """
 
     def __init__(
@@ -41,13 +47,11 @@ class Tables:
         self._tables = dict(tables)
         self._expected = {name: list(runs) for name, runs in (expected or {}).items()}
         self.read: dict[str, set[str]] = {}
+        # Judging again reads the same rows again, many times.
+        self._selected: dict[tuple, pd.DataFrame] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tables
-
-    def unread(self) -> "Tables":
-        """Return the same tables, of which nothing has been read yet."""
-        return Tables(self._tables, self._expected)
 
     def expected(self, name: str) -> list[Identity]:
         """Return the identities of the runs that the table is expected to hold."""
@@ -68,12 +72,39 @@ class Tables:
         """
         if name not in self._tables:
             raise NotTested(f"table {name} is missing")
-        table = self._tables[name]
-        self.read[name] = set()
-        absent = [column for column in columns if column not in table.columns]
+        self.read.setdefault(name, set())
+        absent = [column for column in columns if column not in self._tables[name].columns]
         if absent:
             raise NotTested(f"table {name} has no column {', '.join(absent)}")
-        required = None if runs is None else list(runs)
+        required = None if runs is None else tuple(runs)
+        if (name, required) not in self._selected:
+            self._selected[name, required] = self._rows(name, required)
+        table = self._selected[name, required]
+        names = table["run"].unique() if "run" in table.columns else ()
+        self.read[name].update(names)
+        return table.copy()
+
+    def unread(self) -> "Tables":
+        """Return the same tables, of which nothing has been read yet."""
+        same = copy(self)
+        same.read = {}
+        return same
+
+    def altered(
+        self,
+        names: Iterable[str],
+        table: Callable[[pd.DataFrame], pd.DataFrame],
+        expected: Callable[[list[Identity]], list[Identity]] = list,
+    ) -> "Tables":
+        """Return these tables alone, each changed, and what is expected of them changed."""
+        present = [name for name in names if name in self]
+        return Tables(
+            {name: table(self._tables[name]) for name in present},
+            {name: expected(self._expected[name]) for name in present if name in self._expected},
+        )
+
+    def _rows(self, name: str, required: Sequence[str] | None) -> pd.DataFrame:
+        table = self._tables[name]
         if required is not None and "run" in table.columns:
             table = table[table["run"].isin(required)]
         if table.empty:
@@ -111,7 +142,7 @@ class Tables:
             names = tuple(identity)
             if names not in positions:
                 positions[names] = _positions(table, names)
-            rows = positions[names].get(_key(identity.values()))
+            rows = positions[names].get(rounded(identity.values()))
             if rows is None:
                 raise NotTested(f"table {name} has no rows of {_name(identity)}")
             chosen.append(rows)
@@ -197,10 +228,10 @@ def _positions(table: pd.DataFrame, names: Sequence[str]) -> dict[tuple, np.ndar
     if not set(names) <= set(table.columns):
         return {}
     groups = table.groupby(list(names), dropna=False)
-    return {_key(values): where for values, where in groups.indices.items()}
+    return {rounded(values): where for values, where in groups.indices.items()}
 
 
-def _key(values: Iterable[object]) -> tuple:
+def rounded(values: Iterable[object]) -> tuple:
     """Return an identity's values, floats rounded to the nine digits that tables hold."""
     return tuple(float(f"{v:.9g}") if isinstance(v, float) else v for v in values)
 

@@ -97,6 +97,7 @@ class Outcome(NamedTuple):
     seen: str  # one sentence
     judged: int | None = None  # points, pairs or networks on which the verdict stands
     unjudged: int | None = None  # those that it should stand on and that could not be judged
+    p_value: float | None = None  # of the hypothesis that the verdict rejects, if it rejects one
 
 
 def verdict(reproduced: bool, partly: bool = False) -> str:
