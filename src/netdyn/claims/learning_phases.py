@@ -30,7 +30,8 @@ from netdyn.claims.kinds import (
     verdict,
     worst,
 )
-from netdyn.claims.panels import by_layer, largest_spread, of_panels
+from netdyn.claims.options import chosen
+from netdyn.claims.panels import by_layer, largest_spread, layer_gradients, of_panels
 from netdyn.claims.tables import Tables, each_run, matching
 
 __all__ = ["CLAIMS"]
@@ -55,6 +56,8 @@ def c14(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"phase I then II in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings",
         largest_spread(finals),
         f"{'; '.join(details)}.",
+        len(verdicts),
+        0,
     )
 
 
@@ -81,6 +84,8 @@ def c15(tables: Tables, row: Claim, mode: str) -> Outcome:
         None,
         f"No phase I in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings; the lowest "
         f"ρ(l, g_l): {', '.join(details)}.",
+        len(verdicts),
+        0,
     )
 
 
@@ -113,27 +118,33 @@ def c20(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"final / largest spread of g_l {format_mean(shares)}" if finite else "no phase II",
         mean_spread(shares)[1] if finite else None,
         f"{'; '.join(details)}.",
+        len(verdicts),
+        0,
     )
 
 
 def c22(tables: Tables, row: Claim, mode: str) -> Outcome:
     """Fig. 3a, d and g grok, each training (see `kinds.grokking`).
 
-    The sentence also gives the accuracies with running statistics initialised from the first
-    batch; C23 judges the other panels by those too.
+    By the running statistics of the run, or, by option `statistics`, by running statistics
+    initialised from the first batch; the sentence gives the accuracies of both. C23 judges the
+    other panels by both.
     """
     history = of_panels(tables, "history", "adg", ["train_accuracy", "test_accuracy"])
     verdicts, details = _grokking(history, "test_accuracy", row, expected="grokking")
     reset_verdicts, reset_details = _grokking(
         _from_first_batch(tables, "adg", history), FIRST_BATCH, row, expected="grokking"
     )
+    first_batch = chosen(row, "statistics") == "first_batch"
     return Outcome(
-        each(*verdicts),
+        each(*(reset_verdicts if first_batch else verdicts)),
         f"grokking in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings, "
         f"{reset_verdicts.count(REPRODUCED)} with statistics from the first batch",
         None,
         f"Test accuracy when training accuracy reaches {_percent(row)}: {', '.join(details)}; with "
         f"running statistics initialised from the first batch: {', '.join(reset_details)}.",
+        len(verdicts),
+        0,
     )
 
 
@@ -141,20 +152,24 @@ def c23(tables: Tables, row: Claim, mode: str) -> Outcome:
     """Fig. 3b, c, e and f do not grok, each training (see `kinds.grokking`).
 
     Neither with the running statistics of the run, over the evaluated steps, nor with running
-    statistics initialised from the first batch, over the kept steps.
+    statistics initialised from the first batch, over the kept steps; by option `statistics` by the
+    latter alone.
     """
     history = of_panels(tables, "history", "bcef", ["train_accuracy", "test_accuracy"])
     verdicts, details = _grokking(history, "test_accuracy", row, expected="none")
     reset_verdicts, reset_details = _grokking(
         _from_first_batch(tables, "bcef", history), FIRST_BATCH, row, expected="none"
     )
+    first_batch = chosen(row, "statistics") == "first_batch"
     return Outcome(
-        worst(each(*verdicts), each(*reset_verdicts)),
+        each(*reset_verdicts) if first_batch else worst(each(*verdicts), each(*reset_verdicts)),
         f"no grokking in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings, "
         f"{reset_verdicts.count(REPRODUCED)} with statistics from the first batch",
         None,
         f"Test accuracy when training accuracy reaches {_percent(row)}: {', '.join(details)}; with "
         f"running statistics initialised from the first batch: {', '.join(reset_details)}.",
+        len(verdicts),
+        0,
     )
 
 
@@ -169,13 +184,12 @@ def _trainings(
     tables: Tables, row: Claim, letters: str, mode: str
 ) -> Iterator[tuple[str, pd.DataFrame, Phases]]:
     """Yield, per training of the panels, its name, g_l (steps by layers) and its phases."""
-    columns = ["mode", "layer", "class", "gradient"]
-    table = of_panels(tables, "gradient", letters, columns)
+    table = layer_gradients(tables, letters, mode)
     for letter in letters:
-        chosen = matching(table, panel=letter, mode=mode, **{"class": -1})
-        for _, rows in each_run(chosen):
+        of_panel = matching(table, panel=letter)
+        for _, rows in each_run(of_panel):
             g = by_layer(rows, "step")
-            yield _name(rows, chosen), g, phases(g.to_numpy(), row.thresholds)
+            yield _name(rows, of_panel), g, phases(g.to_numpy(), row.thresholds)
 
 
 def _name(rows: pd.DataFrame, among: pd.DataFrame) -> str:
