@@ -8,6 +8,8 @@ infinite where that never happens. An infinite size ranks above all others. Size
 training samples at the step of best test accuracy, in evaluation mode.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -38,7 +40,7 @@ from netdyn.claims.tables import (
 )
 from netdyn.claims.values import measured
 
-__all__ = ["CLAIMS", "average_sizes", "c30", "with_affine"]
+__all__ = ["CLAIMS", "Sweep", "average_sizes", "c30", "sweep_of", "with_affine"]
 
 
 def c28(tables: Tables, row: Claim, mode: str) -> Outcome:
@@ -127,9 +129,53 @@ def _levels_off(tables: Tables, name: str, sign: int, row: Claim) -> Outcome:
 def _at_best(tables: Tables, row: Claim, sweep: str, setting: str) -> Outcome:
     """Test that at the setting of best accuracy both basins are near their maxima over settings.
 
-    Accuracies (a run's best) and sizes are means over seeds; near is at least `share_of_maximum`.
-    Settings at which a seed diverged are excluded and listed, and so are those at which one does
-    not fit its training set where only those that do are compared.
+    Sizes are means over seeds; near is at least `share_of_maximum`.
+    """
+    swept = sweep_of(tables, row, sweep, setting)
+    shares, by_seed = {}, []
+    for space, sizes in swept.sizes.items():
+        shares[space] = _share_of_maximum(sizes.groupby(setting)["size"].mean(), swept.best)
+        by_seed.append(
+            [
+                _share_of_maximum(rows.set_index(setting)["size"], swept.best)
+                for _, rows in sizes.groupby("seed")
+            ]
+        )
+    summary = (
+        f"sample basin {shares['sample']:.2f}, weight basin {shares['weight']:.2f} of the maximum"
+    )
+    return Outcome(
+        verdict(all(at_least(s, row.thresholds["share_of_maximum"]) for s in shares.values())),
+        summary,
+        mean_spread([min(both) for both in zip(*by_seed, strict=True)])[1],
+        f"{swept.described}, with {summary}{swept.left_out}.",
+        len(swept.settings),
+        swept.unjudged,
+    )
+
+
+class Sweep(NamedTuple):
+    """The networks of a sweep over one setting, and the setting of best accuracy.
+
+    Accuracies are each run's best; the best setting is that of the best mean over seeds. Settings
+    at which a seed diverged are left out, and so are those at which one does not fit its training
+    set where only networks that do are compared.
+    """
+
+    settings: list[float]  # ascending, those that are compared
+    best: float
+    sizes: dict[str, pd.DataFrame]  # space → the average basins, by setting and seed
+    described: str  # a clause on the best accuracy
+    left_out: str  # a clause on what is left out, "" where nothing is
+    unjudged: int  # settings left out
+
+
+def sweep_of(tables: Tables, row: Claim, sweep: str, setting: str) -> Sweep:
+    """Return the networks of a sweep with both of their basins.
+
+    Raises:
+        NotTested: a table is incomplete, or fewer than two settings are left to compare.
+        Diverged: fewer than two settings are left without a run that diverged.
     """
     history = tables.history(f"{sweep}_history", [setting, "test_accuracy"])
     excluded = sorted({identity[setting] for identity, _ in diverged(history)})
@@ -139,38 +185,26 @@ def _at_best(tables: Tables, row: Claim, sweep: str, setting: str) -> Outcome:
     if accuracies[setting].nunique() < 2:
         remaining = ", ".join(f"{value:g}" for value in accuracies[setting].unique()) or "none"
         if unfitted:
-            raise NotTested(f"of the settings only {remaining} is left to compare")
+            raise NotTested(f"of the settings {remaining} is left to compare")
         raise Diverged(f"of each {setting.replace('_', ' ')} a run diverged, except of {remaining}")
     best = accuracies.groupby(setting)["test_accuracy"].mean().idxmax()
-    shares, by_seed = {}, []
+    by_space = {}
     for space in ("sample", "weight"):
         sizes = average_sizes(tables, f"{sweep}_{space}_basin", setting)
         measured(sizes["size"])
-        sizes = sizes[~sizes[setting].isin([*excluded, *unfitted])]
-        shares[space] = _share_of_maximum(sizes.groupby(setting)["size"].mean(), best)
-        by_seed.append(
-            [
-                _share_of_maximum(rows.set_index(setting)["size"], best)
-                for _, rows in sizes.groupby("seed")
-            ]
-        )
+        by_space[space] = sizes[~sizes[setting].isin([*excluded, *unfitted])]
     accuracy = 100 * matching(accuracies, **{setting: best})["test_accuracy"]
-    summary = (
-        f"sample basin {shares['sample']:.2f}, weight basin {shares['weight']:.2f} of the maximum"
-    )
-    exclusions = (
-        f"; left out, diverged: {', '.join(f'{value:g}' for value in excluded)}" if excluded else ""
-    )
-    if unfitted:
-        exclusions += f"; left out, not fitted: {', '.join(f'{value:g}' for value in unfitted)}"
-    return Outcome(
-        verdict(all(at_least(s, row.thresholds["share_of_maximum"]) for s in shares.values())),
-        summary,
-        mean_spread([min(both) for both in zip(*by_seed, strict=True)])[1],
-        f"Accuracy is best, {format_mean(accuracy, ' %')}, at {setting.replace('_', ' ')} "
-        f"{best:g}, with "
-        f"{summary}{exclusions}.",
-        accuracies[setting].nunique(),
+    left_out = {"diverged": excluded, "not fitted": unfitted}
+    return Sweep(
+        sorted(accuracies[setting].unique()),
+        best,
+        by_space,
+        f"Accuracy is best, {format_mean(accuracy, ' %')}, at {setting.replace('_', ' ')} {best:g}",
+        "".join(
+            f"; left out, {why}: {', '.join(f'{value:g}' for value in values)}"
+            for why, values in left_out.items()
+            if values
+        ),
         len(excluded) + len(unfitted),
     )
 

@@ -29,7 +29,7 @@ from netdyn.claims.tables import Tables, each_run, matching, raise_if_diverged
 from netdyn.claims.values import measured
 from netdyn.claims.verdicts import Thresholds
 
-__all__ = ["CLAIMS", "apexes_of", "are_cones", "copies", "distinct_share"]
+__all__ = ["CLAIMS", "apexes_of", "are_cones", "copies", "distinct_pairs"]
 
 PUBLISHED, LEAST = "flip_distance", "least_flip_distance"
 PAIR = ["sample_a", "sample_b", "shift_a", "shift_b", "amplitude", "overlap"]
@@ -78,12 +78,20 @@ def c34(tables: Tables, row: Claim, mode: str) -> Outcome:
 
 
 def c35(tables: Tables, row: Claim, mode: str) -> Outcome:
-    """Most samples have distinct effective basins, whose bases converge as noise grows.
+    """Most samples have distinct effective basins, whose bases converge as noise grows."""
+    return distinct_pairs(tables, row, of_all=False)
+
+
+def distinct_pairs(tables: Tables, row: Claim, of_all: bool) -> Outcome:
+    """Test that most samples have distinct effective basins, whose bases converge as noise grows.
 
     In each seed at least a share `pairs` of all pairs overlap, all amplitudes pooled, by at most
     `overlap`; and the mean overlap over pairs at one amplitude rises with the amplitude, ρ at least
     `rho` (partly `partly_rho`). Pairs of which too few points lie within the data's region have no
-    overlap and do not count.
+    overlap.
+
+    Args:
+        of_all: whether pairs without an overlap count, as not distinct, or do not count.
     """
     raise_if_diverged(tables.history("deep23_history"))
     noise_return = chosen(row, "noise_return")
@@ -93,7 +101,8 @@ def c35(tables: Tables, row: Claim, mode: str) -> Outcome:
     pooled, of_amplitude = counted[counted["amplitude"].isna()], counted.dropna(subset="amplitude")
     verdicts, distinct, rhos = [], [], []
     for identity, _ in each_run(pairs):
-        share = distinct_share(matching(pooled, **identity)["overlap"], row.thresholds)
+        of_seed = matching(pairs[pairs["amplitude"].isna()] if of_all else pooled, **identity)
+        share = _distinct(of_seed["overlap"], row.thresholds)
         means = matching(of_amplitude, **identity).groupby("amplitude")["overlap"].mean()
         rho = rank_correlation(means.index, means)
         converges = (at_least(rho, row.thresholds[bound]) for bound in ("rho", "partly_rho"))
@@ -106,7 +115,7 @@ def c35(tables: Tables, row: Claim, mode: str) -> Outcome:
     others = _by_other_returns(
         both[both["amplitude"].isna()],
         noise_return,
-        lambda rows: f"{100 * distinct_share(rows['overlap'], row.thresholds):.0f} %",
+        lambda rows: f"{100 * _distinct(rows['overlap'], row.thresholds):.0f} %",
         "distinct pairs:",
     )
     apart = shapes.groupby("amplitude")["distance_to_common"].mean().iloc[[0, -1]]
@@ -114,12 +123,13 @@ def c35(tables: Tables, row: Claim, mode: str) -> Outcome:
         each(*verdicts),
         f"{percent} of the pairs distinct; ρ(noise, overlap) = {_reach(rhos)}",
         mean_spread(distinct)[1],
-        f"{percent} of {len(pooled)} pairs overlap by at most {row.thresholds['overlap']:g} "
-        f"({pair_count - len(pooled)} more have too few points); the mean overlap has ρ = "
+        f"{percent} of {pair_count if of_all else len(pooled)} pairs overlap by at most "
+        f"{row.thresholds['overlap']:g} ({pair_count - len(pooled)} "
+        f"{'of them' if of_all else 'more'} have too few points); the mean overlap has ρ = "
         f"{_reach(rhos)} with the noise, and the bases' mean distance from their common centre "
         f"goes from {format_number(apart.iloc[0])} to {format_number(apart.iloc[1])}.{others}",
-        len(pooled),
-        int(pair_count - len(pooled)),
+        int(pair_count) if of_all else len(pooled),
+        0 if of_all else int(pair_count - len(pooled)),
     )
 
 
@@ -176,7 +186,7 @@ def are_cones(apexes: Sequence[tuple[bool, float]], thresholds: Thresholds) -> b
     return all(narrow and at_least(rho, thresholds["drift_rho"]) for narrow, rho in apexes)
 
 
-def distinct_share(overlaps: pd.Series, thresholds: Thresholds) -> float:
+def _distinct(overlaps: pd.Series, thresholds: Thresholds) -> float:
     """Return the share of overlaps that are at most `overlap`."""
     return overlaps.map(lambda overlap: at_most(overlap, thresholds["overlap"])).mean()
 

@@ -5,12 +5,14 @@ from typing import NamedTuple
 
 __all__ = [
     "DIVERGED",
+    "FROZEN",
     "NOT_REPRODUCED",
     "NOT_TESTED",
     "PARTLY",
     "REPRODUCED",
     "VERDICTS",
     "Claim",
+    "Criterion",
     "Diverged",
     "NotTested",
     "Options",
@@ -26,6 +28,7 @@ PARTLY = "partly"
 NOT_REPRODUCED = "not reproduced"
 DIVERGED = "diverged"
 NOT_TESTED = "not tested at this scale"
+FROZEN = "frozen"  # the criterion that was written down before the runs
 VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, DIVERGED, NOT_TESTED)  # best first
 
 Thresholds = Mapping[str, float]
@@ -80,6 +83,17 @@ class Claim(NamedTuple):
     test: str
     tables: tuple[str, ...]
     options: Options = Options()
+    criterion: str = FROZEN  # the id of the criterion by which it is judged
+
+
+class Criterion(NamedTuple):
+    """A further criterion of a claim; the frozen one stays first and is never replaced."""
+
+    id: str
+    added: str  # date
+    reason: str
+    sees: str  # what it sees that the frozen criterion does not
+    claim: Claim  # the claim with the kind, the test and the thresholds of this criterion
 
 
 class Outcome(NamedTuple):
