@@ -8,14 +8,18 @@ infinite where that never happens. An infinite size ranks above all others. Size
 training samples at the step of best test accuracy, in evaluation mode.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
 from netdyn.claims import single_samples
-from netdyn.claims.curves import mean_curves, together, trends
+from netdyn.claims.curves import mean_curves, sizes_on, together, trends
+from netdyn.claims.fitted import compared, tell_left_out, unfitted_settings
 from netdyn.claims.kinds import (
     Claim,
     Diverged,
+    NotTested,
     Outcome,
     at_least,
     difference,
@@ -36,7 +40,7 @@ from netdyn.claims.tables import (
 )
 from netdyn.claims.values import measured
 
-__all__ = ["CLAIMS", "c30", "with_affine"]
+__all__ = ["CLAIMS", "Sweep", "average_sizes", "c30", "sweep_of", "with_affine"]
 
 
 def c28(tables: Tables, row: Claim, mode: str) -> Outcome:
@@ -45,9 +49,8 @@ def c28(tables: Tables, row: Claim, mode: str) -> Outcome:
     Judged with noise returned as in the paper's picture; the result of `affine` is
     added to the sentence.
     """
-    raise_if_diverged(tables.history("architecture_history"))
     picture, affine = (
-        _levels_off(_sizes(tables, name, "width", "depth"), 1, row)
+        _levels_off(tables, name, 1, row)
         for name in ("architecture_sample_basin_cone", "architecture_sample_basin")
     )
     return with_affine(picture, affine)
@@ -55,19 +58,20 @@ def c28(tables: Tables, row: Claim, mode: str) -> Outcome:
 
 def c29(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The weight-space basin shrinks with depth in every width and seed, and levels off."""
-    raise_if_diverged(tables.history("architecture_history"))
-    return _levels_off(_sizes(tables, "architecture_weight_basin", "width", "depth"), -1, row)
+    return _levels_off(tables, "architecture_weight_basin", -1, row)
 
 
 def c30(tables: Tables, row: Claim, mode: str) -> Outcome:
     """Both basins grow with width in every depth and seed; noisy samples return by `affine`."""
-    raise_if_diverged(tables.history("architecture_history"))
+    history = tables.history("architecture_history")
+    raise_if_diverged(history)
     parts = []
     for space in ("sample", "weight"):
-        sizes = _sizes(tables, f"architecture_{space}_basin", "width", "depth")
+        sizes = average_sizes(tables, f"architecture_{space}_basin", "width", "depth")
+        sizes = compared(row, sizes, history)
         growth = trends(sizes, "width", "size", 1, row.thresholds, of="depth")
         parts.append((f"the {space} basin", growth))
-    return together(*parts)
+    return tell_left_out(row, together(*parts), history)
 
 
 def c31(tables: Tables, row: Claim, mode: str) -> Outcome:
@@ -105,58 +109,103 @@ def with_affine(picture: Outcome, affine: Outcome) -> Outcome:
     )
 
 
-def _sizes(tables: Tables, name: str, *settings: str) -> pd.DataFrame:
+def average_sizes(tables: Tables, name: str, *settings: str) -> pd.DataFrame:
     """Return the average basins of a table by their settings."""
     return matching(tables.get(name, [*settings, "of", "size"]), of="average")
 
 
-def _levels_off(sizes: pd.DataFrame, sign: int, row: Claim) -> Outcome:
+def _levels_off(tables: Tables, name: str, sign: int, row: Claim) -> Outcome:
+    history = tables.history("architecture_history")
+    raise_if_diverged(history)
+    sizes = compared(row, average_sizes(tables, name, "width", "depth"), history)
     means = mean_curves(sizes, "depth", "size", ["width"])
-    return together(
+    outcome = together(
         ("the basin", trends(sizes, "depth", "size", sign, row.thresholds, of="width")),
-        ("it", saturates(means, row.thresholds, "widths")),
+        ("it", saturates(sizes_on(row, means), row.thresholds, "widths")),
     )
+    return tell_left_out(row, outcome, history)
 
 
 def _at_best(tables: Tables, row: Claim, sweep: str, setting: str) -> Outcome:
     """Test that at the setting of best accuracy both basins are near their maxima over settings.
 
-    Accuracies (a run's best) and sizes are means over seeds; near is at least `share_of_maximum`.
-    Settings at which a seed diverged are excluded and listed.
+    Sizes are means over seeds; near is at least `share_of_maximum`.
     """
-    history = tables.history(f"{sweep}_history", [setting, "test_accuracy"])
-    excluded = sorted({identity[setting] for identity, _ in diverged(history)})
-    accuracies = best_accuracy(history[~history[setting].isin(excluded)])
-    if accuracies[setting].nunique() < 2:
-        remaining = ", ".join(f"{value:g}" for value in accuracies[setting].unique()) or "none"
-        raise Diverged(f"of each {setting.replace('_', ' ')} a run diverged, except of {remaining}")
-    best = accuracies.groupby(setting)["test_accuracy"].mean().idxmax()
+    swept = sweep_of(tables, row, sweep, setting)
     shares, by_seed = {}, []
-    for space in ("sample", "weight"):
-        sizes = _sizes(tables, f"{sweep}_{space}_basin", setting)
-        measured(sizes["size"])
-        sizes = sizes[~sizes[setting].isin(excluded)]
-        shares[space] = _share_of_maximum(sizes.groupby(setting)["size"].mean(), best)
+    for space, sizes in swept.sizes.items():
+        shares[space] = _share_of_maximum(sizes.groupby(setting)["size"].mean(), swept.best)
         by_seed.append(
             [
-                _share_of_maximum(rows.set_index(setting)["size"], best)
+                _share_of_maximum(rows.set_index(setting)["size"], swept.best)
                 for _, rows in sizes.groupby("seed")
             ]
         )
-    accuracy = 100 * matching(accuracies, **{setting: best})["test_accuracy"]
     summary = (
         f"sample basin {shares['sample']:.2f}, weight basin {shares['weight']:.2f} of the maximum"
-    )
-    exclusions = (
-        f"; left out, diverged: {', '.join(f'{value:g}' for value in excluded)}" if excluded else ""
     )
     return Outcome(
         verdict(all(at_least(s, row.thresholds["share_of_maximum"]) for s in shares.values())),
         summary,
         mean_spread([min(both) for both in zip(*by_seed, strict=True)])[1],
-        f"Accuracy is best, {format_mean(accuracy, ' %')}, at {setting.replace('_', ' ')} "
-        f"{best:g}, with "
-        f"{summary}{exclusions}.",
+        f"{swept.described}, with {summary}{swept.left_out}.",
+        len(swept.settings),
+        swept.unjudged,
+    )
+
+
+class Sweep(NamedTuple):
+    """The networks of a sweep over one setting, and the setting of best accuracy.
+
+    Accuracies are each run's best; the best setting is that of the best mean over seeds. Settings
+    at which a seed diverged are left out, and so are those at which one does not fit its training
+    set where only networks that do are compared.
+    """
+
+    settings: list[float]  # ascending, those that are compared
+    best: float
+    sizes: dict[str, pd.DataFrame]  # space → the average basins, by setting and seed
+    described: str  # a clause on the best accuracy
+    left_out: str  # a clause on what is left out, "" where nothing is
+    unjudged: int  # settings left out
+
+
+def sweep_of(tables: Tables, row: Claim, sweep: str, setting: str) -> Sweep:
+    """Return the networks of a sweep with both of their basins.
+
+    Raises:
+        NotTested: a table is incomplete, or fewer than two settings are left to compare.
+        Diverged: fewer than two settings are left without a run that diverged.
+    """
+    history = tables.history(f"{sweep}_history", [setting, "test_accuracy"])
+    excluded = sorted({identity[setting] for identity, _ in diverged(history)})
+    counted = history[~history[setting].isin(excluded)]
+    unfitted = sorted(unfitted_settings(row, counted, setting))
+    accuracies = best_accuracy(counted[~counted[setting].isin(unfitted)])
+    if accuracies[setting].nunique() < 2:
+        remaining = ", ".join(f"{value:g}" for value in accuracies[setting].unique()) or "none"
+        if unfitted:
+            raise NotTested(f"of the settings {remaining} is left to compare")
+        raise Diverged(f"of each {setting.replace('_', ' ')} a run diverged, except of {remaining}")
+    best = accuracies.groupby(setting)["test_accuracy"].mean().idxmax()
+    by_space = {}
+    for space in ("sample", "weight"):
+        sizes = average_sizes(tables, f"{sweep}_{space}_basin", setting)
+        measured(sizes["size"])
+        by_space[space] = sizes[~sizes[setting].isin([*excluded, *unfitted])]
+    accuracy = 100 * matching(accuracies, **{setting: best})["test_accuracy"]
+    left_out = {"diverged": excluded, "not fitted": unfitted}
+    return Sweep(
+        sorted(accuracies[setting].unique()),
+        best,
+        by_space,
+        f"Accuracy is best, {format_mean(accuracy, ' %')}, at {setting.replace('_', ' ')} {best:g}",
+        "".join(
+            f"; left out, {why}: {', '.join(f'{value:g}' for value in values)}"
+            for why, values in left_out.items()
+            if values
+        ),
+        len(excluded) + len(unfitted),
     )
 
 
@@ -195,6 +244,8 @@ def _classes_differ(table: pd.DataFrame, row: Claim) -> Outcome:
         f"range over classes {format_mean(ranges)}",
         mean_spread(ranges)[1],
         f"Basins of classes reach from {'; from '.join(details)}.",
+        len(table),
+        0,
     )
 
 

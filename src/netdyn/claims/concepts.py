@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from netdyn.claims.fitted import is_compared
 from netdyn.claims.kinds import (
     Claim,
     NotTested,
@@ -18,7 +19,7 @@ from netdyn.claims.tables import Tables, diverged, each_run, identity_columns, r
 from netdyn.claims.values import measured
 from netdyn.results.tables import rows_of
 
-__all__ = ["CLAIMS"]
+__all__ = ["CLAIMS", "basin_pairs"]
 
 # All networks with both basins: the prefix of their tables, and the table of the sample basin.
 # Noisy samples return to the data's range by `affine` in all of them.
@@ -38,29 +39,52 @@ def c53(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The sizes of the two basins do not rank the trained networks alike.
 
     |Spearman's ρ| between the average sample-space and weight-space basin is at most `rho` over all
-    trainings, each at its step of best test accuracy; those that diverged are excluded.
+    trainings, each at its step of best test accuracy; those that diverged are excluded, and, by
+    option `compared`, those that do not fit their training set.
     """
-    pairs, excluded = [], 0
-    for prefix, sample_basin in FAMILIES.items():
-        history = tables.history(f"{prefix}_history", ["test_accuracy"])
-        diverged_runs = {tuple(divergence.identity.items()) for divergence in diverged(history)}
-        excluded += len(diverged_runs)
-        spaces = [tables.get(t, ["step", "of", "size"]) for t in (sample_basin, _weight(prefix))]
-        for identity, rows in each_run(history):
-            if tuple(identity.items()) in diverged_runs:
-                continue
-            best = rows.loc[rows["test_accuracy"].idxmax(), "step"]
-            pairs.append([_size(table, identity, int(best)) for table in spaces])
-    samples, weights = zip(*pairs, strict=True)
-    rho = rank_correlation(samples, weights)
+    pairs, excluded, unfitted = basin_pairs(tables, row)
+    rho = rank_correlation(pairs["sample"], pairs["weight"])
     correlation = f"ρ = {format_number(rho)} over {len(pairs)} networks"
+    left_out = [
+        f"{count} that {why} are left out"
+        for count, why in ((excluded, "diverged"), (unfitted, "did not fit"))
+        if count
+    ]
     return Outcome(
         verdict(at_most(abs(rho), row.thresholds["rho"])),
         correlation,
         None,
-        f"The sizes of the two basins correlate with {correlation}"
-        + (f"; {excluded} that diverged are left out." if excluded else "."),
+        "; ".join([f"The sizes of the two basins correlate with {correlation}", *left_out]) + ".",
+        len(pairs),
+        excluded + unfitted,
     )
+
+
+def basin_pairs(tables: Tables, row: Claim) -> tuple[pd.DataFrame, int, int]:
+    """Return the sizes of both basins of each network, at its step of best test accuracy.
+
+    Returns:
+        sweep, the prefix of the network's tables; sample; weight: the average sizes. Then the
+        number of networks that are left out because they diverged, and the number of those that are
+        not compared.
+    """
+    pairs, excluded, unfitted = [], 0, 0
+    for sweep, sample_basin in FAMILIES.items():
+        history = tables.history(f"{sweep}_history", ["test_accuracy"])
+        diverged_runs = {tuple(divergence.identity.items()) for divergence in diverged(history)}
+        excluded += len(diverged_runs)
+        spaces = [tables.get(t, ["step", "of", "size"]) for t in (sample_basin, _weight(sweep))]
+        for identity, rows in each_run(history):
+            if tuple(identity.items()) in diverged_runs:
+                continue
+            if not is_compared(row, rows):
+                unfitted += 1
+                continue
+            best = rows.loc[rows["test_accuracy"].idxmax(), "step"]
+            pairs.append([sweep, *(_size(table, identity, int(best)) for table in spaces)])
+    if not pairs:
+        raise NotTested("no network is left to compare")
+    return pd.DataFrame(pairs, columns=["sweep", "sample", "weight"]), excluded, unfitted
 
 
 def c54(tables: Tables, row: Claim, mode: str) -> Outcome:
@@ -91,6 +115,8 @@ def c54(tables: Tables, row: Claim, mode: str) -> Outcome:
         mean_spread(values)[1],
         f"The signs agree in {means.mean():.2f} of the entries on average, least in layer {layer} "
         f"of {run}: {format_mean(values)}.",
+        len(means),
+        0,
     )
 
 

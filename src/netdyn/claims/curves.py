@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from netdyn.claims.kinds import Series, trend
+from netdyn.claims.options import chosen
 from netdyn.claims.values import (
     at_least,
     at_most,
@@ -17,15 +18,17 @@ from netdyn.claims.values import (
     measured,
     rank_correlation,
 )
-from netdyn.claims.verdicts import NotTested, Outcome, Thresholds, worst
+from netdyn.claims.verdicts import Claim, NotTested, Outcome, Thresholds, worst
 
 __all__ = [
     "curves",
     "first_reaching",
     "fluctuation",
     "format_step",
+    "logarithms",
     "mean_curves",
     "sentence",
+    "sizes_on",
     "steepest_rise",
     "together",
     "trends",
@@ -50,6 +53,19 @@ def mean_curves(table: pd.DataFrame, x: str, y: str, of: Sequence[str]) -> Serie
     """
     measured(table[y])
     return curves(table.groupby([*of, x])[y].mean().reset_index(), x, y, of)
+
+
+def sizes_on(row: Claim, by_label: Series) -> Series:
+    """Return curves of sizes on the axis of option `size`: as they are, or their logarithms."""
+    if chosen(row, "size") == "linear":
+        return by_label
+    return {label: (x, logarithms(y)) for label, (x, y) in by_label.items()}
+
+
+def logarithms(sizes: Sequence[float]) -> np.ndarray:
+    """Return the natural logarithms of sizes; that of 0 is −∞, that of ∞ is ∞."""
+    with np.errstate(divide="ignore"):
+        return np.log(measured(sizes))
 
 
 def trends(
@@ -77,8 +93,14 @@ def together(*parts: tuple[str, Outcome]) -> Outcome:
 
     Args:
         parts: the subject of each statement ("the sample basin") and its outcome. The spread is
-            that of the first part.
+            that of the first part. Parts are of the same networks, and the outcome stands on as
+            many curves as the part with the most.
     """
+    counts = [(outcome.judged, outcome.unjudged) for _, outcome in parts]
+    judged, unjudged = (
+        max((number for number in numbers if number is not None), default=None)
+        for numbers in zip(*counts, strict=True)
+    )
     return Outcome(
         worst(*(outcome.verdict for _, outcome in parts)),
         "; ".join(
@@ -86,6 +108,8 @@ def together(*parts: tuple[str, Outcome]) -> Outcome:
         ),
         parts[0][1].spread,
         sentence(*(f"{subject} {outcome.seen.rstrip('.')}" for subject, outcome in parts)),
+        judged,
+        unjudged,
     )
 
 

@@ -39,14 +39,14 @@ def c37(tables: Tables, row: Claim, mode: str) -> Outcome:
     """Test samples lie outside their class's training region before grokking, inside after."""
     view = {"split": "test", "mode": "evaluation"}
     stated = {"before": "outside", "after": "inside"}
-    return moments(tables, "deep23", view, TRAINING_REGIONS, stated, row.thresholds)
+    return moments(tables, "deep23", view, TRAINING_REGIONS, stated, row)
 
 
 def c38(tables: Tables, row: Claim, mode: str) -> Outcome:
     """In training mode they lie inside before and after."""
     view = {"split": "test", "mode": "training"}
     stated = {"before": "inside", "after": "inside"}
-    return moments(tables, "deep23", view, TRAINING_REGIONS, stated, row.thresholds)
+    return moments(tables, "deep23", view, TRAINING_REGIONS, stated, row)
 
 
 def c39(tables: Tables, row: Claim, mode: str) -> Outcome:
@@ -69,6 +69,8 @@ def c39(tables: Tables, row: Claim, mode: str) -> Outcome:
         None,
         f"Test accuracy in training mode when training accuracy reaches "
         f"{100 * row.thresholds['train_accuracy']:g} %: {', '.join(details)}.",
+        len(verdicts),
+        0,
     )
 
 
@@ -85,7 +87,7 @@ def c40(tables: Tables, row: Claim, mode: str) -> Outcome:
     shares = matching(shares, split="test", mode="evaluation")
     measured(shares["share"])
     graded = {"inside": REPRODUCED, "between": PARTLY, "outside": NOT_REPRODUCED}
-    verdicts, lowest, details = [], {}, []
+    verdicts, lowest, details, judged = [], {}, [], 0
     for identity, rows in each_run(history):
         learned = rows.loc[rows["train_accuracy"] > row.thresholds["train_accuracy"], "step"]
         measured_shares = matching(shares, **identity)
@@ -98,6 +100,7 @@ def c40(tables: Tables, row: Claim, mode: str) -> Outcome:
         ).groupby("step")
         share = counts["inside"].sum() / counts["points"].sum()
         verdicts.append(graded[inside(share.min(), row.thresholds)])
+        judged += len(share)
         lowest.setdefault(identity["seed"], []).append(share.min())
         details.append(f"{name} {100 * share.min():.0f} % at step {share.idxmin():,}")
     least = 100 * np.array([min(of_seed) for of_seed in lowest.values()])
@@ -106,6 +109,8 @@ def c40(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"lowest share inside {format_mean(least, ' %', 0)}",
         mean_spread(least)[1],
         f"The lowest share of test samples inside: {', '.join(details)}.",
+        judged,
+        0,
     )
 
 
@@ -139,6 +144,7 @@ def c52(tables: Tables, row: Claim, mode: str) -> Outcome:
                 f"{panel} {format_step(fall)} and {format_step(rise)}"
             )
     verdicts, ratios = [], []
+    trainings = sum(map(len, early.values()))
     early = {
         seed: by_panel for seed, by_panel in early.items() if by_panel.keys() == {*WITH, *WITHOUT}
     }
@@ -156,6 +162,8 @@ def c52(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"Early distance {', '.join(f'{x} {mean}' for x, mean in means.items())}; steepest fall of "
         f"the distance and rise of test accuracy at steps: "
         f"{', '.join(step for seed in early for step in details[seed])}.",
+        sum(map(len, early.values())),
+        trainings - sum(map(len, early.values())),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from netdyn.claims.curves import mean_curves, together, trends
+from netdyn.claims.fitted import compared, tell_left_out
 from netdyn.claims.kinds import (
     REPRODUCED,
     Claim,
@@ -24,10 +25,18 @@ from netdyn.claims.kinds import (
     verdict,
     worst,
 )
-from netdyn.claims.tables import Tables, best_accuracy, each_run, matching, raise_if_diverged
+from netdyn.claims.options import chosen
+from netdyn.claims.tables import (
+    Tables,
+    at_last_step,
+    best_accuracy,
+    each_run,
+    matching,
+    raise_if_diverged,
+)
 from netdyn.claims.values import measured
 
-__all__ = ["CLAIMS"]
+__all__ = ["CLAIMS", "accuracies", "first_gradients", "history_of_shapes", "over_depth"]
 
 SHAPE = ["width", "depth"]
 
@@ -70,6 +79,8 @@ def c21(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"Pruned from layer {reach} of {_reach(last_layers)} on, the network is within "
         f"{row.thresholds['points']:g} points of the full one; up to there the accuracy, "
         f"{format_number(min(lowest), 1)} % from layer 1, {rises.seen}",
+        len(critical),
+        0,
     )
 
 
@@ -82,7 +93,8 @@ def c24(tables: Tables, row: Claim, mode: str) -> Outcome:
     its maximum at the deepest network has no later slope.
     """
     slopes, deepest = {}, {}
-    for width, curve in _over_depth(_accuracies(tables)):
+    history = history_of_shapes(tables)
+    for width, curve in over_depth(accuracies(row, history)):
         top = int(curve.to_numpy().argmax())
         deepest[width] = curve.index[top]
         if len(later := curve.iloc[top:]) > 1:
@@ -102,23 +114,31 @@ def c24(tables: Tables, row: Claim, mode: str) -> Outcome:
     later = (
         f"the slope from there on is {listed} points a layer, {rho}" if slopes else "nothing falls"
     )
-    return Outcome(
+    outcome = Outcome(
         judged,
         f"maximum at {row.thresholds['depth_low']}–{row.thresholds['depth_high']} layers in "
         f"{sum(peaks)} of {len(peaks)} widths; later slope {rho}",
         None,
         f"Accuracy is highest at depth {_listed(deepest)}; {later}.",
+        len(slopes),
+        len(deepest) - len(slopes),
     )
+    return tell_left_out(row, outcome, history)
 
 
 def c25(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The accuracy rises with width and saturates, at every depth (see `_over_width`)."""
-    return _over_width(_accuracies(tables), 1, row, "accuracy")
+    history = history_of_shapes(tables)
+    outcome = _over_width(accuracies(row, history), 1, row, "accuracy")
+    return tell_left_out(row, outcome, history)
 
 
 def c26(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The first layer's g falls with width and saturates, at every depth (see `_over_width`)."""
-    return _over_width(_first_gradients(tables, mode), -1, row, "the first layer's g")
+    history = history_of_shapes(tables)
+    gradients = compared(row, first_gradients(tables, mode), history)
+    outcome = _over_width(gradients, -1, row, "the first layer's g")
+    return tell_left_out(row, outcome, history)
 
 
 def c27(tables: Tables, row: Claim, mode: str) -> Outcome:
@@ -128,39 +148,52 @@ def c27(tables: Tables, row: Claim, mode: str) -> Outcome:
     end of the range.
     """
     lowest, ends = {}, []
-    for width, curve in _over_depth(_first_gradients(tables, mode)):
+    history = history_of_shapes(tables)
+    for width, curve in over_depth(compared(row, first_gradients(tables, mode), history)):
         lowest[width] = curve.idxmin()
         ends.append(lowest[width] in (curve.index[0], curve.index[-1]))
     holds = [
         _within(depth, row) and not end for depth, end in zip(lowest.values(), ends, strict=True)
     ]
-    return Outcome(
+    outcome = Outcome(
         verdict(np.mean(holds) > row.thresholds["most"]),
         f"minimum at {row.thresholds['depth_low']}–{row.thresholds['depth_high']} layers in "
         f"{sum(holds)} of {len(holds)} widths",
         None,
         f"The first layer's g is lowest at depth {_listed(lowest)}.",
+        len(holds),
+        0,
     )
+    return tell_left_out(row, outcome, history)
 
 
-def _accuracies(tables: Tables) -> pd.DataFrame:
-    """Return the best test accuracy of each run in percent: column `value`."""
+def history_of_shapes(tables: Tables) -> pd.DataFrame:
+    """Return the history of the networks of all shapes; raises Diverged where one diverged."""
     history = tables.history("architecture_history", [*SHAPE, "test_accuracy"])
     raise_if_diverged(history)
-    best = best_accuracy(history)
-    return best.assign(value=100 * measured(best["test_accuracy"]))
+    return history
 
 
-def _first_gradients(tables: Tables, mode: str) -> pd.DataFrame:
+def accuracies(row: Claim, history: pd.DataFrame) -> pd.DataFrame:
+    """Return the test accuracy of each compared run in percent: column `value`.
+
+    The best over steps, or, by option `step`, that of the last step.
+    """
+    last = chosen(row, "step") == "last"
+    of_runs = at_last_step(history) if last else best_accuracy(history)
+    of_runs = compared(row, of_runs, history)
+    return of_runs.assign(value=100 * measured(of_runs["test_accuracy"]))
+
+
+def first_gradients(tables: Tables, mode: str) -> pd.DataFrame:
     """Return g_1 of each run at the step of its best accuracy: column `value`."""
-    raise_if_diverged(tables.history("architecture_history"))
     columns = [*SHAPE, "mode", "layer", "class", "gradient"]
     table = tables.get("architecture_gradient", columns)
     first = matching(table, mode=mode, layer=1, **{"class": -1})
     return first.assign(value=measured(first["gradient"]))
 
 
-def _over_depth(table: pd.DataFrame) -> Iterator[tuple[int, pd.Series]]:
+def over_depth(table: pd.DataFrame) -> Iterator[tuple[int, pd.Series]]:
     """Yield, per width, the means over seeds by depth."""
     for width, rows in table.groupby("width"):
         yield width, rows.groupby("depth")["value"].mean()

@@ -147,6 +147,8 @@ def trend(series: Series, sign: int, thresholds: Thresholds, of: str = "series")
         f"ρ = {reach}",
         None,
         f"{'rises' if sign > 0 else 'falls'} in {full.sum()} of {len(full)} {of} (ρ = {reach}).",
+        len(full),
+        0,
     )
 
 
@@ -173,6 +175,8 @@ def saturates(series: Series, thresholds: Thresholds, of: str = "series") -> Out
         None,
         f"levels off in {holds.sum()} of {len(holds)} {of} (the last third of the axis brings "
         f"{reach} of what the first brings).",
+        len(holds),
+        0,
     )
 
 

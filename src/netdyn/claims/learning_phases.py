@@ -30,10 +30,11 @@ from netdyn.claims.kinds import (
     verdict,
     worst,
 )
-from netdyn.claims.panels import by_layer, largest_spread, of_panels
+from netdyn.claims.options import chosen
+from netdyn.claims.panels import by_layer, largest_spread, layer_gradients, of_panels
 from netdyn.claims.tables import Tables, each_run, matching
 
-__all__ = ["CLAIMS"]
+__all__ = ["CLAIMS", "converging", "describe_phases", "grokking_of", "trainings"]
 
 FIRST_BATCH = "test_accuracy_first_batch"
 
@@ -45,16 +46,18 @@ def c14(tables: Tables, row: Claim, mode: str) -> Outcome:
     ρ(l, g_l) ≥ `phase_2_rho`.
     """
     verdicts, details, finals = [], [], {}
-    for name, g, course in _trainings(tables, row, "ad", mode):
+    for name, g, course in trainings(tables, row, "ad", mode):
         ends = at_least(course.final, row.thresholds["phase_2_rho"])
         verdicts.append(verdict(course.first is not None and ends))
-        details.append(f"{name}: {_describe_phases(g, course)}")
+        details.append(f"{name}: {describe_phases(g, course)}")
         finals.setdefault(name[0], []).append(course.final)
     return Outcome(
         each(*verdicts),
         f"phase I then II in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings",
         largest_spread(finals),
         f"{'; '.join(details)}.",
+        len(verdicts),
+        0,
     )
 
 
@@ -65,7 +68,7 @@ def c15(tables: Tables, row: Claim, mode: str) -> Outcome:
     `mean_gradient`; there must be such steps.
     """
     verdicts, lowest, details = [], [], []
-    for name, g, course in _trainings(tables, row, "bcef", mode):
+    for name, g, course in trainings(tables, row, "bcef", mode):
         if np.isnan(course.correlations).all():
             raise NotTested(
                 f"the mean g of Fig. 3{name} stays below {row.thresholds['mean_gradient']:g}"
@@ -81,22 +84,31 @@ def c15(tables: Tables, row: Claim, mode: str) -> Outcome:
         None,
         f"No phase I in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings; the lowest "
         f"ρ(l, g_l): {', '.join(details)}.",
+        len(verdicts),
+        0,
     )
 
 
 def c20(tables: Tables, row: Claim, mode: str) -> Outcome:
-    """Fig. 3g has three phases: I, II, and one in which all g_l but the last layer's converge.
+    """Fig. 3g has three phases: I, II, and one in which all g_l but the last layer's converge."""
+    return converging(tables, row, mode, 1)
+
+
+def converging(tables: Tables, row: Claim, mode: str, left_out: int) -> Outcome:
+    """Test that Fig. 3g has three phases: in the third the g_l of all but the last layers converge.
 
     In each training: phase I before phase II first holds, as in C14; then the standard deviation of
-    g_l over layers 1 … L−2 falls, at the last step, to at most `spread_share` of its maximum over
-    the steps in phase II.
+    g_l over all hidden layers but the last `left_out` falls, at the last step, to at most
+    `spread_share` of its maximum over the steps in phase II.
     """
     verdicts, details, shares = [], [], []
-    for name, g, course in _trainings(tables, row, "g", mode):
-        seen = f"{name}: {_describe_phases(g, course)}"
+    for name, g, course in trainings(tables, row, "g", mode):
+        if g.shape[1] < left_out + 2:
+            raise NotTested(f"{g.shape[1]} hidden layers are too few to leave out {left_out}")
+        seen = f"{name}: {describe_phases(g, course)}"
         share = math.inf
         if course.second is not None:
-            spread = g.iloc[:, :-1].std(axis=1, ddof=0).to_numpy()
+            spread = g.iloc[:, :-left_out].std(axis=1, ddof=0).to_numpy()
             in_second = [
                 at_least(rho, row.thresholds["phase_2_rho"]) for rho in course.correlations
             ]
@@ -113,27 +125,33 @@ def c20(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"final / largest spread of g_l {format_mean(shares)}" if finite else "no phase II",
         mean_spread(shares)[1] if finite else None,
         f"{'; '.join(details)}.",
+        len(verdicts),
+        0,
     )
 
 
 def c22(tables: Tables, row: Claim, mode: str) -> Outcome:
     """Fig. 3a, d and g grok, each training (see `kinds.grokking`).
 
-    The sentence also gives the accuracies with running statistics initialised from the first
-    batch; C23 judges the other panels by those too.
+    By the running statistics of the run, or, by option `statistics`, by running statistics
+    initialised from the first batch; the sentence gives the accuracies of both. C23 judges the
+    other panels by both.
     """
     history = of_panels(tables, "history", "adg", ["train_accuracy", "test_accuracy"])
-    verdicts, details = _grokking(history, "test_accuracy", row, expected="grokking")
-    reset_verdicts, reset_details = _grokking(
+    verdicts, details = grokking_of(history, "test_accuracy", row, expected="grokking")
+    reset_verdicts, reset_details = grokking_of(
         _from_first_batch(tables, "adg", history), FIRST_BATCH, row, expected="grokking"
     )
+    first_batch = chosen(row, "statistics") == "first_batch"
     return Outcome(
-        each(*verdicts),
+        each(*(reset_verdicts if first_batch else verdicts)),
         f"grokking in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings, "
         f"{reset_verdicts.count(REPRODUCED)} with statistics from the first batch",
         None,
         f"Test accuracy when training accuracy reaches {_percent(row)}: {', '.join(details)}; with "
         f"running statistics initialised from the first batch: {', '.join(reset_details)}.",
+        len(verdicts),
+        0,
     )
 
 
@@ -141,20 +159,24 @@ def c23(tables: Tables, row: Claim, mode: str) -> Outcome:
     """Fig. 3b, c, e and f do not grok, each training (see `kinds.grokking`).
 
     Neither with the running statistics of the run, over the evaluated steps, nor with running
-    statistics initialised from the first batch, over the kept steps.
+    statistics initialised from the first batch, over the kept steps; by option `statistics` by the
+    latter alone.
     """
     history = of_panels(tables, "history", "bcef", ["train_accuracy", "test_accuracy"])
-    verdicts, details = _grokking(history, "test_accuracy", row, expected="none")
-    reset_verdicts, reset_details = _grokking(
+    verdicts, details = grokking_of(history, "test_accuracy", row, expected="none")
+    reset_verdicts, reset_details = grokking_of(
         _from_first_batch(tables, "bcef", history), FIRST_BATCH, row, expected="none"
     )
+    first_batch = chosen(row, "statistics") == "first_batch"
     return Outcome(
-        worst(each(*verdicts), each(*reset_verdicts)),
+        each(*reset_verdicts) if first_batch else worst(each(*verdicts), each(*reset_verdicts)),
         f"no grokking in {verdicts.count(REPRODUCED)} of {len(verdicts)} trainings, "
         f"{reset_verdicts.count(REPRODUCED)} with statistics from the first batch",
         None,
         f"Test accuracy when training accuracy reaches {_percent(row)}: {', '.join(details)}; with "
         f"running statistics initialised from the first batch: {', '.join(reset_details)}.",
+        len(verdicts),
+        0,
     )
 
 
@@ -165,17 +187,16 @@ def _from_first_batch(tables: Tables, letters: str, history: pd.DataFrame) -> pd
     return restarted.merge(history[[*keys, "train_accuracy"]], on=keys)
 
 
-def _trainings(
+def trainings(
     tables: Tables, row: Claim, letters: str, mode: str
 ) -> Iterator[tuple[str, pd.DataFrame, Phases]]:
     """Yield, per training of the panels, its name, g_l (steps by layers) and its phases."""
-    columns = ["mode", "layer", "class", "gradient"]
-    table = of_panels(tables, "gradient", letters, columns)
+    table = layer_gradients(tables, letters, mode)
     for letter in letters:
-        chosen = matching(table, panel=letter, mode=mode, **{"class": -1})
-        for _, rows in each_run(chosen):
+        of_panel = matching(table, panel=letter)
+        for _, rows in each_run(of_panel):
             g = by_layer(rows, "step")
-            yield _name(rows, chosen), g, phases(g.to_numpy(), row.thresholds)
+            yield _name(rows, of_panel), g, phases(g.to_numpy(), row.thresholds)
 
 
 def _name(rows: pd.DataFrame, among: pd.DataFrame) -> str:
@@ -184,7 +205,9 @@ def _name(rows: pd.DataFrame, among: pd.DataFrame) -> str:
     return f"{panel} (seed {seed})" if among["seed"].ne(seed).any() else f"{panel}"
 
 
-def _describe_phases(g: pd.DataFrame, course: Phases) -> str:
+def describe_phases(g: pd.DataFrame, course: Phases) -> str:
+    """Return in words where the phases of g_l, steps by layers, begin."""
+
     def since(name: str, index: int | None) -> str:
         return f"no {name}" if index is None else f"{name} from step {g.index[index]:,}"
 
@@ -194,7 +217,7 @@ def _describe_phases(g: pd.DataFrame, course: Phases) -> str:
     )
 
 
-def _grokking(
+def grokking_of(
     table: pd.DataFrame, test: str, row: Claim, expected: str
 ) -> tuple[list[str], list[str]]:
     """Return, per training, the verdict on grokking and the test accuracy that decides it."""

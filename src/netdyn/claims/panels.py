@@ -5,16 +5,28 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from netdyn.claims.kinds import NotTested, mean_spread
-from netdyn.claims.tables import Tables, at_last_step, best_accuracy, matching, raise_if_diverged
+from netdyn.claims.options import chosen
+from netdyn.claims.tables import (
+    Tables,
+    at_last_step,
+    best_accuracy,
+    each_run,
+    matching,
+    raise_if_diverged,
+)
 from netdyn.claims.values import measured
+from netdyn.claims.verdicts import Claim
 
 __all__ = [
     "PANELS",
-    "best_accuracies",
+    "accuracies",
     "by_layer",
     "by_seed",
+    "common_steps",
+    "compared_at",
     "final_gradients",
     "largest_spread",
+    "layer_gradients",
     "of_panels",
 ]
 
@@ -58,23 +70,66 @@ def of_panels(
     return table.assign(panel=table["run"].map(_LETTERS))
 
 
-def best_accuracies(tables: Tables, letters: Iterable[str]) -> dict[str, pd.Series]:
-    """Return, per panel, the best test accuracy in percent by seed."""
+def accuracies(
+    tables: Tables, letters: Iterable[str], at: str | int = "best"
+) -> dict[str, pd.Series]:
+    """Return, per panel, the test accuracy in percent by seed.
+
+    Args:
+        at: "best", the best over steps; "last", each training's last step; or a step of all.
+    """
     history = of_panels(tables, "history", letters, ["test_accuracy"])
     measured(history["test_accuracy"])
-    best = best_accuracy(history)
+    rows = best_accuracy(history) if at == "best" else _at(history, at)
     return {
-        letter: 100 * by_seed(matching(best, run=PANELS[letter]), "test_accuracy")
+        letter: 100 * by_seed(matching(rows, run=PANELS[letter]), "test_accuracy")
         for letter in letters
     }
 
 
-def final_gradients(tables: Tables, letters: Iterable[str], mode: str) -> dict[str, pd.DataFrame]:
-    """Return, per panel, g_l at the last step: seeds by layers, (S, L−1)."""
+def final_gradients(
+    tables: Tables, letters: Iterable[str], mode: str, at: str | int = "last"
+) -> dict[str, pd.DataFrame]:
+    """Return, per panel, g_l at the last step, or at a step of all: seeds by layers, (S, L−1)."""
+    rows = _at(layer_gradients(tables, letters, mode), at)
+    return {letter: by_layer(matching(rows, panel=letter), "seed") for letter in letters}
+
+
+def layer_gradients(tables: Tables, letters: Iterable[str], mode: str) -> pd.DataFrame:
+    """Return the rows of g_l, the means over classes, of panels in a mode."""
     columns = ["mode", "layer", "class", "gradient"]
     table = of_panels(tables, "gradient", letters, columns)
-    last = at_last_step(matching(table, mode=mode, **{"class": -1}))
-    return {letter: by_layer(matching(last, panel=letter), "seed") for letter in letters}
+    return matching(table, mode=mode, **{"class": -1})
+
+
+def common_steps(tables: Tables, letters: Iterable[str], mode: str) -> list[int]:
+    """Return the kept steps that all trainings of the panels have, ascending.
+
+    Raises:
+        NotTested: they have none in common.
+    """
+    letters = list(letters)
+    histories = of_panels(tables, "history", letters)
+    steps = [
+        set(rows["step"])
+        for table in (histories, layer_gradients(tables, letters, mode))
+        for _, rows in each_run(table)
+    ]
+    common = sorted(int(step) for step in set.intersection(*steps))
+    if not common:
+        raise NotTested(f"the trainings of Fig. 3{', '.join(letters)} have no step in common")
+    return common
+
+
+def compared_at(row: Claim, tables: Tables, letters: Iterable[str], mode: str) -> str | int:
+    """Return the step at which a claim compares panels, by option `step`: see `accuracies`."""
+    step = chosen(row, "step")
+    return common_steps(tables, letters, mode)[-1] if step == "common" else step
+
+
+def _at(table: pd.DataFrame, at: str | int) -> pd.DataFrame:
+    """Return the rows at a step, or at the last step of each run ("last")."""
+    return at_last_step(table) if at == "last" else matching(table, step=at)
 
 
 def by_layer(rows: pd.DataFrame, index: str) -> pd.DataFrame:

@@ -4,7 +4,8 @@ Accuracies and final gradients of the six trainings of Fig. 3a-f; the phases ove
 in `netdyn.claims.learning_phases`, depth and width in `netdyn.claims.depth_and_width`.
 
 g_l: the RPD gradient of hidden layer l, mean over classes and neurons, at the last step unless
-stated otherwise. Accuracies are the best of the test set over the evaluated steps, evaluation mode.
+stated otherwise. Accuracies are the best of the test set over the evaluated steps, evaluation mode,
+or, by option `step`, those at the last or at a common step (`netdyn.claims.panels.compared_at`).
 """
 
 from collections.abc import Callable, Mapping
@@ -29,11 +30,12 @@ from netdyn.claims.kinds import (
     worst,
 )
 from netdyn.claims.panels import (
-    best_accuracies,
+    accuracies,
     by_layer,
+    compared_at,
     final_gradients,
     largest_spread,
-    of_panels,
+    layer_gradients,
 )
 from netdyn.claims.tables import Tables, each_run, matching
 
@@ -46,7 +48,7 @@ def best_accuracy_of(letter: str) -> Callable[[Tables, Claim, str], Outcome]:
     """Return the test of the accuracy that the paper gives for a panel of Fig. 3."""
 
     def judge(tables: Tables, row: Claim, mode: str) -> Outcome:
-        values = best_accuracies(tables, letter)[letter]
+        values = accuracies(tables, letter, compared_at(row, tables, letter, mode))[letter]
         return number(list(values), row.paper_value, row.thresholds)
 
     return judge
@@ -58,12 +60,10 @@ def c16(tables: Tables, row: Claim, mode: str) -> Outcome:
     The first maximum over the kept steps is the first one above both its neighbours; where there is
     none, the largest value.
     """
-    columns = ["mode", "layer", "class", "gradient"]
-    table = of_panels(tables, "gradient", SIX, columns)
-    table = matching(table, mode=mode, **{"class": -1})
-    outcomes, details, rising = [], [], 0
+    table = layer_gradients(tables, SIX, mode)
+    outcomes, details, rising, judged = [], [], 0, 0
     for letter in SIX:
-        pairs = []
+        pairs: list[tuple[float, float]] = []
         for _, rows in each_run(matching(table, panel=letter)):
             g = by_layer(rows, "step").mean(axis=1)
             if g.index[0] != 0:
@@ -72,6 +72,7 @@ def c16(tables: Tables, row: Claim, mode: str) -> Outcome:
             pairs.append((float(g.iloc[tops[0]] if len(tops) else g.max()), float(g.iloc[0])))
         outcomes.append(order(pairs, row.thresholds))
         rising += all(peak > start for peak, start in pairs)
+        judged += len(pairs)
         peaks, starts = zip(*pairs, strict=True)
         details.append(f"{letter} {format_mean(starts)} → {format_mean(peaks)}")
     return Outcome(
@@ -80,6 +81,8 @@ def c16(tables: Tables, row: Claim, mode: str) -> Outcome:
         None,
         f"The mean g rises from step 0 to its first maximum in {rising} of {len(outcomes)} "
         f"trainings: {'; '.join(details)}.",
+        judged,
+        0,
     )
 
 
@@ -90,7 +93,7 @@ def c17(tables: Tables, row: Claim, mode: str) -> Outcome:
     `relative_difference` (partly `partly_relative_difference`); the mean accuracy of a is at least
     `gap_points` above that of c.
     """
-    g, accuracy = final_gradients(tables, "ac", mode), best_accuracies(tables, "ac")
+    g, accuracy = _compared(tables, row, "ac", mode)
     apart = (g["a"] - g["c"]).abs() / ((g["a"].abs() + g["c"].abs()) / 2)
     relative = apart.mean(axis=1, skipna=False)
     gap = accuracy["a"] - accuracy["c"]
@@ -114,7 +117,8 @@ def c17(tables: Tables, row: Claim, mode: str) -> Outcome:
 
 def c18(tables: Tables, row: Claim, mode: str) -> Outcome:
     """g_1 of Fig. 3b is below that of a and of c, and its accuracy above theirs: four orders."""
-    first, accuracy = _first_layer(tables, "abc", mode), best_accuracies(tables, "abc")
+    g, accuracy = _compared(tables, row, "abc", mode)
+    first = {letter: of_layers[1] for letter, of_layers in g.items()}
     orders = [order(_pairs(first[other], first["b"]), row.thresholds) for other in "ac"]
     orders += [order(_pairs(accuracy["b"], accuracy[other]), row.thresholds) for other in "ac"]
     held = _describe_panels(first, accuracy, "abc")
@@ -127,7 +131,8 @@ def c19(tables: Tables, row: Claim, mode: str) -> Outcome:
     Means over seeds: Spearman's ρ of g_1 and accuracy is at most `rho`; g_1 is lower and accuracy
     higher in d than in a, in e than in b, in f than in c.
     """
-    first, accuracy = _first_layer(tables, SIX, mode), best_accuracies(tables, SIX)
+    layers, accuracy = _compared(tables, row, SIX, mode)
+    first = {letter: of_layers[1] for letter, of_layers in layers.items()}
     g = {letter: mean_spread(first[letter])[0] for letter in SIX}
     best = {letter: mean_spread(accuracy[letter])[0] for letter in SIX}
     rho = rank_correlation(list(g.values()), list(best.values()))
@@ -147,8 +152,16 @@ def c19(tables: Tables, row: Claim, mode: str) -> Outcome:
     )
 
 
-def _first_layer(tables: Tables, letters: str, mode: str) -> dict[str, pd.Series]:
-    return {letter: g[1] for letter, g in final_gradients(tables, letters, mode).items()}
+def _compared(
+    tables: Tables, row: Claim, letters: str, mode: str
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.Series]]:
+    """Return g_l, seeds by layers, and the accuracies of panels at the step of option `step`.
+
+    Gradients at the best step were not all kept: with the best accuracies go the last gradients.
+    """
+    at = compared_at(row, tables, letters, mode)
+    g = final_gradients(tables, letters, mode, "last" if at == "best" else at)
+    return g, accuracies(tables, letters, at)
 
 
 def _pairs(larger: pd.Series, smaller: pd.Series) -> list[tuple[float, float]]:

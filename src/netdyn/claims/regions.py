@@ -1,5 +1,15 @@
-"""Test samples inside the training samples' regions, before and after grokking (Fig. 6, 7e–h)."""
+"""Test samples inside the training samples' regions, before and after grokking (Fig. 6, 7e–h).
 
+A class's region is, by option `region` (`netdyn.claims.options`):
+    ellipse: where the Mahalanobis distance, by mean and covariance of all its training samples, is
+        at most the 99th percentile of theirs. A few samples far from the others widen it.
+    trimmed: the same with the inner `KEPT` of the training samples alone, those of least
+        Mahalanobis distance to all: mean, covariance and percentile are those of the samples kept.
+        Made from the projected training samples of the table, a part of the training set.
+    centroid: where the mean of its training samples is nearer than that of any other class shown.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -7,21 +17,30 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 from netdyn.claims.kinds import inside
-from netdyn.claims.tables import Tables, each_run, matching, raise_if_diverged
+from netdyn.claims.options import chosen
+from netdyn.claims.tables import (
+    Tables,
+    each_run,
+    identity_columns,
+    matching,
+    raise_if_diverged,
+)
 from netdyn.claims.values import at_most, finite, format_mean, mean_spread
 from netdyn.claims.verdicts import (
     NOT_REPRODUCED,
     PARTLY,
     REPRODUCED,
+    Claim,
     NotTested,
     Outcome,
-    Thresholds,
     each,
     worst,
 )
 
-__all__ = ["moments", "share_inside"]
+__all__ = ["moments", "share_inside", "share_nearest", "trimmed"]
 
+KEPT = 0.9
+PERCENTILE = 99.0  # that of the ellipses of the regions' tables
 REGION = ["mean_h1", "mean_h2", "cov_11", "cov_12", "cov_22", "radius"]
 
 
@@ -31,7 +50,7 @@ def moments(
     view: Mapping[str, str],
     training: Mapping[str, str],
     stated: Mapping[str, str],
-    thresholds: Thresholds,
+    row: Claim,
 ) -> Outcome:
     """Test where the test samples of all shown digits lie at each moment, in each seed.
 
@@ -43,19 +62,25 @@ def moments(
     """
     raise_if_diverged(tables.history(f"{name}_history"))
     columns = ["moment", "step", "split", "mode", "digit"]
-    points = matching(tables.get(f"{name}_projection", [*columns, "h1", "h2"]), **view)
+    projection = tables.get(f"{name}_projection", [*columns, "h1", "h2"])
+    points = matching(projection, **view)
     regions = matching(tables.get(f"{name}_regions", [*columns, *REGION]), **training)
-    verdicts, shares = [], {moment: [] for moment in stated}
+    kind = chosen(row, "region")
+    shares_of = SHARES[kind]
+    if kind == "trimmed":
+        regions = trimmed(matching(projection, **training))
+    verdicts, shares, judged = [], {moment: [] for moment in stated}, 0
     by_digit = {moment: [] for moment in stated}
     for identity, rows in each_run(points):
         of_run, grades = matching(regions, **identity), []
         for moment, where in stated.items():
             at_moment, region = matching(rows, moment=moment), matching(of_run, moment=moment)
-            shares[moment].append(share_inside(at_moment, region))
+            shares[moment].append(shares_of(at_moment, region))
             by_digit[moment].append(
-                {d: share_inside(part, region) for d, part in at_moment.groupby("digit")}
+                {d: shares_of(part, region) for d, part in at_moment.groupby("digit")}
             )
-            grades.append(_compared(inside(shares[moment][-1], thresholds), where))
+            grades.append(_compared(inside(shares[moment][-1], row.thresholds), where))
+            judged += len(at_moment)
         verdicts.append(worst(*grades))
     percents = {moment: 100 * np.array(values) for moment, values in shares.items()}
     percent = {moment: format_mean(values, " %", 0) for moment, values in percents.items()}
@@ -63,9 +88,11 @@ def moments(
         each(*verdicts),
         " → ".join(percent.values()),
         mean_spread(percents[next(iter(stated))])[1],
-        "Inside the region of their class lie "
+        f"{LIE[kind]} "
         + ", ".join(f"{share} of the test points {moment}" for moment, share in percent.items())
         + f" grokking. By digit: {'; '.join(map(_by_digit, by_digit, by_digit.values()))}.",
+        judged,
+        0,
     )
 
 
@@ -93,11 +120,63 @@ def share_inside(points: pd.DataFrame, regions: pd.DataFrame) -> float:
         covariance = np.array([[cov_11, cov_12], [cov_12, cov_22]])
         if np.linalg.matrix_rank(covariance) < 2:
             raise NotTested(f"the region of digit {digit} has no area")
-        distances = cdist(
-            finite(rows[["h1", "h2"]]), [[h1, h2]], "mahalanobis", VI=np.linalg.inv(covariance)
-        )
-        counted += [at_most(distance, radius) for distance in distances.ravel()]
+        distances = _mahalanobis(finite(rows[["h1", "h2"]]), [h1, h2], covariance)
+        counted += [at_most(distance, radius) for distance in distances]
     return float(np.mean(counted))
+
+
+def share_nearest(points: pd.DataFrame, regions: pd.DataFrame) -> float:
+    """Return the share of points (h1, h2) that their own digit's mean is nearest to, in [0, 1].
+
+    Raises:
+        NotTested: a digit has not exactly one region, or a number that is needed is not finite.
+    """
+    digits = regions["digit"].to_numpy()
+    for digit in points["digit"].unique():
+        if (digits == digit).sum() != 1:
+            raise NotTested(f"digit {digit} has {(digits == digit).sum()} regions")
+    distances = cdist(finite(points[["h1", "h2"]]), finite(regions[["mean_h1", "mean_h2"]]))
+    return float((digits[distances.argmin(axis=1)] == points["digit"].to_numpy()).mean())
+
+
+def trimmed(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the regions of the inner `KEPT` of the points (h1, h2) of each run, moment and digit.
+
+    Raises:
+        NotTested: the points of a digit have no area, or one of them is not finite.
+    """
+    found = []
+    columns = [*identity_columns(points), "moment", "digit"]
+    for labels, rows in points.groupby(columns, sort=False):
+        at = finite(rows[["h1", "h2"]])
+        distances = _mahalanobis(at, *_moments(at, labels[-1]))
+        kept = at[np.argsort(distances, kind="stable")[: math.ceil(KEPT * len(at))]]
+        mean, covariance = _moments(kept, labels[-1])
+        radius = np.percentile(_mahalanobis(kept, mean, covariance), PERCENTILE)
+        region = (*mean, *covariance[[0, 0, 1], [0, 1, 1]], radius)
+        found.append(dict(zip([*columns, *REGION], [*labels, *region], strict=True)))
+    return pd.DataFrame(found)
+
+
+def _moments(points: np.ndarray, digit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (2,) and covariance (2, 2) of points (P, 2)."""
+    covariance = np.cov(points.T) if len(points) > 2 else np.zeros((2, 2))
+    if np.linalg.matrix_rank(covariance) < 2:
+        raise NotTested(f"the region of digit {digit} has no area")
+    return points.mean(axis=0), covariance
+
+
+def _mahalanobis(points: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    inverse = np.linalg.inv(covariance)
+    return cdist(points, [mean], "mahalanobis", VI=inverse).ravel()
+
+
+SHARES = {"ellipse": share_inside, "trimmed": share_inside, "centroid": share_nearest}
+LIE = {
+    "ellipse": "Inside the region of their class lie",
+    "trimmed": "Inside the trimmed region of their class lie",
+    "centroid": "Nearest to the centre of their own class lie",
+}
 
 
 def _compared(observed: str, stated: str) -> str:

@@ -2,17 +2,21 @@
 
 import math
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
-from netdyn.claims.verdicts import Claim
+from netdyn.claims.verdicts import FROZEN, Claim, Criterion
 from netdyn.errors import NetdynError
 from netdyn.records.files import read_yaml
 
-__all__ = ["load_claims"]
+__all__ = ["load_claims", "load_criteria"]
 
 IDS = [f"C{number:02d}" for number in range(1, 55)]
 REQUIRED = ("id", "where", "section", "claim", "kind", "test", "tables")
-OPTIONAL = ("paper_value", "modes", "thresholds")
+OPTIONAL = ("paper_value", "modes", "thresholds", "criteria")
+# Of a further criterion. Its kind is the claim's unless it has one of its own.
+CRITERION_REQUIRED = ("id", "added", "reason", "sees", "test", "thresholds")
+CRITERION_OPTIONAL = ("kind",)
 MODES = ("evaluation", "training")
 # A saturating curve also has a trend, so its claim has the thresholds of both kinds.
 INCLUDES = {"saturates": "trend"}
@@ -41,10 +45,7 @@ def load_claims(path: Path) -> list[Claim]:
             value is not a number. A claim's `thresholds` raise it too when one is looked up that
             the file does not give.
     """
-    path = Path(path)
-    content = read_yaml(path)
-    if not isinstance(content.get("kinds"), dict) or not isinstance(content.get("claims"), list):
-        raise NetdynError(f"{path} must hold kinds, by name, and claims, a list")
+    content = _content(path)
     claims = [_claim(path, content["kinds"], row) for row in content["claims"]]
     ids = [claim.id for claim in claims]
     wrong = {
@@ -60,17 +61,83 @@ def load_claims(path: Path) -> list[Claim]:
     return claims
 
 
+def load_criteria(path: Path) -> list[Criterion]:
+    """Return the further criteria of the claims, in the file's order.
+
+    Raises:
+        NetdynError: as `load_claims`; a criterion has a missing or an unknown key, an id that is no
+            word or not its own, a date that is none, or no text where it needs one.
+    """
+    kinds = _content(path)["kinds"]
+    claims = {claim.id: claim for claim in load_claims(path)}
+    criteria = []
+    for row in _content(path)["claims"]:
+        declared = row.get("criteria", [])
+        where = f"{path}: claim {row['id']}"
+        if not isinstance(declared, list):
+            raise NetdynError(f"{where}: criteria {declared!r} must be a list")
+        of_claim = [_criterion(where, kinds, each, claims[row["id"]]) for each in declared]
+        ids = [criterion.id for criterion in of_claim]
+        if twice := [i for i in dict.fromkeys(ids) if ids.count(i) > 1]:
+            raise NetdynError(f"{where} has the criterion {', '.join(twice)} twice")
+        criteria += of_claim
+    return criteria
+
+
+def _content(path: Path) -> dict:
+    content = read_yaml(Path(path))
+    if not isinstance(content.get("kinds"), dict) or not isinstance(content.get("claims"), list):
+        raise NetdynError(f"{path} must hold kinds, by name, and claims, a list")
+    return content
+
+
+def _criterion(where: str, kinds: Mapping, row: object, claim: Claim) -> Criterion:
+    if not isinstance(row, dict):
+        needed = ", ".join(CRITERION_REQUIRED)
+        raise NetdynError(f"{where}: {row!r} is not a criterion; it must hold {needed}")
+    where = f"{where}, criterion {row.get('id', '(without id)')}"
+    _check_keys(where, row, CRITERION_REQUIRED, CRITERION_OPTIONAL)
+    texts = {key: row[key] for key in ("id", "reason", "sees", "test")}
+    for key, text in texts.items():
+        if not isinstance(text, str) or not text.strip():
+            raise NetdynError(f"{where}: {key} {text!r} must be a text")
+    if not row["id"].isidentifier() or row["id"] == FROZEN:
+        raise NetdynError(f"{where}: its id must be a word of letters, digits and _, not {FROZEN}")
+    try:
+        added = date.fromisoformat(str(row["added"])).isoformat()
+    except ValueError as error:
+        raise NetdynError(f"{where}: added {row['added']!r} must be a date, 2026-11-27") from error
+    kind = _kind(where, kinds, row.get("kind", claim.kind))
+    judged = claim._replace(
+        kind=kind,
+        test=row["test"],
+        thresholds=_thresholds(where, kinds, {**row, "kind": kind}),
+        criterion=row["id"],
+    )
+    return Criterion(row["id"], added, row["reason"], row["sees"], judged)
+
+
+def _check_keys(
+    where: str, row: Mapping, required: tuple[str, ...], optional: tuple[str, ...]
+) -> None:
+    if missing := [key for key in required if key not in row]:
+        raise NetdynError(f"{where} lacks {', '.join(missing)}")
+    if unknown := [str(key) for key in row if key not in required + optional]:
+        raise NetdynError(f"{where} has an unknown key {', '.join(unknown)}")
+
+
+def _kind(where: str, kinds: Mapping, kind: object) -> str:
+    if kind not in list(kinds):
+        raise NetdynError(f"{where}: kind {kind!r} is none of {', '.join(kinds)}")
+    return kind
+
+
 def _claim(path: Path, kinds: Mapping, row: object) -> Claim:
     if not isinstance(row, dict):
         raise NetdynError(f"{path}: {row!r} is not a claim; it must hold {', '.join(REQUIRED)}")
     where = f"{path}: claim {row.get('id', '(without id)')}"
-    if missing := [key for key in REQUIRED if key not in row]:
-        raise NetdynError(f"{where} lacks {', '.join(missing)}")
-    if unknown := [str(key) for key in row if key not in REQUIRED + OPTIONAL]:
-        raise NetdynError(f"{where} has an unknown key {', '.join(unknown)}")
-    kind = row["kind"]
-    if kind not in list(kinds):
-        raise NetdynError(f"{where}: kind {kind!r} is none of {', '.join(kinds)}")
+    _check_keys(where, row, REQUIRED, OPTIONAL)
+    kind = _kind(where, kinds, row["kind"])
     for key in ("modes", "tables"):
         if not isinstance(row.get(key, []), list):
             raise NetdynError(f"{where}: {key} {row[key]!r} must be a list")

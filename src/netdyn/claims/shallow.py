@@ -55,6 +55,8 @@ def c01(tables: Tables, row: Claim, mode: str) -> Outcome:
         ", ".join(details),
         widest[1],
         f"NN minus LNN: {'; '.join(details)}.",
+        len(verdicts),
+        0,
     )
 
 

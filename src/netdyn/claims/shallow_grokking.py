@@ -52,6 +52,8 @@ def c41(tables: Tables, row: Claim, mode: str) -> Outcome:
         mean_spread(delays)[1] if delays else None,
         f"Training accuracy reaches {100 * row.thresholds['train_accuracy']:g} %, test accuracy "
         f"{100 * row.thresholds['test_accuracy']:g} % at steps {'; '.join(details)}.",
+        len(verdicts),
+        0,
     )
 
 
@@ -65,7 +67,7 @@ def c42(tables: Tables, row: Claim, mode: str) -> Outcome:
     trainings = list(courses(tables))
     noise = tables.get("grokking_noise", ["step", "of", "amplitude", "accuracy"])
     measured(noise["accuracy"])
-    verdicts, summaries, details = [], [], []
+    verdicts, summaries, details, judged = [], [], [], 0
     for course in trainings:
         rows = averages(noise, course)
         curves = rows.pivot_table(index="step", columns="amplitude", values="accuracy")
@@ -87,6 +89,7 @@ def c42(tables: Tables, row: Claim, mode: str) -> Outcome:
             )
         ]
         verdicts.append(verdict(bool(learned and lost)))
+        judged += len(amplitudes)
         summaries.append(
             f"learned at amplitudes {_listed(learned)}, lost or not at {_listed(lost)}"
         )
@@ -100,6 +103,8 @@ def c42(tables: Tables, row: Claim, mode: str) -> Outcome:
         "; ".join(summaries),
         None,
         f"Accuracy of noisy samples, highest → last, by amplitude: {'; '.join(details)}.",
+        judged,
+        0,
     )
 
 
@@ -108,7 +113,7 @@ def c47(tables: Tables, row: Claim, mode: str) -> Outcome:
     view = {"split": "test", "mode": "evaluation"}
     training = {"split": "train", "mode": "evaluation"}
     stated = {"before": "outside", "after": "inside"}
-    return moments(tables, "grokking", view, training, stated, row.thresholds)
+    return moments(tables, "grokking", view, training, stated, row)
 
 
 def _listed(amplitudes: list[float]) -> str:

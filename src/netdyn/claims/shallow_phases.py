@@ -15,6 +15,7 @@ from netdyn.claims.curves import (
     fluctuation,
     format_step,
     sentence,
+    sizes_on,
     steepest_rise,
     together,
     trends,
@@ -48,9 +49,9 @@ def c43(tables: Tables, row: Claim, mode: str) -> Outcome:
     `before_low` … `before_high` at the first kept step from then on, and is above `after` at the
     step of best test accuracy; the deviation (RMS per pixel from a test image to the nearest
     training image of its class, mean over test images) lies in `deviation_low` … `deviation_high`;
-    and the steepest growth of either basin against the logarithm of the step is within a `factor`
-    in steps of the onset. Judged with noise returned as in the paper's picture; the result of
-    `affine` is added to the sentence.
+    and the steepest growth of either basin, or, by option `size`, of its logarithm, against the
+    logarithm of the step is within a `factor` in steps of the onset. Judged with noise returned as
+    in the paper's picture; the result of `affine` is added to the sentence.
     """
     picture, affine = (
         _basins_jump(tables, row, name)
@@ -81,6 +82,8 @@ def c44(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"g before / largest {format_mean(shares)}",
         mean_spread(shares)[1],
         f"Largest g up to memorisation → largest at all, by layer: {'; '.join(details)}.",
+        len(verdicts),
+        0,
     )
 
 
@@ -113,6 +116,8 @@ def c45(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"largest gain {format_mean(gains, ' points')}",
         mean_spread(gains)[1],
         sentence(*details),
+        len(verdicts),
+        0,
     )
 
 
@@ -170,7 +175,8 @@ def _basins_jump(tables: Tables, row: Claim, name: str) -> Outcome:
         if after is None:
             raise NotTested("no basin was measured at the step of best test accuracy")
         deviation = float(measured(matching(distances, **course.identity)["distance"])[0])
-        jumps = {space: steepest_rise(size.index, size) for space, size in sizes.items()}
+        on_axis = sizes_on(row, {space: (size.index, size) for space, size in sizes.items()})
+        jumps = {space: steepest_rise(*curve) for space, curve in on_axis.items()}
         holds = (
             course.memorised < course.onset,
             _between(before, bounds["before_low"], bounds["before_high"]),
@@ -193,6 +199,8 @@ def _basins_jump(tables: Tables, row: Claim, name: str) -> Outcome:
         f"sample basin {format_mean(befores, digits=3)} → {format_mean(afters, digits=3)}",
         mean_spread(befores)[1],
         sentence(*details),
+        len(verdicts),
+        0,
     )
 
 

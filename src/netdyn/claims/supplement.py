@@ -10,6 +10,7 @@ import pandas as pd
 
 from netdyn.claims.basins import c30
 from netdyn.claims.curves import curves, first_reaching, together, trends
+from netdyn.claims.fitted import compared, tell_left_out
 from netdyn.claims.grokking_course import courses
 from netdyn.claims.kinds import (
     Claim,
@@ -69,6 +70,8 @@ def c48(tables: Tables, row: Claim, mode: str) -> Outcome:
         f"norm falls by {format_mean(falls, ' %', 0)}",
         mean_spread(falls)[1],
         f"The norm of all weights goes {'; '.join(details)}.",
+        len(verdicts),
+        0,
     )
 
 
@@ -77,14 +80,15 @@ def c49(tables: Tables, row: Claim, mode: str) -> Outcome:
 
     So the weight basin falls with the initialisation scale, and the sample basin rises.
     """
-    raise_if_diverged(tables.history("initial_scales_history"))
+    history = tables.history("initial_scales_history")
+    raise_if_diverged(history)
     parts = []
     for space, sign in (("weight", -1), ("sample", 1)):
         table = tables.get(f"initial_scales_{space}_basin", ["initial_scale", "of", "size"])
-        sizes = matching(table, of="average")
+        sizes = compared(row, matching(table, of="average"), history)
         over_scale = trends(sizes, "initial_scale", "size", sign, row.thresholds)
         parts.append((f"the {space} basin", over_scale))
-    both = together(*parts)
+    both = tell_left_out(row, together(*parts), history)
     return both._replace(seen=f"With the initial scale {both.seen[:1].lower()}{both.seen[1:]}")
 
 
@@ -94,21 +98,25 @@ def c50(tables: Tables, row: Claim, mode: str) -> Outcome:
     ρ(width, size) is at most `absent_rho` in every seed; partly: in more than `partly_share` of
     them. No better than C30, which says that it does grow where the range follows the width.
     """
-    for name in ("fixed_range_history", "architecture_history"):
-        raise_if_diverged(tables.history(name))
+    history = tables.history("fixed_range_history")
+    for each_history in (history, tables.history("architecture_history")):
+        raise_if_diverged(each_history)
     table = tables.get("fixed_range_weight_basin", ["width", "of", "size"])
-    sizes = matching(table, of="average")
+    sizes = compared(row, matching(table, of="average"), history)
     rhos = [rank_correlation(*curve) for curve in curves(sizes, "width", "size", ["seed"]).values()]
     absent = np.array([at_most(rho, row.thresholds["absent_rho"]) for rho in rhos])
     grows = c30(tables, row, mode)
-    return Outcome(
+    outcome = Outcome(
         worst(verdict(absent.all(), absent.mean() > row.thresholds["partly_share"]), grows.verdict),
         f"ρ(width, weight basin) = {format_mean(rhos)}",
         mean_spread(rhos)[1],
         f"With a fixed initial range ρ(width, weight basin) is {format_mean(rhos)}, the size "
         f"{_by_width(sizes)}; where the range "
         f"follows the width, both basins growing is {grows.verdict} ({grows.measured}).",
+        len(rhos),
+        0,
     )
+    return tell_left_out(row, outcome, history)
 
 
 def c51(tables: Tables, row: Claim, mode: str) -> Outcome:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from netdyn.results.verdicts import (
     DIVERGED,
+    FROZEN,
     NOT_REPRODUCED,
     NOT_TESTED,
     PARTLY,
@@ -14,12 +15,14 @@ from netdyn.results.verdicts import (
 
 __all__ = [
     "DIVERGED",
+    "FROZEN",
     "NOT_REPRODUCED",
     "NOT_TESTED",
     "PARTLY",
     "REPRODUCED",
     "VERDICTS",
     "Claim",
+    "Criterion",
     "Diverged",
     "NotTested",
     "Options",
@@ -82,6 +85,17 @@ class Claim(NamedTuple):
     test: str
     tables: tuple[str, ...]
     options: Options = Options()
+    criterion: str = FROZEN  # the id of the criterion by which it is judged
+
+
+class Criterion(NamedTuple):
+    """A further criterion of a claim; the frozen one stays first and is never replaced."""
+
+    id: str
+    added: str  # date
+    reason: str
+    sees: str  # what it sees that the frozen criterion does not
+    claim: Claim  # the claim with the kind, the test and the thresholds of this criterion
 
 
 class Outcome(NamedTuple):
