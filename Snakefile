@@ -87,12 +87,12 @@ rule redraw:
 # The claims under every reading, from the committed tables; `readings` makes what is missing.
 rule multiverse:
     input:
-        f"results/{SCALE}/redrawn/readings.csv",
+        multiverse_files(SCALE, "redrawn"),
 
 
 rule readings:
     input:
-        f"results/{SCALE}/claims/readings.csv",
+        multiverse_files(SCALE, "claims"),
         lambda w: multiverse(SCALE).files_needed(),
 
 

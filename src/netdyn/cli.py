@@ -323,11 +323,12 @@ def judge(
     settings: Settings,
     claims: Annotated[Path, typer.Option(help="The claims and their criteria.")],
     output: Annotated[Path, typer.Option(help="A row per claim, reading and criterion, CSV.")],
+    page: Annotated[Path, typer.Option(help="What the verdicts say, Markdown.")],
 ) -> None:
     """Judge the paper's claims under every reading of it."""
     from netdyn.jobs import scoring
 
-    scoring.judge_readings(settings, claims, output)
+    scoring.judge_readings(settings, claims, output, page)
 
 
 @app.command()

@@ -94,6 +94,11 @@ def figure_files(scale, collection, *figures):
     ]
 
 
+def multiverse_files(scale, judged):
+    names = ("readings.csv", "readings.md", "multiverse.pdf", "multiverse.png")
+    return [f"results/{scale}/{judged}/{name}" for name in names]
+
+
 def files_needed(plan, *figures):
     """Return the tables of figures, with their parts and runs.
 

@@ -14,6 +14,7 @@ rule judge_readings:
     output:
         csv="results/{scale}/{judged}/readings.csv",
         record="results/{scale}/{judged}/readings.csv.json",
+        page="results/{scale}/{judged}/readings.md",
     log:
         "results/{scale}/logs/judge_readings/{judged}.log",
     benchmark:
@@ -28,4 +29,41 @@ rule judge_readings:
         "judge the paper's claims under every reading (scale {wildcards.scale})"
     shell:
         "python -m netdyn judge {input.settings:q} --claims {input.claims:q} "
-        "--output {output.csv:q} 2>&1 | tee {log:q}"
+        "--output {output.csv:q} --page {output.page:q} 2>&1 | tee {log:q}"
+
+
+rule draw_multiverse:
+    """Draw the verdict on every claim under every reading."""
+    input:
+        settings=lambda w: multiverse(w.scale).figure_settings_file(),
+        table="results/{scale}/{judged}/readings.csv",
+        record=ancient("results/{scale}/{judged}/readings.csv.json"),
+        code=code("netdyn.figures.multiverse"),
+        drawing=code("netdyn.figures.drawing"),
+    output:
+        pdf="results/{scale}/{judged}/multiverse.pdf",
+        png=report(
+            "results/{scale}/{judged}/multiverse.png",
+            caption="../report/captions.rst",
+            category="Multiverse",
+            labels={"figure": "multiverse", "scale": "{scale}"},
+        ),
+        record="results/{scale}/{judged}/multiverse.json",
+    log:
+        "results/{scale}/logs/draw_multiverse/{judged}.log",
+    benchmark:
+        "results/{scale}/benchmarks/draw_multiverse/{judged}.tsv"
+    wildcard_constraints:
+        scale="demo|cpu|paper",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        tables="results/{scale}/{judged}",
+        stem="results/{scale}/{judged}/multiverse",
+    message:
+        "draw {output.pdf} and {output.png}"
+    shell:
+        "python -m netdyn draw multiverse {input.settings:q} --tables {params.tables:q} "
+        "--output {params.stem:q} 2>&1 | tee {log:q}"

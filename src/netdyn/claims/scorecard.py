@@ -24,9 +24,10 @@ from netdyn.records.files import atomic_write, digest_file
 from netdyn.records.provenance import Origin
 from netdyn.results.tables import read_checked, write_table
 
-__all__ = ["COLUMNS", "evaluate", "judged", "load_claims", "write"]
+__all__ = ["COLUMNS", "evaluate", "load_claims", "outcome_of", "write"]
 
-JUDGES: Mapping[str, Callable[[Tables, Claim, str], Outcome]] = {
+Judge = Callable[[Tables, Claim, str], Outcome]
+JUDGES: Mapping[str, Judge] = {
     **concepts.CLAIMS,
     **shallow.CLAIMS,
     **rank_gradients.CLAIMS,
@@ -124,7 +125,7 @@ def _scored(row: Claim, tables: Tables, dataset: str, scale: str) -> dict:
     runs = [run for table_runs in by_table for run in table_runs]
     on_mnist = dataset == PAPERS_DATA
     fitting = row if on_mnist else _at_most_present(row, runs)
-    outcomes = [judged(fitting, tables, mode) for mode in row.modes]
+    outcomes = [outcome_of(JUDGES[row.id], fitting, tables, mode) for mode in row.modes]
     verdicts = [outcome.verdict if on_mnist else NOT_TESTED for outcome in outcomes]
     seen = _both_modes([_sentence(outcome.seen) for outcome in outcomes], " In training mode: ")
     return {
@@ -146,10 +147,10 @@ def _scored(row: Claim, tables: Tables, dataset: str, scale: str) -> dict:
     }
 
 
-def judged(row: Claim, tables: Tables, mode: str) -> Outcome:
+def outcome_of(judge: Judge, row: Claim, tables: Tables, mode: str) -> Outcome:
     """Return the outcome of a claim's test; a test that cannot be made has its verdict too."""
     try:
-        return JUDGES[row.id](tables, row, mode)
+        return judge(tables, row, mode)
     except NotTested as missing:
         return Outcome(NOT_TESTED, "", None, str(missing))
     except Diverged as divergence:

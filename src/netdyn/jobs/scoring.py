@@ -27,16 +27,17 @@ def score_claims(
     scorecard.write(settings, claims, table_folder, output, page)
 
 
-def judge_readings(settings_file: Path, claims: Path, output: Path) -> None:
+def judge_readings(settings_file: Path, claims: Path, output: Path, page: Path) -> None:
     """Judge the claims under every reading and write a row per claim, reading and criterion.
 
     Args:
         settings_file: `scale`, `dataset`, `readings` and the `tables` that they are judged from.
         claims: the claims and their criteria, workflow/claims.yaml.
         output: the verdicts, CSV.
+        page: what they say, Markdown.
 
     Raises:
         NetdynError: a table is damaged, or the settings are another command's.
     """
     settings = read_settings(settings_file, "scale", "dataset", "readings", "tables")
-    readings.write(settings, claims, output)
+    readings.write(settings, claims, output, page)

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from netdyn.claims.page import SECTIONS
 from netdyn.claims.rows import load_claims
 from netdyn.errors import NetdynError
-from netdyn.plan.readings import FROZEN, ReadingPlan, declared_readings
+from netdyn.plan.readings import ReadingPlan, declared_readings
 from netdyn.plan.targets import Plan
 from netdyn.plan.written import once, written
 from netdyn.records.files import digest
+from netdyn.results.verdicts import FROZEN
 
 __all__ = ["MultiversePlan"]
 
@@ -66,6 +68,25 @@ class MultiversePlan:
             "dataset": self.plan.config["dataset"],
             "readings": readings,
             "tables": tables,
+        }
+
+    @once
+    def figure_settings_file(self) -> str:
+        """Write `figure_settings`; return the file."""
+        folder = self.plan.settings_folder / "figures"
+        return written(folder, "multiverse", self.figure_settings())
+
+    def figure_settings(self) -> dict[str, Any]:
+        """Return what the drawing of the multiverse reads."""
+        claims = load_claims(self.plan.claims)
+        shown = ("id", "where", "section", "claim")
+        return {
+            "tables": ["readings"],
+            "readings": [each.reading.described() for each in self.readings],
+            "claims": [{name: getattr(claim, name) for name in shown} for claim in claims],
+            "sections": SECTIONS,
+            "title": "Under which reading of the paper does each claim hold?",
+            "note": f"scale {self.plan.scale}, {self.plan.config['dataset']}",
         }
 
     def table_files(self, committed: bool) -> list[str]:

@@ -8,19 +8,19 @@ twice.
 import difflib
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from netdyn.claims.options import OPTIONS
 from netdyn.claims.rows import load_claims
 from netdyn.errors import NetdynError
 from netdyn.plan import settings
 from netdyn.plan.targets import Plan
 from netdyn.plan.written import once
 
-__all__ = ["FROZEN", "Reading", "ReadingPlan", "declared_readings", "plan_of", "scale_of"]
+__all__ = ["Reading", "ReadingPlan", "declared_readings", "plan_of", "scale_of"]
 
-FROZEN = "frozen"  # the reading of the frozen criteria: the scale's own settings, no options
 _BETWEEN = "/readings/"
 
 
@@ -77,6 +77,8 @@ def declared_readings(plan: Plan) -> dict[str, Reading]:
         listed = {key: tuple(declared.get(key, ())) for key in ("claims", "crosses")}
         readings[name] = Reading(name=name, **{**declared, **listed})
     for name, reading in readings.items():
+        for option, value in reading.options.items():
+            _check_option(f"readings.{name}.options", option, value)
         if reading.crosses and (reading.settings or reading.options or reading.mode == "training"):
             raise NetdynError(
                 f"readings.{name}: it crosses others, so settings, options and mode are theirs"
@@ -88,9 +90,19 @@ def declared_readings(plan: Plan) -> dict[str, Reading]:
     return readings
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def _check_option(where: str, name: str, value: str) -> None:
+    if name not in OPTIONS:
+        raise NetdynError(f"{where}: {_unknown(name, list(OPTIONS), 'option')}")
+    if value not in OPTIONS[name].others:
+        raise NetdynError(
+            f"{where}.{name}: {value!r} is none of {', '.join(OPTIONS[name].others)}"
+            + ("; it is the frozen choice" if value == OPTIONS[name].frozen else "")
+        )
+
+
+def _unknown(name: str, known: Sequence[str], kind: str = "reading") -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    return f"no reading {name!r}" + (
+    return f"no {kind} {name!r}" + (
         f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known) or 'none'}"
     )
 

@@ -235,8 +235,8 @@ class TablePlan:
 
     def table_inputs(self, name: str) -> list[str]:
         """Return a table's parts, and the committed tables whose rows are reused."""
-        whole = [self.reference_file(name)] if self.reuses_table(name) else []
-        return self.parts(name) + [*self.reused_rows(name), *whole]
+        table = [self.reference_file(name)] if self.reuses_table(name) else []
+        return [*self.parts(name), *self.reused_rows(name), *table]
 
     @once
     def table_settings_file(self, name: str) -> str:
