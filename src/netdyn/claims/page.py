@@ -39,7 +39,10 @@ def markdown(scorecard: pd.DataFrame, dataset: str) -> str:
         "Each claim is judged by the test and the thresholds of `workflow/claims.yaml`, written "
         "down before the runs; what was changed afterwards, the judging of C33, stands in "
         "`docs/deviations.md`. Values are means ± the standard deviation over seeds, where there "
-        "are several. *n* is the number of training samples.",
+        "are several. *n* is the number of training samples. Accuracies called best, and the steps "
+        "at which basins are measured, are best on the test set, among the evaluated steps. Shares "
+        "and counts are of the points, pairs or networks that could be judged; where some could "
+        "not, *seen* says how many.",
         _counts(scorecard),
     ]
     unknown = [section for section in scorecard["section"].unique() if section not in SECTIONS]
