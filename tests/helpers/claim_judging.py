@@ -7,26 +7,42 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from netdyn.claims.rows import load_claims
+from netdyn.claims.criteria.judges import JUDGES
+from netdyn.claims.rows import load_claims, load_criteria
 from netdyn.claims.tables import Tables, identity_columns
-from netdyn.claims.verdicts import DIVERGED, NOT_TESTED, Diverged, NotTested
+from netdyn.claims.verdicts import DIVERGED, NOT_TESTED, Diverged, NotTested, Options
 
-ROWS = {row.id: row for row in load_claims(Path(__file__).parents[2] / "workflow" / "claims.yaml")}
+CLAIMS_FILE = Path(__file__).parents[2] / "workflow" / "claims.yaml"
+ROWS = {row.id: row for row in load_claims(CLAIMS_FILE)}
+CRITERIA = {(each.claim.id, each.id): each for each in load_criteria(CLAIMS_FILE)}
 INF, NAN = math.inf, math.nan
 SEEDS = (0, 1)
 
 
-def outcome(claims, name, tables, expected_of=None):
+def outcome(claims, name, tables, expected_of=None, options=None):
     """Judge a claim in its first mode, from tables expected to hold the runs that they do hold.
 
     Args:
         expected_of: tables whose runs are expected instead.
+        options: those of a reading.
     """
+    row = ROWS[name]._replace(options=Options(options))
+    return claims[name](expecting(tables, expected_of), row, row.modes[0])
+
+
+def by_criterion(name, criterion, tables, options=None):
+    """Judge a claim by a further criterion, in its first mode."""
+    row = CRITERIA[name, criterion].claim._replace(options=Options(options))
+    return JUDGES[name, criterion](expecting(tables), row, row.modes[0])
+
+
+def expecting(tables, expected_of=None):
+    """Return tables that are expected to hold the runs that they, or others, do hold."""
     expected = {
         key: table[identity_columns(table)].drop_duplicates().to_dict("records")
         for key, table in (expected_of or tables).items()
     }
-    return claims[name](Tables(tables, expected), ROWS[name], ROWS[name].modes[0])
+    return Tables(tables, expected)
 
 
 def verdict_of(claims, name, tables, expected_of=None):

@@ -15,7 +15,7 @@ import pandas as pd
 
 from netdyn.claims import single_samples
 from netdyn.claims.curves import mean_curves, sizes_on, together, trends
-from netdyn.claims.fitted import compared, tell_left_out, unfitted_settings
+from netdyn.claims.fitted import compared_curves, tell_left_out, unfitted_settings
 from netdyn.claims.kinds import (
     Claim,
     Diverged,
@@ -65,13 +65,13 @@ def c30(tables: Tables, row: Claim, mode: str) -> Outcome:
     """Both basins grow with width in every depth and seed; noisy samples return by `affine`."""
     history = tables.history("architecture_history")
     raise_if_diverged(history)
-    parts = []
+    parts, unjudged = [], 0
     for space in ("sample", "weight"):
         sizes = average_sizes(tables, f"architecture_{space}_basin", "width", "depth")
-        sizes = compared(row, sizes, history)
+        sizes, unjudged = compared_curves(row, sizes, history, "width", "depth")
         growth = trends(sizes, "width", "size", 1, row.thresholds, of="depth")
         parts.append((f"the {space} basin", growth))
-    return tell_left_out(row, together(*parts), history)
+    return tell_left_out(row, together(*parts), history, unjudged)
 
 
 def c31(tables: Tables, row: Claim, mode: str) -> Outcome:
@@ -117,13 +117,14 @@ def average_sizes(tables: Tables, name: str, *settings: str) -> pd.DataFrame:
 def _levels_off(tables: Tables, name: str, sign: int, row: Claim) -> Outcome:
     history = tables.history("architecture_history")
     raise_if_diverged(history)
-    sizes = compared(row, average_sizes(tables, name, "width", "depth"), history)
+    sizes = average_sizes(tables, name, "width", "depth")
+    sizes, unjudged = compared_curves(row, sizes, history, "depth", "width")
     means = mean_curves(sizes, "depth", "size", ["width"])
     outcome = together(
         ("the basin", trends(sizes, "depth", "size", sign, row.thresholds, of="width")),
         ("it", saturates(sizes_on(row, means), row.thresholds, "widths")),
     )
-    return tell_left_out(row, outcome, history)
+    return tell_left_out(row, outcome, history, unjudged)
 
 
 def _at_best(tables: Tables, row: Claim, sweep: str, setting: str) -> Outcome:

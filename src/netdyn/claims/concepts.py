@@ -1,5 +1,7 @@
 """Sec. II, claims C53 and C54: definitions of the basins and of the L-map."""
 
+from collections.abc import Iterable, Mapping
+
 import pandas as pd
 
 from netdyn.claims.fitted import is_compared
@@ -17,7 +19,6 @@ from netdyn.claims.kinds import (
 )
 from netdyn.claims.tables import Tables, diverged, each_run, identity_columns, raise_if_diverged
 from netdyn.claims.values import measured
-from netdyn.results.tables import rows_of
 
 __all__ = ["CLAIMS", "basin_pairs"]
 
@@ -73,7 +74,10 @@ def basin_pairs(tables: Tables, row: Claim) -> tuple[pd.DataFrame, int, int]:
         history = tables.history(f"{sweep}_history", ["test_accuracy"])
         diverged_runs = {tuple(divergence.identity.items()) for divergence in diverged(history)}
         excluded += len(diverged_runs)
-        spaces = [tables.get(t, ["step", "of", "size"]) for t in (sample_basin, _weight(sweep))]
+        spaces = [
+            _averages(tables.get(name, ["step", "of", "size"]))
+            for name in (sample_basin, f"{sweep}_weight_basin")
+        ]
         for identity, rows in each_run(history):
             if tuple(identity.items()) in diverged_runs:
                 continue
@@ -81,7 +85,7 @@ def basin_pairs(tables: Tables, row: Claim) -> tuple[pd.DataFrame, int, int]:
                 unfitted += 1
                 continue
             best = rows.loc[rows["test_accuracy"].idxmax(), "step"]
-            pairs.append([sweep, *(_size(table, identity, int(best)) for table in spaces)])
+            pairs.append([sweep, *(_size(sizes, identity, int(best)) for sizes in spaces)])
     if not pairs:
         raise NotTested("no network is left to compare")
     return pd.DataFrame(pairs, columns=["sweep", "sample", "weight"]), excluded, unfitted
@@ -120,16 +124,24 @@ def c54(tables: Tables, row: Claim, mode: str) -> Outcome:
     )
 
 
-def _weight(prefix: str) -> str:
-    return f"{prefix}_weight_basin"
+def _averages(table: pd.DataFrame) -> dict[tuple, float]:
+    """Return the average basin sizes by the identity of their run and the step."""
+    rows = table[table["of"] == "average"]
+    keys = rows[[*identity_columns(rows), "step"]].itertuples(index=False, name=None)
+    return dict(zip(map(_rounded, keys), rows["size"], strict=True))
 
 
-def _size(table: pd.DataFrame, identity: dict, step: int) -> float:
+def _size(sizes: Mapping[tuple, float], identity: Mapping, step: int) -> float:
     """Return a run's average basin size at a step."""
-    rows = rows_of(table, {**identity, "of": "average", "step": step})
-    if rows.empty:
+    size = sizes.get(_rounded((*identity.values(), step)))
+    if size is None:
         raise NotTested(f"no basin of run {identity['run']} at its best step, {step}")
-    return float(measured(rows["size"])[0])
+    return float(measured([size])[0])
+
+
+def _rounded(key: Iterable) -> tuple:
+    """Return a key with its floats rounded to the nine digits that tables hold."""
+    return tuple(float(f"{value:.9g}") if isinstance(value, float) else value for value in key)
 
 
 CLAIMS = {"C53": c53, "C54": c54}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from netdyn.claims.curves import mean_curves, together, trends
-from netdyn.claims.fitted import compared, tell_left_out
+from netdyn.claims.fitted import compared, compared_curves, tell_left_out
 from netdyn.claims.kinds import (
     REPRODUCED,
     Claim,
@@ -94,7 +94,7 @@ def c24(tables: Tables, row: Claim, mode: str) -> Outcome:
     """
     slopes, deepest = {}, {}
     history = history_of_shapes(tables)
-    for width, curve in over_depth(accuracies(row, history)):
+    for width, curve in over_depth(compared(row, accuracies(row, history), history)):
         top = int(curve.to_numpy().argmax())
         deepest[width] = curve.index[top]
         if len(later := curve.iloc[top:]) > 1:
@@ -129,16 +129,13 @@ def c24(tables: Tables, row: Claim, mode: str) -> Outcome:
 def c25(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The accuracy rises with width and saturates, at every depth (see `_over_width`)."""
     history = history_of_shapes(tables)
-    outcome = _over_width(accuracies(row, history), 1, row, "accuracy")
-    return tell_left_out(row, outcome, history)
+    return _over_width(accuracies(row, history), 1, row, "accuracy", history)
 
 
 def c26(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The first layer's g falls with width and saturates, at every depth (see `_over_width`)."""
     history = history_of_shapes(tables)
-    gradients = compared(row, first_gradients(tables, mode), history)
-    outcome = _over_width(gradients, -1, row, "the first layer's g")
-    return tell_left_out(row, outcome, history)
+    return _over_width(first_gradients(tables, mode), -1, row, "the first layer's g", history)
 
 
 def c27(tables: Tables, row: Claim, mode: str) -> Outcome:
@@ -175,13 +172,12 @@ def history_of_shapes(tables: Tables) -> pd.DataFrame:
 
 
 def accuracies(row: Claim, history: pd.DataFrame) -> pd.DataFrame:
-    """Return the test accuracy of each compared run in percent: column `value`.
+    """Return the test accuracy of each run in percent: column `value`.
 
     The best over steps, or, by option `step`, that of the last step.
     """
     last = chosen(row, "step") == "last"
     of_runs = at_last_step(history) if last else best_accuracy(history)
-    of_runs = compared(row, of_runs, history)
     return of_runs.assign(value=100 * measured(of_runs["test_accuracy"]))
 
 
@@ -199,13 +195,17 @@ def over_depth(table: pd.DataFrame) -> Iterator[tuple[int, pd.Series]]:
         yield width, rows.groupby("depth")["value"].mean()
 
 
-def _over_width(table: pd.DataFrame, sign: int, row: Claim, what: str) -> Outcome:
+def _over_width(
+    table: pd.DataFrame, sign: int, row: Claim, what: str, history: pd.DataFrame
+) -> Outcome:
     """Judge a trend over width, per depth and seed, and whether means over seeds saturate."""
+    table, unjudged = compared_curves(row, table, history, "width", "depth")
     levels = mean_curves(table, "width", "value", ["depth"])
-    return together(
+    outcome = together(
         (what, trends(table, "width", "value", sign, row.thresholds, of="depth")),
         ("it", saturates(levels, row.thresholds, "depths")),
     )
+    return tell_left_out(row, outcome, history, unjudged)
 
 
 def _within(depth: int, row: Claim) -> bool:

@@ -12,7 +12,15 @@ from netdyn.claims.tables import at_last_step, identity_columns
 from netdyn.claims.values import at_least
 from netdyn.claims.verdicts import Claim, NotTested, Outcome
 
-__all__ = ["FITTED", "compared", "fitting", "is_compared", "tell_left_out", "unfitted_settings"]
+__all__ = [
+    "FITTED",
+    "compared",
+    "compared_curves",
+    "fitting",
+    "is_compared",
+    "tell_left_out",
+    "unfitted_settings",
+]
 
 FITTED = 0.99
 
@@ -24,6 +32,28 @@ def compared(row: Claim, table: pd.DataFrame, history: pd.DataFrame) -> pd.DataF
         NotTested: the history has no training accuracy, or no network fits its training set.
     """
     return table if chosen(row, "compared") == "all" else fitting(table, history)
+
+
+def compared_curves(
+    row: Claim, table: pd.DataFrame, history: pd.DataFrame, along: str, of: str = "seed"
+) -> tuple[pd.DataFrame, int]:
+    """Return the rows of the networks that are compared along a setting, and what is left out.
+
+    There is a curve per value of column `of` and seed. One of which fewer than three networks fit
+    their training set has no trend, and is left out whole: the number of these comes second.
+
+    Raises:
+        NotTested: as `compared`, or no curve is left.
+    """
+    if chosen(row, "compared") == "all":
+        return table, 0
+    keys = list(dict.fromkeys([of, "seed"]))
+    rows = fitting(table, history)
+    points = rows.groupby(keys)[along].transform("nunique")
+    left = rows[points >= 3]
+    if left.empty:
+        raise NotTested(f"of no curve do three networks reach a training accuracy of {FITTED:g}")
+    return left, table.groupby(keys).ngroups - left.groupby(keys).ngroups
 
 
 def fitting(table: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
@@ -51,14 +81,24 @@ def unfitted_settings(row: Claim, history: pd.DataFrame, setting: str) -> set:
     return set(last.loc[~last["fits"], setting])
 
 
-def tell_left_out(row: Claim, outcome: Outcome, history: pd.DataFrame) -> Outcome:
-    """Return the outcome whose sentence tells how many networks are not compared, if any is not."""
+def tell_left_out(
+    row: Claim, outcome: Outcome, history: pd.DataFrame, unjudged: int = 0
+) -> Outcome:
+    """Return the outcome whose sentence tells how many networks are not compared, if any is not.
+
+    Args:
+        unjudged: the number of curves that are not judged for it (`compared_curves`).
+    """
     if chosen(row, "compared") == "all":
         return outcome
     fits = _last(history)["fits"]
+    if fits.all():
+        return outcome
+    curves = f" ({unjudged} of the curves have too few for a trend)" if unjudged else ""
     return outcome._replace(
         seen=f"{outcome.seen.rstrip('.')}; {(~fits).sum()} of {len(fits)} networks, with a "
-        f"training accuracy below {FITTED:g} at the last step, are left out."
+        f"training accuracy below {FITTED:g} at the last step, are left out{curves}.",
+        unjudged=unjudged or outcome.unjudged,
     )
 
 

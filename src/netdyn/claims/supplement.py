@@ -10,7 +10,7 @@ import pandas as pd
 
 from netdyn.claims.basins import c30
 from netdyn.claims.curves import curves, first_reaching, together, trends
-from netdyn.claims.fitted import compared, tell_left_out
+from netdyn.claims.fitted import compared_curves, tell_left_out
 from netdyn.claims.grokking_course import courses
 from netdyn.claims.kinds import (
     Claim,
@@ -82,13 +82,14 @@ def c49(tables: Tables, row: Claim, mode: str) -> Outcome:
     """
     history = tables.history("initial_scales_history")
     raise_if_diverged(history)
-    parts = []
+    parts, unjudged = [], 0
     for space, sign in (("weight", -1), ("sample", 1)):
         table = tables.get(f"initial_scales_{space}_basin", ["initial_scale", "of", "size"])
-        sizes = compared(row, matching(table, of="average"), history)
+        sizes = matching(table, of="average")
+        sizes, unjudged = compared_curves(row, sizes, history, "initial_scale")
         over_scale = trends(sizes, "initial_scale", "size", sign, row.thresholds)
         parts.append((f"the {space} basin", over_scale))
-    both = tell_left_out(row, together(*parts), history)
+    both = tell_left_out(row, together(*parts), history, unjudged)
     return both._replace(seen=f"With the initial scale {both.seen[:1].lower()}{both.seen[1:]}")
 
 
@@ -102,7 +103,8 @@ def c50(tables: Tables, row: Claim, mode: str) -> Outcome:
     for each_history in (history, tables.history("architecture_history")):
         raise_if_diverged(each_history)
     table = tables.get("fixed_range_weight_basin", ["width", "of", "size"])
-    sizes = compared(row, matching(table, of="average"), history)
+    sizes = matching(table, of="average")
+    sizes, unjudged = compared_curves(row, sizes, history, "width")
     rhos = [rank_correlation(*curve) for curve in curves(sizes, "width", "size", ["seed"]).values()]
     absent = np.array([at_most(rho, row.thresholds["absent_rho"]) for rho in rhos])
     grows = c30(tables, row, mode)
@@ -116,7 +118,7 @@ def c50(tables: Tables, row: Claim, mode: str) -> Outcome:
         len(rhos),
         0,
     )
-    return tell_left_out(row, outcome, history)
+    return tell_left_out(row, outcome, history, unjudged)
 
 
 def c51(tables: Tables, row: Claim, mode: str) -> Outcome:

@@ -204,10 +204,13 @@ class Divergence(NamedTuple):
 
 def diverged(history: pd.DataFrame) -> list[Divergence]:
     """Return the runs whose history ends with a training loss that is not a number."""
+    columns = identity_columns(history)
+    runs = history.groupby(columns, sort=False, dropna=False)["step"]
+    last = history.loc[runs.idxmax()]
+    lost = last[~np.isfinite(last["train_loss"])]
     return [
-        Divergence(identity, int(rows["step"].iloc[-1]))
-        for identity, rows in each_run(history)
-        if not np.isfinite(rows["train_loss"].iloc[-1])
+        Divergence(identity, int(step))
+        for identity, step in zip(lost[columns].to_dict("records"), lost["step"], strict=True)
     ]
 
 

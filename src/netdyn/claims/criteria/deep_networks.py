@@ -130,7 +130,7 @@ def no_others(tables: Tables, row: Claim, mode: str) -> Outcome:
 def pronounced_peak(tables: Tables, row: Claim, mode: str) -> Outcome:
     """The accuracy at the best depth is above that of both ends, clearly (`_stands_out`)."""
     history = history_of_shapes(tables)
-    table = shape_accuracies(row, history)
+    table = compared(row, shape_accuracies(row, history), history)
     return tell_left_out(row, _stands_out(table, 1, row, "accuracy", " points"), history)
 
 

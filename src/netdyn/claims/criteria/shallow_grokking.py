@@ -80,13 +80,16 @@ def jump(tables: Tables, row: Claim, mode: str) -> Outcome:
     """Both basins jump at the onset of grokking, whatever their sizes.
 
     In each seed the steepest growth of the logarithm of either basin's size against the logarithm
-    of the step is within a `factor` in steps of the onset.
+    of the step is within a `factor` in steps of the onset. Basins form, from nothing, while the
+    training set is learned: growth counts from its memorisation on
+    (`netdyn.claims.grokking_course.Course`).
     """
     verdicts, details = [], []
     for course, sizes in _basins(tables, "grokking_sample_basin_cone"):
+        formed = {space: rows[rows["step"] >= course.memorised] for space, rows in sizes.items()}
         jumps = {
             space: steepest_rise(rows["step"], logarithms(rows["size"]))
-            for space, rows in sizes.items()
+            for space, rows in formed.items()
         }
         near = [within_factor(j, course.onset, row.thresholds["factor"]) for j in jumps.values()]
         verdicts.append(verdict(all(near)))
