@@ -4,17 +4,34 @@ import pytest
 from claim_tables import CLAIMS, CLAIMS_FILE, altered, identities_of, judge, make_deep10
 
 from netdyn.claims import readings, scorecard
+from netdyn.claims.strength import Evidence, Strength, grade
+from netdyn.claims.strength_rules import load_rules
+from netdyn.claims.tables import Tables
 from netdyn.claims.verdicts import NOT_TESTED, PARTLY, REPRODUCED, Outcome
 from netdyn.errors import NetdynError
 from netdyn.results.tables import read_table, write_table
 
+RULES = load_rules(CLAIMS_FILE)
 HISTORY, GRADIENT = "deep10_history", "deep10_gradient"
-OF_GRADIENT = ("C14", "C15", "C16")  # judges of both tables
+OF_GRADIENT = ("C14", "C16")  # judges of both tables
 
 
 @pytest.fixture(scope="module")
 def frames():
     return make_deep10()
+
+
+@pytest.fixture(autouse=True)
+def graded(monkeypatch):
+    """Grade nothing: every verdict would be judged again dozens of times. Return what was asked."""
+    asked = []
+
+    def grade(row, tables, mode, judge, rules):
+        asked.append((row.id, mode, dict(row.options)))
+        return Strength("fair", (f"{row.id} in {mode} mode",), Evidence(seeds=3))
+
+    monkeypatch.setattr(readings, "grade", grade)
+    return asked
 
 
 def read_under(name, claims, tables, **more):
@@ -31,7 +48,7 @@ def verdicts(entries, contents, expected=None):
     """Judge; return the verdicts of the frozen criteria by claim and reading, and their rows."""
     if expected is None:
         expected = {key: identities_of(table) for key, table in contents.items()}
-    table = readings.judge(entries, list(CLAIMS.values()), contents, expected, "mnist")
+    table = readings.judge(entries, list(CLAIMS.values()), [], contents, expected, RULES)
     cells = table[table["criterion"] == "frozen"].set_index(["claim", "reading"])
     assert cells.index.is_unique
     return cells["verdict"].to_dict(), cells
@@ -138,6 +155,30 @@ def test_an_option_counts_where_the_judge_looks_it_up(frames, monkeypatch):
     }
 
 
+def test_every_verdict_is_graded_as_it_was_judged(frames, graded, monkeypatch):
+    entry = read_under("last", ["C14", "C39"], {HISTORY: "h", GRADIENT: "g"}, mode="training",
+                       options={"step": "last"})  # fmt: skip
+    _, table = verdicts([frozen(["C14"]), entry], keyed(frames))
+    assert [*table["reasons"]] == [f"{id} in {mode} mode" for id, mode, _ in graded]
+    assert graded[:2] == [("C14", "evaluation", {}), ("C14", "training", {"step": "last"})]
+    monkeypatch.undo()
+    _, table = verdicts([frozen(["C08"])], keyed(frames))
+    tables = Tables(frames, {name: identities_of(table) for name, table in frames.items()})
+    strength = grade(CLAIMS["C08"], tables, "evaluation", scorecard.JUDGES["C08"], RULES)
+    assert table["strength"]["C08", "frozen"] == strength.grade
+    assert table["without_a_seed"]["C08", "frozen"] == strength.evidence.without_a_seed
+
+
+def test_on_other_data_than_mnist_nothing_is_tested(frames):
+    expected = {key: identities_of(table) for key, table in keyed(frames).items()}
+    table = readings.judge(
+        [frozen(["C08", "C16"])], [*CLAIMS.values()], [], keyed(frames), expected, RULES, "digits"
+    )
+    assert table["claim"].tolist() == ["C08", "C16"]
+    assert set(table["verdict"]) == {NOT_TESTED}
+    assert table["strength"].isna().all()
+
+
 # Files --------------------------------------------------------------------------------------------
 
 
@@ -159,7 +200,11 @@ def on_disk(frames, tmp_path):
     ]  # fmt: skip
     entry = {"h": whole[HISTORY], "g": whole[GRADIENT], "own": dict(whole[HISTORY])}
     entry["own"]["parts"] = [{**whole[HISTORY]["parts"][0], "rows": rows}]
-    reading = read_under("own", ["C08", "C11"], {HISTORY: "own", GRADIENT: "g"}, changed=[HISTORY])
+    words = ("question", "choice", "words", "section", "added", "reason")
+    tables = {HISTORY: "own", GRADIENT: "g"}
+    reading = read_under(
+        "own", ["C08", "C11"], tables, changed=[HISTORY], crosses=(), **dict.fromkeys(words, "text")
+    )
     return {
         "scale": "cpu",
         "dataset": "mnist",
@@ -169,7 +214,7 @@ def on_disk(frames, tmp_path):
 
 
 def written(settings, folder):
-    readings.write(settings, CLAIMS_FILE, folder / "readings.csv")
+    readings.write(settings, CLAIMS_FILE, folder / "readings.csv", folder / "readings.md")
     table = read_table(folder / "readings.csv")
     return table[table["criterion"] == "frozen"].set_index(["claim", "reading"])["verdict"]
 
@@ -192,4 +237,4 @@ def test_missing_files_are_not_tested_and_damaged_ones_are_named(on_disk, tmp_pa
     history = tmp_path / f"{HISTORY}.csv"
     history.write_text(history.read_text() + "x")
     with pytest.raises(NetdynError, match=HISTORY):
-        readings.write(on_disk, CLAIMS_FILE, tmp_path / "readings.csv")
+        written(on_disk, tmp_path)

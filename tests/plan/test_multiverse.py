@@ -6,9 +6,10 @@ import pytest
 from settings_example import ROOT
 
 from netdyn.plan.multiverse import MultiversePlan
-from netdyn.plan.readings import FROZEN, plan_of
+from netdyn.plan.readings import plan_of
 from netdyn.plan.settings import overlay
 from netdyn.records.files import read_yaml
+from netdyn.results.verdicts import FROZEN
 
 DATA_SETS = {"data_fashion_mnist", "data_kmnist"}
 

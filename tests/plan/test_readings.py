@@ -243,6 +243,21 @@ def test_a_reading_is_a_scale_of_its_own_name_and_an_unknown_one_is_named(new_pl
 
 
 @pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"stepp": "last"}, "readings.it.options: no option 'stepp'; did you mean 'step'?"),
+        ({"colour": "red"}, "readings.it.options: no option 'colour'; there are region, "),
+        ({"step": "first"}, "readings.it.options.step: 'first' is none of last, common"),
+        ({"region": "ellipse"}, "'ellipse' is none of trimmed, centroid; it is the frozen choice"),
+    ],
+)
+def test_an_option_that_no_judge_knows_is_named(plan, options, said):
+    with pytest.raises(NetdynError) as caught:
+        declared_readings(plan({"it": reading("C01", options=options)}))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "declared",
     [
         reading("C01"),
