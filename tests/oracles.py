@@ -103,17 +103,31 @@ def sample_noise_correct(model, x, y, amplitudes, trials, seed, value_range, noi
     return table
 
 
-def weight_noise_correct(model, x, y, amplitudes, trials, seed):
+def standardised_together(weights, standardization):
+    """Return, weight for weight, all those with which it shares mean and standard deviation."""
+    everything = torch.cat([weight.flatten() for weight in weights])
+    shared = {
+        "matrix": lambda weight: weight.flatten().expand(len(weight), -1),
+        "row": lambda weight: weight,
+        "all": lambda weight: everything.expand(len(weight), -1),
+    }[standardization]
+    return [shared(weight.clone()) for weight in weights]  # of each matrix, row by row: (N_l, M)
+
+
+def weight_noise_correct(model, x, y, amplitudes, trials, seed, standardization="matrix"):
     """Amplitude by amplitude, trial by trial, each on a fresh copy."""
     table = torch.zeros(len(amplitudes), len(x))
     for a, trial in itertools.product(range(len(amplitudes)), range(trials)):
         perturbed = copy.deepcopy(model).eval()
         linears = [module for module in perturbed.modules() if isinstance(module, nn.Linear)]
-        for l, linear in enumerate(linears, 1):
-            weight = linear.weight.data
+        weights = [linear.weight.detach().clone() for linear in linears]
+        together = standardised_together(weights, standardization)
+        for l, (linear, weight, group) in enumerate(
+            zip(linears, weights, together, strict=True), 1
+        ):
             noise = torch.randn(weight.shape, generator=generator(seed, "weight noise", trial, l))
-            mean = weight.mean()
-            deviation = (weight - mean).square().mean().sqrt()
+            mean = group.mean(dim=1, keepdim=True)
+            deviation = (group - mean).square().mean(dim=1, keepdim=True).sqrt()
             standardised = (weight - mean) / deviation + amplitudes[a] * noise.to(weight)
             linear.weight.data = standardised * deviation + mean
         with torch.no_grad():

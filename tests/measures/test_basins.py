@@ -1,3 +1,4 @@
+import copy
 import math
 
 import oracles
@@ -12,6 +13,7 @@ from torch.testing import assert_close
 from netdyn.errors import NetdynError
 from netdyn.measures.basins import noisy_passes
 from netdyn.measures.basins.noise import NOISE_RETURNS, noisy_samples
+from netdyn.measures.basins.noisy_passes import STANDARDIZATIONS
 from netdyn.measures.basins.sizes import (
     basin_error,
     basin_size,
@@ -60,8 +62,13 @@ def test_sample_noise_on_a_linear_network_in_closed_form(two_classes):
     assert_close(correct, expected_shares(margins, deviations), rtol=0, atol=FIVE_SIGMA)
 
 
-def test_weight_noise_on_one_layer_in_closed_form(two_classes):
+@pytest.mark.parametrize("standardization", list(STANDARDIZATIONS))
+def test_weight_noise_on_one_layer_in_closed_form(two_classes, standardization):
     model, x, y, margins = two_classes
+    with torch.no_grad():
+        model[0].weight[0] *= 3  # rows of unequal spread
+    outputs = logits(model, x)
+    margins = (outputs[:, 0] - outputs[:, 1]) * (1 - 2 * y)
     # The matrix is repeated side by side, and each copy of the samples has its own inputs: copies
     # have independent noise, so as many draws need fewer trials.
     copies = 100
@@ -69,10 +76,14 @@ def test_weight_noise_on_one_layer_in_closed_form(two_classes):
     tiled[0].weight.data = model[0].weight.detach().repeat(1, copies)
     tiled[0].bias.data = model[0].bias.detach()
     inputs = torch.kron(torch.eye(copies, dtype=x.dtype), x)  # (copies · 6, 5 · copies)
-    correct = weight_noise_correct(tiled, inputs, y.repeat(copies), AMPLITUDES, TRIALS // copies, 0)
+    correct = weight_noise_correct(
+        tiled, inputs, y.repeat(copies), AMPLITUDES, TRIALS // copies, 0, standardization
+    )
     correct = correct.view(len(AMPLITUDES), copies, len(x)).mean(dim=1)
     weight = model[0].weight.detach()
-    unit = (weight - weight.mean()).square().mean().sqrt() * math.sqrt(2) * x.norm(dim=1)
+    # A logit's noise has the variance of its weights; the only matrix is all weights there are.
+    mean = weight.mean(dim=1, keepdim=True) if standardization == "row" else weight.mean()
+    unit = (weight - mean).square().mean().mul(2).sqrt() * x.norm(dim=1)
     deviations = torch.tensor(AMPLITUDES).double().unsqueeze(1) * unit
     assert_close(correct, expected_shares(margins, deviations), rtol=0, atol=FIVE_SIGMA)
 
@@ -111,16 +122,47 @@ def test_sample_noise_follows_the_definition(make_network, stream, noise_return,
     assert 0 < correct[-1].mean() < 1
 
 
+@pytest.mark.parametrize("standardization", list(STANDARDIZATIONS))
 @pytest.mark.parametrize("batch_norm", [True, False])
-def test_weight_noise_follows_the_definition(make_network, stream, batch_norm):
+def test_weight_noise_follows_the_definition(make_network, stream, batch_norm, standardization):
     model = make_network((6, 12, 12, 4), batch_norm=batch_norm)
     x = torch.rand(30, 6, generator=stream, dtype=torch.float64)
     y = logits(model, x).argmax(dim=1)
-    arguments = (model, x, y, [0.0, 0.2, 2.0], 5, 3)
+    arguments = (model, x, y, [0.0, 0.2, 2.0], 5, 3, standardization)
     correct = weight_noise_correct(*arguments)
     assert_close(correct, oracles.weight_noise_correct(*arguments))
     assert correct[0].min() == 1
     assert 0 < correct[-1].mean() < 1
+    if standardization == "matrix":
+        assert torch.equal(correct, weight_noise_correct(*arguments[:-1]))
+
+
+def test_noise_follows_weights_that_are_scaled_unless_all_are_standardised(make_network, stream):
+    # ReLU: what multiplies a layer and divides the next one leaves the function as it is.
+    model = make_network((6, 12, 4), batch_norm=False)
+    x = torch.rand(60, 6, generator=stream, dtype=torch.float64)
+    y = logits(model, x).argmax(dim=1)
+    scaled = copy.deepcopy(model)
+    with torch.no_grad():
+        scaled.linear1.weight *= 16
+        scaled.linear1.bias *= 16
+        scaled.linear2.weight /= 16
+    assert_close(logits(scaled, x), logits(model, x))
+    for standardization in STANDARDIZATIONS:
+        of_model, of_scaled = (
+            weight_noise_correct(network, x, y, [0.3], 5, 0, standardization)
+            for network in (model, scaled)
+        )
+        assert torch.equal(of_model, of_scaled) == (standardization != "all")
+
+
+def test_a_neuron_of_equal_weights_has_no_spread_of_its_own(make_network):
+    model = make_network((2, 2), batch_norm=False)
+    model.linear1.weight.data = torch.tensor([[1.0, 1.0], [-1.0, -1.0]]).double()
+    x, y = torch.tensor([[1.0, 1.0]]).double(), torch.tensor([0])
+    model.linear1.bias.data.zero_()
+    assert weight_noise_correct(model, x, y, [100.0], 9, 0, "row").min() == 1
+    assert weight_noise_correct(model, x, y, [100.0], 9, 0, "matrix").min() < 1
 
 
 def test_a_matrix_of_equal_weights_has_no_spread_to_perturb(make_network):
@@ -341,6 +383,8 @@ def test_mistakes_are_named(make_network):
             measure(model, torch.full_like(x, torch.nan), y, [0.0], 1, 0)
     with pytest.raises(NetdynError, match="'wrap' is unknown: choose one of affine, clip, range"):
         sample_noise_correct(model, x, y, [0.0], 1, 0, noise_return="wrap")
+    with pytest.raises(NetdynError, match="'layer' is unknown: choose one of matrix, row, all"):
+        weight_noise_correct(model, x, y, [0.0], 1, 0, "layer")
     with pytest.raises(NetdynError, match="lower end"):
         sample_noise_correct(model, x, y, [0.0], 1, 0, value_range=(1.0, 1.0))
     with pytest.raises(NetdynError, match="would be clipped"):

@@ -205,6 +205,56 @@ def test_without_batch_norm_there_is_only_evaluation_mode(plain):
         assert len(table) == 2 * 2 * (1 + 3)
 
 
+@pytest.mark.parametrize("mode", ["evaluation", "training"])
+@pytest.mark.parametrize("count", [6, 12])
+def test_signs_are_those_of_the_mean_jacobian_where_settings_say_so(
+    subject, training_set, mode, count
+):
+    settings = {**RANKS, "modes": [mode], "signs": "jacobian", "sign_samples": count}
+    table = rpd_gradient.measure(subject, settings).set_index(["step", "layer", "class"])
+    x, y = training_set
+    averaged, _ = subject.samples("train", count)
+    for step in (0, 20):
+        network = in_mode(subject.network(step), x, mode)
+        for layer, field in enumerate(network.local_fields(x), 1):
+            # Backwards through the network, sample by sample.
+            jacobian = sum(one_jacobian(network, sample, layer) for sample in averaged)
+            expected = gradients(field, y, jacobian.sign()).mean(dim=1)
+            result = table["gradient"][step, layer]
+            assert result[[0, 1, 2]].tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+            assert result[-1] == pytest.approx(expected.mean().item(), rel=1e-5, abs=1e-6)
+
+
+def one_jacobian(network, sample, layer):
+    """Of the logits by x^(layer), at one sample, by PyTorch: (K, N_l)."""
+    activation = network.local_fields(sample.unsqueeze(0))[layer - 1].relu().detach()
+    tail = torch.nn.Sequential(
+        *(module for part in network.layers[layer:] for module in part if module is not None)
+    ).eval()
+    activation.requires_grad_()
+    outputs = tail(activation)[0]  # (K,)
+    return torch.stack(
+        [torch.autograd.grad(f, activation, retain_graph=True)[0][0] for f in outputs]
+    )
+
+
+def test_the_last_hidden_layer_and_linear_networks_have_the_l_maps_signs(
+    tmp_path, run_settings, train_run, toy_data, subject
+):
+    settings = {**RANKS, "signs": "jacobian", "sign_samples": "all"}
+    by_map, by_jacobian = (rpd_gradient.measure(subject, s) for s in (RANKS, settings))
+    pd.testing.assert_frame_equal(
+        by_jacobian.query("layer == 2"), by_map.query("layer == 2"), check_exact=True
+    )
+    first = [table.query("layer == 1")["gradient"].to_numpy() for table in (by_jacobian, by_map)]
+    assert np.abs(first[0] - first[1]).max() > 0.01
+    linear = run_settings(activation="identity", steps=2)
+    subject = Subject.open(train_run(tmp_path, linear), toy_data, "cpu")
+    pd.testing.assert_frame_equal(
+        *(rpd_gradient.measure(subject, {**s, "steps": "last"}) for s in (settings, RANKS))
+    )
+
+
 # Pruning ------------------------------------------------------------------------------------------
 
 
@@ -314,6 +364,45 @@ def test_noise_returns_as_the_settings_say(subject, model, training_set, noise_r
     table = noise_accuracy.measure(subject, settings)
     expected = sample_noise_correct(model, x, y, [0.0, 0.6], 3, seed=3, noise_return=noise_return)
     assert table["accuracy"].tolist() == pytest.approx(expected.mean(dim=1).tolist())
+
+
+@pytest.mark.parametrize("standardization", ["row", "all"])
+def test_weights_are_standardised_as_the_settings_say(
+    subject, model, training_set, correct, standardization
+):
+    x, y = training_set
+    settings = noise("weight", standardization=standardization, of=["average"])
+    expected = weight_noise_correct(model, x, y, GRID, 3, 3, standardization)
+    assert not torch.equal(expected, correct["weight"])
+    table = noise_accuracy.measure(subject, settings)
+    assert table["accuracy"].tolist() == pytest.approx(expected.mean(dim=1).tolist())
+    size = basin_size(GRID, expected.mean(dim=1))
+    assert basin_size_table.measure(subject, settings)["size"].tolist() == pytest.approx([size])
+
+
+@pytest.mark.parametrize("space", ["sample", "weight"])
+def test_a_basin_may_be_of_the_networks_own_prediction(subject, training_set, space):
+    x, y = training_set
+    own = logits(runs.load_model(subject.run_folder, 0), x).argmax(dim=1)
+    assert (own != y).float().mean() > 0.4  # untrained
+    settings = noise(space, steps=0, correct="prediction")
+    measure = {"sample": sample_noise_correct, "weight": weight_noise_correct}[space]
+    shares = measure(runs.load_model(subject.run_folder, 0), x, own, GRID, 3, seed=3).double()
+    table = basin_size_table.measure(subject, settings)
+    assert (table["clean_accuracy"] == 1).all()
+    assert (table["size"] > 0).all()
+    sizes = table.set_index(["of", "index"])["size"]
+    assert sizes["average", -1] == pytest.approx(basin_size(GRID, shares.mean(dim=1)))
+    for k in range(3):  # classes of the labels, whatever is predicted
+        of_class = shares[:, y == k].mean(dim=1)
+        assert sizes["class", k] == pytest.approx(basin_size(GRID, of_class))
+    curve = noise_accuracy.measure(subject, settings).query("of == 'average'")["accuracy"]
+    assert curve.tolist() == pytest.approx(shares.mean(dim=1).tolist())
+    by_label = basin_size_table.measure(subject, noise(space, steps=0))
+    wrong = by_label.query("of == 'sample'")["size"].to_numpy()[(own != y).numpy()]
+    assert (wrong == 0).all()
+    same = by_label.query("of == 'sample'")["size"].to_numpy()[(own == y).numpy()]
+    assert same.tolist() == sizes["sample"].to_numpy()[(own == y).numpy()].tolist()
 
 
 def test_amplitudes_are_a_list_or_zero_and_a_geometric_grid():

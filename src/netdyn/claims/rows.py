@@ -9,8 +9,9 @@ from netdyn.claims.verdicts import FROZEN, Claim, Criterion
 from netdyn.errors import NetdynError
 from netdyn.records.files import read_yaml
 
-__all__ = ["load_claims", "load_criteria"]
+__all__ = ["PAPERS_DATA", "load_claims", "load_criteria"]
 
+PAPERS_DATA = "mnist"  # what the claims are about
 IDS = [f"C{number:02d}" for number in range(1, 55)]
 REQUIRED = ("id", "where", "section", "claim", "kind", "test", "tables")
 OPTIONAL = ("paper_value", "modes", "thresholds", "criteria")

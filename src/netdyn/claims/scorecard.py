@@ -18,7 +18,7 @@ from netdyn.claims import (
     supplement,
 )
 from netdyn.claims.kinds import DIVERGED, NOT_TESTED, Claim, Diverged, NotTested, Outcome
-from netdyn.claims.rows import load_claims
+from netdyn.claims.rows import PAPERS_DATA, load_claims
 from netdyn.claims.tables import Tables
 from netdyn.records.files import atomic_write, digest_file
 from netdyn.records.provenance import Origin
@@ -53,7 +53,6 @@ COLUMNS = [
     "seen",
     "test",
 ]
-PAPERS_DATA = "mnist"
 IN_WORDS = {"digits": "the digits"}
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from netdyn.claims.page import SECTIONS
-from netdyn.claims.rows import load_claims
 from netdyn.errors import NetdynError
 from netdyn.plan.readings import ReadingPlan, declared_readings
 from netdyn.plan.targets import Plan
@@ -49,7 +48,7 @@ class MultiversePlan:
                 committed is not tested.
         """
         tables: dict[str, Any] = {}
-        claims = [claim.id for claim in load_claims(self.plan.claims)]
+        claims = [claim.id for claim in self.plan.claim_rows]
         frozen = {"name": FROZEN, "claims": claims, "options": {}, "mode": "evaluation"}
         readings = [{**frozen, "changed": [], "tables": _tables(self.plan, committed, tables)}]
         for each in self.readings:
@@ -78,12 +77,13 @@ class MultiversePlan:
 
     def figure_settings(self) -> dict[str, Any]:
         """Return what the drawing of the multiverse reads."""
-        claims = load_claims(self.plan.claims)
         shown = ("id", "where", "section", "claim")
         return {
             "tables": ["readings"],
             "readings": [each.reading.described() for each in self.readings],
-            "claims": [{name: getattr(claim, name) for name in shown} for claim in claims],
+            "claims": [
+                {name: getattr(claim, name) for name in shown} for claim in self.plan.claim_rows
+            ],
             "sections": SECTIONS,
             "title": "Under which reading of the paper does each claim hold?",
             "note": f"scale {self.plan.scale}, {self.plan.config['dataset']}",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from netdyn.claims.options import OPTIONS
-from netdyn.claims.rows import load_claims
+from netdyn.claims.rows import PAPERS_DATA
 from netdyn.errors import NetdynError
 from netdyn.plan import settings
 from netdyn.plan.targets import Plan
@@ -36,7 +36,7 @@ class Reading(NamedTuple):
     reason: str
     claims: tuple[str, ...]
     crosses: tuple[str, ...] = ()  # readings that hold together under this one
-    settings: Mapping[str, Any] = {}  # laid over the scale's runs and measurements
+    settings: Mapping[str, Any] = {}  # laid over the scale's data set, runs and measurements
     options: Mapping[str, str] = {}  # of judging
     mode: str = "evaluation"  # "training": judged with the batch's own statistics
 
@@ -68,6 +68,9 @@ def plan_of(
 def declared_readings(plan: Plan) -> dict[str, Reading]:
     """Return a scale's readings by name.
 
+    A reading of another data set lies over the paper's: where the scale or the command line takes a
+    data set of its own, there is none.
+
     Raises:
         NetdynError: a reading crosses one that is not declared, or has settings of its own beside
             those of the readings that it crosses.
@@ -75,7 +78,9 @@ def declared_readings(plan: Plan) -> dict[str, Reading]:
     readings = {}
     for name, declared in plan.config["readings"].items():
         listed = {key: tuple(declared.get(key, ())) for key in ("claims", "crosses")}
-        readings[name] = Reading(name=name, **{**declared, **listed})
+        reading = Reading(name=name, **{**declared, **listed})
+        if "dataset" not in reading.settings or _is_on_papers_data(plan):
+            readings[name] = reading
     for name, reading in readings.items():
         for option, value in reading.options.items():
             _check_option(f"readings.{name}.options", option, value)
@@ -88,6 +93,10 @@ def declared_readings(plan: Plan) -> dict[str, Reading]:
                 plain = [other for other, each in readings.items() if not each.crosses]
                 raise NetdynError(f"readings.{name}.crosses: {_unknown(crossed, plain)}")
     return readings
+
+
+def _is_on_papers_data(plan: Plan) -> bool:
+    return plan.config["dataset"] == PAPERS_DATA and "dataset" not in plan.overrides
 
 
 def _check_option(where: str, name: str, value: str) -> None:
@@ -167,7 +176,8 @@ class ReadingPlan(Plan):
 
     @functools.cached_property
     def _claim_tables(self) -> tuple[str, ...]:
-        claims = [claim for claim in load_claims(self.claims) if claim.id in self.reading.claims]
+        rows = self.hosts[0].claim_rows
+        claims = [claim for claim in rows if claim.id in self.reading.claims]
         return tuple(dict.fromkeys(table for claim in claims for table in claim.tables))
 
     def changed_tables(self) -> list[str]:

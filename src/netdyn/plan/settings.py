@@ -54,6 +54,8 @@ FORMAT = 1
 # What a declared run holds beside its settings, and a measurement beside its own.
 RUN_SELECTION = ("sweep", "seeds", "seeds_where")
 MEASUREMENT_SELECTION = ("quantity", "run", "seeds", "where")
+# Left out of a measurement that has them: it is the same one with or without them.
+MEASUREMENT_DEFAULTS = {"signs": "lmap", "standardization": "matrix", "correct": "label"}
 
 
 class Run(NamedTuple):
@@ -107,8 +109,7 @@ def load(folder: Path, overrides: Mapping | None = None) -> dict:
 def read(folder: Path, overrides: Mapping | None = None) -> dict:
     """Return what `load` does, checked against the schema alone."""
     folder, overrides = Path(folder), dict(overrides or {})
-    base = read_yaml(folder / "config.yaml")
-    schema = read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml")
+    base, schema = read_yaml(folder / "config.yaml"), _schema(folder)
     readings = folder / "workflow" / "readings.yaml"
     declared = read_yaml(readings) if readings.is_file() else {}
     # By itself: what this scale overrides may be what another one takes.
@@ -140,7 +141,7 @@ def read_under(
     Raises:
         NetdynError: a reading names what is not declared, or a value that is not allowed.
     """
-    schema = read_yaml(Path(folder) / "workflow" / "schemas" / "settings.schema.yaml")
+    schema = _schema(Path(folder))
     for name, top in overlays.items():
         _refuse_undeclared(top, config, f"readings.{name}.settings")
     merged = overlay(config, *overlays.values(), overrides or {})
@@ -157,6 +158,11 @@ def read_under(
     except NetdynError as error:
         raise NetdynError(f"readings.{', '.join(overlays)}.settings.{error}") from None
     return merged
+
+
+@functools.cache  # every reading is checked by it
+def _schema(folder: Path) -> dict:
+    return read_yaml(folder / "workflow" / "schemas" / "settings.schema.yaml")
 
 
 def _refuse_undeclared(scale: Mapping, base: Mapping, where: str) -> None:
@@ -297,7 +303,11 @@ def measurements(
 
 
 def _measurement(config: Mapping, trained: Mapping, name: str, declared: Mapping) -> Measurement:
-    own = {key: value for key, value in declared.items() if key not in MEASUREMENT_SELECTION}
+    own = {
+        key: value
+        for key, value in declared.items()
+        if key not in MEASUREMENT_SELECTION and MEASUREMENT_DEFAULTS.get(key) != value
+    }
     settings = {"threads": config["threads"], **own}
     chosen: tuple[Run, ...] = ()
     if "run" in declared:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from netdyn.claims.rows import load_claims
+from netdyn.claims.verdicts import Claim
 from netdyn.errors import NetdynError
 from netdyn.plan.tables import OF_DATA, TablePlan
 from netdyn.plan.written import code, once, written
@@ -146,7 +147,7 @@ class Plan(TablePlan):
     @once
     def tables_by_priority(self) -> list[list[str]]:
         """Return all tables in groups of falling priority (see `PRIORITIES`)."""
-        tables = {claim.id: claim.tables for claim in load_claims(self.claims)}
+        tables = {claim.id: claim.tables for claim in self.claim_rows}
         tables |= {figure: self.figure_tables(figure) for figure in self.figures()}
         groups: list[list[str]] = []
         seen: set[str] = set()
@@ -163,9 +164,13 @@ class Plan(TablePlan):
         return list(self._claim_tables)
 
     @functools.cached_property
+    def claim_rows(self) -> list[Claim]:
+        """The claims with their criteria."""
+        return load_claims(self.claims)
+
+    @functools.cached_property
     def _claim_tables(self) -> tuple[str, ...]:
-        claims = load_claims(self.claims)
-        return tuple(dict.fromkeys(table for claim in claims for table in claim.tables))
+        return tuple(dict.fromkeys(table for claim in self.claim_rows for table in claim.tables))
 
     @once
     def claims_settings_file(self) -> str:

@@ -1,4 +1,4 @@
-"""Local fields and L-map signs of every hidden layer, for RPDs and for their gradients."""
+"""Local fields and connections' signs of every hidden layer, for RPDs and their gradients."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+from netdyn.networks.jacobian import mean_jacobians
+from netdyn.networks.reading import Network
 from netdyn.quantities.subject import Subject, in_mode
 
 __all__ = ["hidden_layers"]
@@ -18,19 +20,32 @@ def hidden_layers(
 
     Args:
         settings: steps; samples, the number that is ranked; all_samples_at, steps at which all are
-            ranked (none where it is missing); modes.
+            ranked (none where it is missing); modes; signs: whether the sign of a connection is
+            that of the L-map, "lmap", which holds where it is missing, or of the mean "jacobian"
+            of the logits, over sign_samples of the training samples.
 
     Yields:
         the columns step, mode, layer and samples_measured; the local fields h^(l) (P, N_l); the
-        labels (P,); and sign(M_l), (K, N_l).
+        labels (P,); and the connections' signs, (K, N_l).
     """
     some, complete = subject.samples("train", settings["samples"]), subject.samples("train")
+    by_jacobian = settings.get("signs", "lmap") == "jacobian"
+    averaged = subject.samples("train", settings["sign_samples"])[0] if by_jacobian else None
     full = subject.steps(settings.get("all_samples_at", []))
     for step, network in subject.each_network(settings["steps"]):
         x, y = complete if step in full else some
         for mode in subject.modes(settings["modes"]):
             measured = in_mode(network, x, mode)
-            maps, fields = measured.linear_maps(), measured.propagate(x)
+            signs, fields = _signs(measured, averaged), measured.propagate(x)
             for l, field in enumerate(itertools.islice(fields, len(measured.sites)), 1):
                 columns = {"step": step, "mode": mode, "layer": l, "samples_measured": len(y)}
-                yield columns, field, y, maps[l][0].sign()
+                yield columns, field, y, signs[l - 1]
+
+
+def _signs(network: Network, averaged: Tensor | None) -> list[Tensor]:
+    """Return sign(M_l), or of the Jacobian averaged over samples, (K, N_l), l = 1 … L−1."""
+    if averaged is None:
+        return [weight.sign() for weight, _ in network.linear_maps()[1:]]
+    if not network.sites:
+        return []
+    return [jacobian.sign() for jacobian in mean_jacobians(network, averaged, first=1)]

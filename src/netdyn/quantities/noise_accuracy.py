@@ -15,7 +15,8 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
 
     Args:
         settings: steps, space (sample, weight), amplitudes, trials, samples, noise_return (sample
-            space), and of: average, class or sample.
+            space), standardization (weight space), correct, and of: average, class or sample; see
+            `perturbed.perturbed_groups`.
 
     Returns:
         step, space, of, index (class or sample; −1 for the average), amplitude, accuracy in

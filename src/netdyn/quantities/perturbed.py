@@ -27,25 +27,35 @@ def perturbed_groups(
     """Yield the columns and the table (A, P_group) of each step and group of training samples.
 
     The columns are step, space, of and index (see `groups`); the table holds the shares of trials
-    in which each sample is classified as its label, one row per amplitude of `amplitude_grid`.
+    in which each sample is classified correctly, one row per amplitude of `amplitude_grid`.
 
     Args:
-        settings: steps, space, amplitudes, trials, samples, noise_return (sample space) and of.
+        settings: steps, space, amplitudes, trials, samples and of; noise_return (sample space);
+            standardization (weight space; "matrix" where it is missing); correct: whether a sample
+            is to be classified as its "label", which holds where it is missing, or by the network's
+            "prediction" without noise. Classes are those of the labels in either case.
     """
     x, y = subject.samples("train", settings["samples"])
+    by_prediction = settings.get("correct", "label") == "prediction"
     for step, network in subject.each_network(settings["steps"]):
-        correct = _correct(subject, network, x, y, settings)  # (A, P)
+        target = network.logits(x).argmax(dim=1) if by_prediction else y
+        correct = _correct(subject, network, x, target, settings)  # (A, P)
         for columns, part in groups(correct, y, settings["of"]):
             yield {"step": step, "space": settings["space"], **columns}, part
 
 
-def _correct(subject: Subject, network: Network, x: Tensor, y: Tensor, settings: Mapping) -> Tensor:
+def _correct(
+    subject: Subject, network: Network, x: Tensor, target: Tensor, settings: Mapping
+) -> Tensor:
     grid, seed = amplitude_grid(settings["amplitudes"]), subject.settings["seed"]
     if settings["space"] == "weight":
-        return weight_noise_correct(network, x, y, grid, settings["trials"], seed)
+        standardization = settings.get("standardization", "matrix")
+        return weight_noise_correct(
+            network, x, target, grid, settings["trials"], seed, standardization
+        )
     noise_return = settings.get("noise_return", "affine")
     return sample_noise_correct(
-        network, x, y, grid, settings["trials"], seed, noise_return=noise_return
+        network, x, target, grid, settings["trials"], seed, noise_return=noise_return
     )
 
 

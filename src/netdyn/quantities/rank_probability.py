@@ -15,7 +15,8 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """Return the RPDs of training samples (see `netdyn.measures.ranks.rpd.rank_probability`).
 
     Args:
-        settings: steps, samples, modes, bins, and classes: whether each class has a curve.
+        settings: steps, samples, modes, signs, as for `layerwise.hidden_layers`; bins; and
+            classes: whether each class has a curve.
 
     Returns:
         step, mode, layer, samples_measured, class (−1: the layer's, mean over classes), r (centre

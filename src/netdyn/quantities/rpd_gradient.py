@@ -15,8 +15,9 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     """Return g_l on training samples (see `netdyn.measures.ranks.rpd.rpd_gradient`).
 
     Args:
-        settings: steps, samples, modes; classes: whether each class has rows (true where it is
-            missing), which make the table of ten classes eleven times as long.
+        settings: steps, samples, modes, signs, as for `layerwise.hidden_layers`; classes: whether
+            each class has rows (true where it is missing), which make the table of ten classes
+            eleven times as long.
 
     Returns:
         step, mode, layer, samples_measured, class (−1: g_l, mean over classes), gradient (mean

@@ -7,7 +7,7 @@ seed, the trial and the sample's position (or the layer).
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from netdyn.networks.reading import Network
 from netdyn.runtime.products import linear
 from netdyn.runtime.random_streams import generator
 
-__all__ = ["SampleNoise", "WeightNoise"]
+__all__ = ["STANDARDIZATIONS", "SampleNoise", "WeightNoise"]
 
 # Noise is drawn for this many samples at a time, each block from its own stream, so that a sample's
 # noise depends only on its position. It belongs to the definition: another value is other noise.
@@ -152,11 +152,39 @@ class SampleNoise:
         return drawn_noise(key, self._x.device, draw)
 
 
+def _of_matrix(weights: Sequence[Tensor]) -> list[Tensor]:
+    return [weight.std(correction=0) for weight in weights]
+
+
+def _of_row(weights: Sequence[Tensor]) -> list[Tensor]:
+    return [weight.std(dim=1, correction=0, keepdim=True) for weight in weights]
+
+
+def _of_all(weights: Sequence[Tensor]) -> list[Tensor]:
+    everything = torch.cat([weight.flatten() for weight in weights])
+    return [everything.std(correction=0)] * len(weights)
+
+
+# The weights that are standardised together: their standard deviation, () or (N_l, 1), per matrix.
+STANDARDIZATIONS: dict[str, Callable[[Sequence[Tensor]], list[Tensor]]] = {
+    "matrix": _of_matrix,
+    "row": _of_row,
+    "all": _of_all,
+}
+
+
 class WeightNoise:
     """Noise on all weight matrices: see `sizes.weight_noise_correct` for the arguments."""
 
     @torch.no_grad()
-    def __init__(self, network: Network, x: Tensor, y: Tensor, seed: int):
+    def __init__(
+        self, network: Network, x: Tensor, y: Tensor, seed: int, standardization: str = "matrix"
+    ):
+        if standardization not in STANDARDIZATIONS:
+            raise NetdynError(
+                f"standardization {standardization!r} is unknown: choose one of "
+                f"{', '.join(STANDARDIZATIONS)}"
+            )
         _check_samples(network, x, y)
         if not all(isinstance(layer.linear.weight, nn.Parameter) for layer in network.layers):
             raise NetdynError(
@@ -164,7 +192,8 @@ class WeightNoise:
                 "it in first, with torch.nn.utils.parametrize.remove_parametrizations"
             )
         self._folded = network.folded()
-        self._deviations = [layer.linear.weight.std(correction=0) for layer in network.layers]
+        weights = [layer.linear.weight for layer in network.layers]
+        self._deviations = STANDARDIZATIONS[standardization](weights)
         # Perturbed weights are written to these tensors: those of the model are left unchanged.
         self._noisy = [
             folded._replace(weight=torch.empty_like(folded.weight)) for folded in self._folded

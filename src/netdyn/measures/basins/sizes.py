@@ -68,25 +68,28 @@ def weight_noise_correct(
     amplitudes: Sequence[float] | Tensor,
     trials: int,
     seed: int,
+    standardization: str = "matrix",
 ) -> Tensor:
     """Return the share of trials in which each sample is classified as y by noisy weights, (A, P).
 
-    Every Linear layer's weight matrix, the output layer's included, becomes W + a·std(W)·ε with
-    standard normal ε: standardised by mean and (population) standard deviation, perturbed, and
-    transformed back (Sec. II.D). Biases and all of batch norm stay as they are. The network is
-    measured in evaluation mode and left unchanged.
+    Every Linear layer's weight matrix, the output layer's included, becomes W + a·σ·ε with
+    standard normal ε: standardised by mean and (population) standard deviation σ, perturbed, and
+    transformed back, by which the mean drops out (Sec. II.D). Biases and all of batch norm stay as
+    they are. The network is measured in evaluation mode and left unchanged.
 
     Args:
         model, x, y, trials, seed: as in `sample_noise_correct`; the noise depends on the seed, the
             trial and the layer.
-        amplitudes: standard deviations a ≥ 0 in units of each matrix's own, (A,).
+        amplitudes: standard deviations a ≥ 0 in units of σ, (A,).
+        standardization: the weights that σ is of: each "matrix", each "row" (a neuron's incoming
+            weights), or "all" weights of the network together.
 
     Raises:
-        NetdynError: for inputs that do not match, and for a weight matrix that is computed from
-            other parameters.
+        NetdynError: for inputs that do not match, an unknown standardization, and a weight matrix
+            that is computed from other parameters.
     """
     amplitudes = _checked(amplitudes, trials)
-    return _shares(WeightNoise(read(model), x, y, seed), amplitudes, trials)
+    return _shares(WeightNoise(read(model), x, y, seed, standardization), amplitudes, trials)
 
 
 def _shares(passes: SampleNoise | WeightNoise, amplitudes: list[float], trials: int) -> Tensor:
