@@ -384,13 +384,16 @@ def publish(
     output: Output,
     reference: Annotated[Path, typer.Option(help="Folder of committed results.")],
     file: Annotated[list[Path], typer.Option(help="The finished files.")],
-    table: Annotated[list[Path], typer.Option(help="The tables they were made from.")],
+    table: Annotated[
+        list[Path] | None,
+        typer.Option(help="The tables they were made from, if not committed ones."),
+    ] = None,
     folder: Annotated[str, typer.Option(help="Where in it the files go.")] = "figures",
 ) -> None:
     """Copy a finished figure, or the scorecard, and its record to the committed results."""
     from netdyn.jobs import keeping
 
-    keeping.publish(name, settings, file, table, reference, folder, output)
+    keeping.publish(name, settings, file, table or [], reference, folder, output)
 
 
 def _claim_gpu(gpus: str, device: str) -> None:

@@ -44,7 +44,7 @@ rule draw_multiverse:
         pdf="results/{scale}/{judged}/multiverse.pdf",
         png=report(
             "results/{scale}/{judged}/multiverse.png",
-            caption="../report/captions.rst",
+            caption="../report/multiverse.rst",
             category="Multiverse",
             labels={"figure": "multiverse", "scale": "{scale}"},
         ),
@@ -67,3 +67,45 @@ rule draw_multiverse:
     shell:
         "python -m netdyn draw multiverse {input.settings:q} --tables {params.tables:q} "
         "--output {params.stem:q} 2>&1 | tee {log:q}"
+
+
+rule publish_multiverse:
+    """Copy the verdicts under every reading, their page and the multiverse to the committed results.
+
+    They are those that were judged from committed tables, so no table is kept with them.
+    """
+    input:
+        settings=lambda w: multiverse(w.scale).figure_settings_file(),
+        verdicts=[
+            "results/{scale}/redrawn/readings.csv",
+            "results/{scale}/redrawn/readings.md",
+        ],
+        pictures=[
+            "results/{scale}/redrawn/multiverse.pdf",
+            "results/{scale}/redrawn/multiverse.png",
+        ],
+        code=code("netdyn.results.publishing"),
+    output:
+        readings="results/{scale}/published/readings.json",
+        multiverse="results/{scale}/published/multiverse.json",
+    log:
+        "results/{scale}/logs/publish_multiverse.log",
+    benchmark:
+        "results/{scale}/benchmarks/publish_multiverse.tsv"
+    wildcard_constraints:
+        scale="demo|cpu|paper",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        reference="results/{scale}/reference",
+        verdicts=lambda w, input: repeated("--file", input.verdicts),
+        pictures=lambda w, input: repeated("--file", input.pictures),
+    message:
+        "publish the multiverse to {params.reference}"
+    shell:
+        "(python -m netdyn publish readings {input.settings:q} {params.verdicts:q} "
+        "--reference {params.reference:q} --folder . --output {output.readings:q} && "
+        "python -m netdyn publish multiverse {input.settings:q} {params.pictures:q} "
+        "--reference {params.reference:q} --output {output.multiverse:q}) 2>&1 | tee {log:q}"
