@@ -25,6 +25,7 @@ from netdyn.networks.mlp import MLP
 from netdyn.records.files import RUN_FILES, atomic_write, digest_file
 from netdyn.records.run_settings import RunSettings
 from netdyn.records.sealed import read_record, write_record
+from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = [
     "build_model",
@@ -47,10 +48,12 @@ def weight_dtype(settings: RunSettings) -> torch.dtype:
     return _DTYPES[settings["precision"]]
 
 
-def build_model(settings: RunSettings, inputs: int, classes: int) -> MLP:
+def build_model(
+    settings: RunSettings, inputs: int, classes: int, device: torch.device | str = "cpu"
+) -> MLP:
     """Return the untrained network of a run's resolved settings, for `inputs` and `classes`."""
     # PyTorch's layers draw their first weights from the global stream, which is the caller's.
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device(device):
         model = MLP(
             [inputs, *settings["width"], classes],
             activation=settings["activation"],
@@ -149,6 +152,7 @@ def load_history(run_folder: Path | str) -> pd.DataFrame:
     return pd.read_csv(Path(run_folder) / "history.csv")
 
 
+@plain_mode
 def load_model(run_folder: Path | str, step: int | str) -> MLP:
     """Return the network of a run as it was after `step` optimizer steps, in evaluation mode.
 
@@ -165,9 +169,8 @@ def load_model(run_folder: Path | str, step: int | str) -> MLP:
         raise NetdynError(f"step {step!r} means {len(steps)} steps of {run_folder}: name one")
     chosen = steps[0]
     # On "meta" no initial weights are drawn, all of which are overwritten.
-    with torch.device("meta"):
-        model = build_model(manifest["settings"], manifest["inputs"], manifest["classes"])
-    model = model.to_empty(device="cpu")
+    shape = manifest["inputs"], manifest["classes"]
+    model = build_model(manifest["settings"], *shape, device="meta").to_empty(device="cpu")
     path = Path(run_folder) / "snapshots.safetensors"
     try:
         with safe_open(path, framework="pt") as file:
