@@ -7,13 +7,14 @@ import random
 import numpy as np
 import pytest
 import torch
-from public_calls import CALLS, same_bytes, spectral_network, subject, tensors
+from public_calls import CALLS, MEASURES, same_bytes, spectral_network, subject, tensors
 from torch import nn
 
 import netdyn
 from netdyn._public import NAMES
 from netdyn.runtime.threads import workers
 
+ALL = CALLS | MEASURES
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -88,7 +89,7 @@ def two_threads(name):
 
 def result(name, of):
     with two_threads(name):
-        return CALLS[name](of)
+        return ALL[name](of)
 
 
 def test_every_public_name_has_a_call():
@@ -96,14 +97,14 @@ def test_every_public_name_has_a_call():
 
 
 @pytest.mark.parametrize("network", [None, spectral_network])
-@pytest.mark.parametrize("name", [*CALLS])
+@pytest.mark.parametrize("name", [*ALL])
 def test_nothing_is_changed(name, network, run_folder):
     of = subject(network and network(), run_folder)
     refused = network and name in ("find_basins", "weight_noise_correct")
     # What is refused is left as it is, too.
     refusal = pytest.raises(netdyn.NetdynError) if refused else contextlib.nullcontext()
     with two_threads(name), nothing_changes(of), refusal:
-        CALLS[name](of)
+        ALL[name](of)
 
 
 def test_a_weight_is_that_of_evaluation_mode_in_either_mode():
@@ -190,28 +191,38 @@ def switched(switch, value, before):
         switch(before)
 
 
+@contextlib.contextmanager
+def both(first, second):
+    with first, second:
+        yield
+
+
 SETTINGS = {
-    "float64": lambda: switched(torch.set_default_dtype, torch.float64, torch.float32),
+    "float64 on meta": lambda: both(
+        switched(torch.set_default_dtype, torch.float64, torch.float32),
+        switched(torch.set_default_device, "meta", None),
+    ),
     "float16": lambda: switched(torch.set_default_dtype, torch.float16, torch.float32),
-    "meta": lambda: switched(torch.set_default_device, "meta", None),
     "inference": torch.inference_mode,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
-    "autocast to half": lambda: torch.autocast("cpu", torch.float16),
-    "deterministic": lambda: switched(torch.set_deterministic_debug_mode, "error", "default"),
-    "no_grad": torch.no_grad,
-    "enable_grad": torch.enable_grad,
+    "autocast to half in inference": lambda: both(
+        torch.inference_mode(), torch.autocast("cpu", torch.float16)
+    ),
+    "deterministic without gradients": lambda: both(
+        switched(torch.set_deterministic_debug_mode, "error", "default"), torch.no_grad()
+    ),
 }
 
 
 @pytest.fixture(scope="module")
 def plain(run_folder):
     """The results of plain calls."""
-    return {name: tensors(result(name, subject(run=run_folder))) for name in CALLS}
+    return {name: tensors(result(name, subject(run=run_folder))) for name in ALL}
 
 
 @pytest.mark.parametrize("setting", [*SETTINGS])
 def test_numbers_do_not_depend_on_what_the_program_has_set(setting, plain, run_folder):
-    for name in CALLS:
+    for name in ALL:
         of = subject(run=run_folder)
         with SETTINGS[setting](), nothing_changes(of):
             seen = result(name, of)
@@ -222,7 +233,7 @@ def test_numbers_do_not_depend_on_what_the_program_has_set(setting, plain, run_f
 
 
 def test_numbers_do_not_depend_on_inputs_with_gradients(plain, run_folder):
-    for name in CALLS:
+    for name in ALL:
         of = subject(run=run_folder)
         parts = [p.requires_grad_() if p.is_floating_point() else p for p in of[1:-1]]
         of = of.__class__(of.model, *parts, of.run)
@@ -236,7 +247,7 @@ def test_numbers_do_not_depend_on_inputs_of_inference_mode(plain, run_folder):
     with torch.inference_mode():
         of = subject(run=run_folder)
     of = of._replace(model=subject().model)
-    for name in CALLS:
+    for name in ALL:
         assert all(map(same_bytes, tensors(result(name, of)), plain[name])), name
 
 

@@ -4,14 +4,23 @@
 public name without one fails `test_public_state.py`.
 """
 
+import copy
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 import netdyn
+from netdyn.measures.adversarial import deepfool
+from netdyn.measures.basins.sizes import basin_error
+from netdyn.measures.cones import basin_overlaps, cone_shapes, cones
+from netdyn.measures.distances import nearest_distance
+from netdyn.measures.principal_components import principal_components
+from netdyn.measures.projections import bottleneck, half_sums, region
+from netdyn.networks.jacobian import mean_jacobians, sign_agreement
 from netdyn.networks.layers import layers
 from netdyn.networks.mlp import MLP
+from netdyn.networks.running_statistics import started_from_first_batch
 from netdyn.runtime.random_streams import generator
 
 
@@ -103,6 +112,34 @@ CALLS = {
         of.model, of.x, of.y, AMPLITUDES, 3, 0
     ),
 }
+
+# Other measures, which quantities of the workflow call.
+MEASURES = {
+    "basin_error": lambda of: basin_error(AMPLITUDES, of.shares, 0),
+    "bottleneck": lambda of: bottleneck(of.model, of.x),
+    "cones": lambda of: _cones(of),
+    "deepfool": lambda of: deepfool(of.model, of.x, iterations=3),
+    "mean_jacobians": lambda of: mean_jacobians(of.model, of.x),
+    "nearest_distance": lambda of: nearest_distance(of.x[:4], of.x[4:]),
+    "principal_components": lambda of: principal_components(of.x).components_.tolist(),
+    "region": lambda of: region(of.fields[:, :2]),
+    "sign_agreement": lambda of: sign_agreement(of.model, of.x),
+    "started_from_first_batch": lambda of: _restarted(of.model),
+}
+
+
+def _cones(of: Subject) -> list:
+    measured = cones(of.model, of.x[:3], half_sums, AMPLITUDES, 4, 0)
+    pooled = measured.points.flatten(1, 2), *[measured.kept.flatten(1, 2)] * 2
+    return [measured, cone_shapes(measured), basin_overlaps(*pooled)]
+
+
+def _restarted(model: nn.Module) -> nn.Module:
+    after_one_step = copy.deepcopy(model)
+    for module in after_one_step.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.num_batches_tracked.fill_(1)
+    return started_from_first_batch(model, after_one_step).model
 
 
 def _methods(network: object, x: Tensor) -> list:
