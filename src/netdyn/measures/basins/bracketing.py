@@ -124,7 +124,8 @@ def find_basins(
         if kind == "sample":
             continue
         if pilot_passes is None:
-            chosen = _pilot_samples(y, seed)
+            labels = len(y.unique())
+            chosen = subset(y, min(len(y), max(PILOT_SAMPLES, labels)), seed).to(x.device)
             pilot_passes = noise_on(x[chosen], y[chosen])
         member, index = _members(kind, y)
         start, width = pilot(
@@ -162,14 +163,6 @@ def _check(x, space, groups, error, smallest, largest) -> None:
         raise NetdynError(f"error {error}: give a relative error above 0, or None")
     if not 0 < smallest < largest < math.inf:
         raise NetdynError(f"smallest {smallest}, largest {largest}: 0 < smallest < largest")
-
-
-def _pilot_samples(y: Tensor, seed: int) -> Tensor:
-    """Return positions of samples for the pilot, ascending, some of every class."""
-    chosen = subset(y, min(len(y), max(PILOT_SAMPLES, len(y.unique()))), seed)
-    # A class with a very small share of the samples may have none in the subset.
-    absent = (~torch.isin(y, y[chosen])).nonzero().squeeze(1)
-    return torch.cat([chosen, absent]).sort().values if len(absent) else chosen
 
 
 def _members(kind: str, y: Tensor) -> tuple[Tensor, Tensor]:
