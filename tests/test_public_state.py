@@ -255,3 +255,13 @@ def test_a_pool_of_threads_is_outside_of_the_programs_modes(plain):
     with torch.autocast("cpu", torch.bfloat16), workers(1) as pool:
         outputs = pool.submit(CALLS["logits"], subject()).result()
     assert all(map(same_bytes, tensors(outputs), plain["logits"]))
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_training_does_not_depend_on_defaults(batch_norm, tmp_path, train_run, run_settings):
+    settings = run_settings(steps=3, batch_norm=batch_norm)
+    plain = train_run(tmp_path / "plain", settings)
+    with SETTINGS["float64 on meta"]():
+        other = train_run(tmp_path / "other", settings)
+    for name in ("snapshots.safetensors", "history.csv", "manifest.json"):
+        assert (other / name).read_bytes() == (plain / name).read_bytes(), name
