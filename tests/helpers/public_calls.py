@@ -58,7 +58,7 @@ def batch_norm_network() -> MLP:
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         model = MLP([6, 20, 16, 3]).float()
     with torch.no_grad():
-        for linear, norm, _ in layers(model):
+        for linear, norm, *_ in layers(model):
             for parameter in linear.parameters():
                 parameter.normal_(generator=numbers)
             if norm is not None:
