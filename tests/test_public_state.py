@@ -120,11 +120,11 @@ def test_a_weight_is_that_of_evaluation_mode_in_either_mode():
 
 
 class Interrupted(nn.Module):
-    """An activation that raises at its third call."""
+    """An activation that raises at its third call after `calls[0]` was set to 0."""
 
     def __init__(self):
         super().__init__()
-        self.calls = [0]
+        self.calls = [-1000]
 
     def forward(self, h):
         self.calls[0] += 1
