@@ -34,7 +34,7 @@ class Forks:
 
         self.address = os.path.join(folder, "forks")
         self.python = os.path.join(folder, "python")
-        with open(self.python, "w") as file:
+        with open(self.python, "w", encoding="utf-8") as file:
             words = (sys.executable, "-IS", __file__, "python", self.address, sys.executable)
             file.write(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         os.chmod(self.python, 0o755)
@@ -51,7 +51,7 @@ class Forks:
 
     def snakemake(self, folder: str, arguments: tuple, environment: dict, output) -> int:
         """Run Snakemake in `folder`, output and errors into an open file; return its status."""
-        with open(os.devnull) as nothing:
+        with open(os.devnull, encoding="utf-8") as nothing:
             files = [nothing.fileno(), output.fileno(), output.fileno()]
             request = ["snakemake", self.python, arguments, environment, folder]
             return status_of_fork(self.address, request, files)
@@ -67,7 +67,7 @@ def status_of_fork(address: str, request: list, files: list[int]) -> int:
         socket.send_fds(connection, [b"\0"], files)
         connection.sendall(json.dumps(request).encode())
         connection.shutdown(socket.SHUT_WR)
-        return int(connection.makefile().read())
+        return int(connection.makefile(encoding="utf-8").read())
 
 
 def job(address: str, python: str, *arguments: str) -> None:
@@ -112,7 +112,7 @@ def serve(address: str) -> None:
 def answer(connection: socket.socket) -> None:
     """Fork what a connection asks for, and send its exit status once it has ended."""
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
-    request = json.loads(connection.makefile().read())
+    request = json.loads(connection.makefile(encoding="utf-8").read())
     if child := os.fork():
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         # As a shell has it where a signal ended it.

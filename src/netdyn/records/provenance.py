@@ -78,7 +78,7 @@ def _versions() -> dict[str, str]:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
     except OSError:
         return platform.processor()
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -96,6 +96,10 @@ def _commit(folder: Path = Path(__file__).parent) -> str | None:
 
 def _git(folder: Path, *words: str) -> str:
     completed = subprocess.run(
-        ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
+        ["git", "-C", str(folder), *words],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=10,
+        check=True,
     )
     return completed.stdout.strip()
