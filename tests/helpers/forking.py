@@ -5,7 +5,7 @@ importing PyTorch nearly all of a tiny job. The process that forks never imports
 does, from the path that it is given, as a new process would.
 
     python forking.py serve SOCKET                 the process that forks, until its input ends
-    python forking.py python SOCKET -m netdyn …    a job, in place of Python itself
+    python forking.py python SOCKET -P -m netdyn …  a job, in place of Python itself
 """
 
 import json
@@ -71,10 +71,10 @@ def status_of_fork(address: str, request: list, files: list[int]) -> int:
 
 
 def job(address: str, python: str, *arguments: str) -> None:
-    """Run `python -m netdyn …` as a fork, anything else by Python itself."""
-    if arguments[:2] != ("-m", "netdyn"):
+    """Run `python -P -m netdyn …` as a fork, anything else by Python itself."""
+    if arguments[:3] != ("-P", "-m", "netdyn"):
         os.execv(python, [python, *arguments])
-    request = ["netdyn", python, arguments[2:], dict(os.environ), os.getcwd()]
+    request = ["netdyn", python, arguments[3:], dict(os.environ), os.getcwd()]
     sys.exit(status_of_fork(address, request, [0, 1, 2]))
 
 
