@@ -424,5 +424,11 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         message(f"error: {where}{error.strerror or error}: correct this and run again")
         raise SystemExit(1) from None
+    except UnicodeEncodeError as error:
+        message(
+            f"error: {error.object!a} cannot be written in the encoding {error.encoding} of this "
+            "shell's locale: set PYTHONUTF8=1 and run again"
+        )
+        raise SystemExit(1) from None
     if status:
         raise SystemExit(status)  # 130 after Ctrl-C
