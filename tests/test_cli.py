@@ -176,6 +176,24 @@ def test_as_a_module_it_is_the_same_command(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [((), ("random", "logging", "torch")), (("-P",), ("random", "types", "typing", "signal"))],
+)
+def test_modules_of_the_working_directory_are_not_run(tmp_path, options, names):
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+    words = [sys.executable, *options, "-m", "netdyn", "--version"]
+    run = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == (f"netdyn {__version__}\n", "")
+
+
+def test_jobs_run_no_modules_of_the_working_directory():
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for called in re.findall(r"python .*-m netdyn", path.read_text(encoding="utf-8")):
+            assert called == "python -P -m netdyn", path
+
+
 # Mistakes -----------------------------------------------------------------------------------------
 
 
