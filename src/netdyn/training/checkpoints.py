@@ -137,7 +137,8 @@ class Checkpoint:
         state = self._read()
         if state is None:
             self.remove()
-            self.folder.mkdir(parents=True)
+            # On NFS an open file of a dead process may keep the folder.
+            self.folder.mkdir(parents=True, exist_ok=True)
             return
         description, tensors = state
         self._steps.load(tensors)
