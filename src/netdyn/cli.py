@@ -21,7 +21,7 @@ from netdyn.runtime.terminal import message
 if TYPE_CHECKING:
     from netdyn.plan.targets import Plan
 
-# Typer has click as a package of its own since 0.20, without a name for this error.
+# Mistakes in options and commands. Versions of Typer have it in different packages, unnamed.
 _UsageError = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(

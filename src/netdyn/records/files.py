@@ -59,7 +59,7 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
                 _sync(temporary)
             os.replace(temporary, path)
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # renamed, or what went wrong says more
             temporary.unlink()
 
 
