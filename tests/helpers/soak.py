@@ -87,7 +87,7 @@ class Sitting:
                 words = process.cmdline()
             except psutil.Error:
                 continue
-            if words[1:4] == ["-m", "netdyn", command]:
+            if words[1:5] == ["-P", "-m", "netdyn", command]:
                 found.append(process)
         return found
 
