@@ -7,7 +7,6 @@ import atexit
 import functools
 import gc
 import os
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from netdyn.runtime.clocks import date_back
 from netdyn.errors import NetdynError
 from netdyn.plan.targets import Plan
 from netdyn.plan.written import code
-from netdyn.plan.shell_words import declarable, repeated
+from netdyn.plan.shell_words import declarable, first_in_path, repeated
 from netdyn.runtime.visible_gpus import a_gpu_is_visible
 
 # A DAG of thousands of jobs is millions of objects, none of them garbage. Scanning them for garbage
@@ -26,9 +25,7 @@ atexit.register(gc.freeze)
 
 # Jobs call the Python that runs Snakemake, also where its environment is not activated. A prefix
 # takes the place of Snakemake's own, which is what makes a failure on the left of a pipe count.
-shell.prefix(
-    f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-)
+shell.prefix(f"set -euo pipefail; {first_in_path(Path(sys.executable).parent)}; ")
 
 
 @functools.cache
@@ -182,7 +179,7 @@ def warn_incomplete():
             "warning: left out, for tables that are not committed, or not of all runs:",
             *(f"  {name}: {', '.join(tables)}" for name, tables in INCOMPLETE.items()),
             "restore these tables from the repository, or make them: "
-            f"snakemake keep --config scale={SCALE}",
+            f"snakemake keep --config scale={SCALE} reuse=True",
             sep="\n",
             file=sys.stderr,
         )
@@ -197,7 +194,7 @@ def scored_tables(plan, wildcards):
 
 def check_device():
     """End with one line where this machine lacks the requested device."""
-    command = [sys.executable, "-m", "netdyn", "device"]
+    command = [sys.executable, "-P", "-m", "netdyn", "device"]
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
         raise SystemExit(1)
 

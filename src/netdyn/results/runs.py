@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -25,6 +24,7 @@ from netdyn.networks.mlp import MLP
 from netdyn.records.files import RUN_FILES, atomic_write, digest_file
 from netdyn.records.run_settings import RunSettings
 from netdyn.records.sealed import read_record, write_record
+from netdyn.records.tensor_files import write_tensors
 from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = [
@@ -92,8 +92,7 @@ def write_run(
         for step, state in sorted(snapshots.items())
         for name, tensor in state.items()
     }
-    with atomic_write(folder / "snapshots.safetensors") as temporary:
-        safetensors.torch.save_file(tensors, temporary)
+    write_tensors(folder / "snapshots.safetensors", tensors)
     with atomic_write(folder / "history.csv") as temporary:
         history.to_csv(temporary, index=False)
     write_record(folder / "provenance.json", provenance)
@@ -132,7 +131,7 @@ def load_manifest(run_folder: Path | str) -> dict:
     for name, expected in manifest["sha256"].items():
         path = run_folder / name
         stamp = path.stat()
-        if _digest_once(path, stamp.st_mtime_ns, stamp.st_size) != expected:
+        if _digest_once(path, stamp.st_ino, stamp.st_mtime_ns, stamp.st_size) != expected:
             raise NetdynError(
                 f"{path} is damaged (its SHA-256 is not the manifest's): "
                 f"delete {run_folder} and run the workflow again"
@@ -141,8 +140,9 @@ def load_manifest(run_folder: Path | str) -> dict:
 
 
 @functools.lru_cache(maxsize=64)
-def _digest_once(path: Path, _changed: int, _size: int) -> str:
-    # Once per process and state of the file: a measurement loads many steps of one run.
+def _digest_once(path: Path, _inode: int, _changed: int, _size: int) -> str:
+    # Once per process and state of the file: a measurement loads many steps of one run. Dates alone
+    # do not tell two files of one second apart where a file system has no finer ones.
     return digest_file(path)
 
 

@@ -232,10 +232,12 @@ def _check_products(device: torch.device) -> None:
 @functools.cache
 def _driver_version() -> str | None:
     with contextlib.suppress(OSError):
-        return Path("/sys/module/nvidia/version").read_text().strip()
+        return Path("/sys/module/nvidia/version").read_text(encoding="utf-8").strip()
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        completed = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        completed = subprocess.run(
+            command, capture_output=True, encoding="utf-8", timeout=20, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return next(iter(completed.stdout.split()), None)
