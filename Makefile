@@ -33,6 +33,8 @@ env: .venv/installed
 	@touch $@
 
 figures: env
+	@cache="$${XDG_CACHE_HOME:-$$HOME/.cache}"; mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || \
+	  { echo "error: $$cache cannot be written to: set XDG_CACHE_HOME to a folder that can" >&2; exit 1; }
 	$(BIN)/snakemake figures
 	@echo "Figures 1 to 7 and the supplement are in $(CURDIR)/results/demo/figures (PDF and PNG)."
 

@@ -70,11 +70,13 @@ def main(
         dry = [snakemake, "-n", "figures", "--configfile", "many.yaml"]
         for runs in RUNS:
             seeds = [*range(runs // POINTS)]
-            (folder / "many.yaml").write_text(f"runs: {{architecture: {{seeds: {seeds}}}}}\n")
+            (folder / "many.yaml").write_text(
+                f"runs: {{architecture: {{seeds: {seeds}}}}}\n", encoding="utf-8"
+            )
             _timed(folder, dry)  # lays out the settings
             what = f"snakemake -n, {runs:,} runs"
             rows.append(_row(what, folder, dry, repeats) | {"against": "runs", "value": runs})
-            (trivial / "Snakefile").write_text(TRIVIAL.format(jobs=runs))
+            (trivial / "Snakefile").write_text(TRIVIAL.format(jobs=runs), encoding="utf-8")
             what = f"snakemake -n, {runs:,} trivial jobs"
             rows.append(
                 _row(what, trivial, dry[:2], repeats) | {"against": "trivial jobs", "value": runs}
@@ -97,7 +99,7 @@ def main(
             rows.append(_row("figures, tiny", target_folder, [snakemake, "figures", *tiny], 1))
         again = [snakemake, "figures", *([] if complete else tiny)]
         rows.append(_row("figures again, nothing to be done", target_folder, again, repeats))
-    with output.open("w", newline="") as stream:
+    with output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -127,7 +129,9 @@ def _timed(folder: Path, command: Sequence[str]) -> Seconds:
     """Run a command; return seconds of the clock, and of the processor with all it started."""
     environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
     before, since = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    completed = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    completed = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, encoding="utf-8"
+    )
     seconds = time.monotonic() - since
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if completed.returncode:

@@ -45,7 +45,7 @@ def machine() -> dict[str, str]:
     """Return what the times depend on: processor, cores, versions."""
     processor = platform.processor() or platform.machine()
     try:
-        with open("/proc/cpuinfo") as file:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
             models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
         processor = models[0]
     except (OSError, IndexError):

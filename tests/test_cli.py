@@ -1,5 +1,6 @@
 """The command line: its commands, its one-line mistakes, and the way from settings to a table."""
 
+import errno
 import json
 import os
 import re
@@ -108,11 +109,58 @@ def test_the_version_is_the_packages(netdyn):
     assert netdyn("--version") == (0, f"netdyn {__version__}\n", "")
 
 
-@pytest.mark.parametrize("words", [["trian"], ["train"], ["prepare", "digits", "--outptu", "x"]])
-def test_a_command_line_that_cannot_be_read_is_status_2(netdyn, words):
-    status, _, err = netdyn(*words)
-    assert status == 2
-    assert "Traceback" not in err
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian"], "No such command 'trian'. Did you mean 'train'?: see "),
+        (["train"], "Missing argument 'settings': see "),
+        (["prepare", "digits", "--outptu", "x"], "No such option: --outptu (Possible options: "),
+        (["run", "--until", "abc"], "Invalid value for '--until': "),
+        (["run", "--until"], "Option '--until' requires an argument: see "),
+    ],
+)
+def test_a_command_line_that_cannot_be_read_is_one_line_and_status_2(netdyn, words, said):
+    status, out, err = netdyn(*words)
+    assert (status, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith(f"error: {said}")
+    assert line.endswith(" --help")
+
+
+def test_no_words_at_all_show_the_commands(netdyn):
+    _, out, err = netdyn()
+    assert "provenance" in out + err
+    assert "error" not in err
+
+
+def test_an_interrupt_is_status_130(netdyn, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("netdyn.data.datasets.prepare", interrupted)
+    assert netdyn("prepare", "digits", "--output", tmp_path / "x") == (130, "", "")
+
+
+@pytest.mark.parametrize("names", ["", ",", " "])
+def test_an_empty_list_of_tables_is_one_line(mistake, tmp_path, names):
+    said = mistake("run", "--workflow", ROOT, "--tables", names)
+    assert f"--tables {names!r}: name tables or figures, by commas" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("fgi2", "fig2"), ("shalow_gradient", "shallow_gradient")]
+)
+def test_a_misspelt_table_is_corrected(mistake, tmp_path, name, meant):
+    words = "--workflow", ROOT, "--output", tmp_path / "out", "--tables", name
+    said = mistake("resolve", *words)
+    assert said.endswith(f"no table or figure {name!r} at scale demo; did you mean {meant!r}?")
+
+
+def test_the_settings_of_another_figure_are_named(mistake, tmp_path, settings_file):
+    given = settings_file({"tables": [], "title": "Figure 1"})
+    out = "--output", tmp_path / "out"
+    said = mistake("draw", "fig2", given, "--tables", tmp_path, *out)
+    assert said.startswith(f"error: fig2 with the settings {given}: table 'shallow_history' ")
 
 
 def test_as_a_module_it_is_the_same_command(tmp_path):
@@ -126,6 +174,24 @@ def test_as_a_module_it_is_the_same_command(tmp_path):
     assert re.fullmatch(
         r"error: dataset 'imagenet' is unknown; choose one of digits, .*\n", run.stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [((), ("random", "logging", "torch")), (("-P",), ("random", "types", "typing", "signal"))],
+)
+def test_modules_of_the_working_directory_are_not_run(tmp_path, options, names):
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+    words = [sys.executable, *options, "-m", "netdyn", "--version"]
+    run = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == (f"netdyn {__version__}\n", "")
+
+
+def test_jobs_run_no_modules_of_the_working_directory():
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for called in re.findall(r"python .*-m netdyn", path.read_text(encoding="utf-8")):
+            assert called == "python -P -m netdyn", path
 
 
 # Mistakes -----------------------------------------------------------------------------------------
@@ -233,6 +299,8 @@ def test_an_unknown_figure_is_one_line(mistake, tmp_path, settings_file):
         ('{"widht": 3}', "settings: unknown key 'widht'"),
         ('{"runs": {"shallow": {"learning_rate": "0.5"}}}', "runs.shallow.learning_rate: '0.5'"),
         ('{"runs": {"; rm -rf x": {}}}', "runs: '; rm -rf x' is not allowed"),
+        ('{"seeds": "x"}', "seeds: 'x' must be a list of whole numbers; on the command line"),
+        ('{"seeds": "1"}', "seeds: '1' must be a list: write [1]; on the command line"),
     ],
 )
 def test_overrides_that_make_no_settings_are_one_line(mistake, tmp_path, override, said):
@@ -355,16 +423,55 @@ def test_a_translated_set_is_17_times_the_set(netdyn, tmp_path, toy_data):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_asks_and_the_second_ends(number):
-    before = signal.getsignal(number)
-    with terminal.stop_signals() as caught:
-        assert caught == []
-        os.kill(os.getpid(), number)
-        assert caught == [number]
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_stops_the_work_and_the_second_ends_it(first, number):
+    before = signal.getsignal(first), signal.getsignal(number)
+    with terminal.received_signals() as signals:
+        assert not signals.stopping()
+        os.kill(os.getpid(), first)
+        assert (signals.stopping(), signals.stop) == (True, first)
         with pytest.raises(SystemExit) as stopped:
             os.kill(os.getpid(), number)
         assert stopped.value.code == 128 + number
-    assert signal.getsignal(number) is before
+    assert (signal.getsignal(first), signal.getsignal(number)) == before
+
+
+def test_a_terminal_that_closes_may_say_so_twice():
+    with terminal.received_signals() as signals:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signals.stop == signal.SIGHUP
+
+
+def test_a_hangup_that_was_ignored_at_the_start_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with terminal.received_signals() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not signals.stopping()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_checkpoint_is_requested_once_for_each_signal():
+    with terminal.received_signals() as signals:
+        assert not signals.checkpoint_due()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert [signals.checkpoint_due(), signals.checkpoint_due()] == [True, False]
+        assert not signals.stopping()
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EIO])
+def test_a_reader_that_is_gone_does_not_end_the_work(monkeypatch, number):
+    class Closed:
+        def write(self, _text):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    terminal.message("said to nobody")
+    monkeypatch.setattr(Closed, "write", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        terminal.message("another fault is one")
 
 
 def test_progress_in_a_pipe_is_a_line_now_and_then(capsys, monkeypatch):
@@ -385,7 +492,7 @@ def test_a_stopped_training_says_where_to_go_on(
 ):
     def stopped(*arguments):
         os.kill(os.getpid(), signal.SIGTERM)
-        *_, stopping, _checkpoint_seconds = arguments
+        *_, stopping, _checkpoint_seconds, _checkpoint_due = arguments
         assert stopping()
         return False
 

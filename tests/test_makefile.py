@@ -59,3 +59,14 @@ def test_another_interpreter_can_be_named(make):
 def test_without_an_interpreter_that_fits_nothing_is_made(make):
     printed = make(python3=OLD)
     assert 'test -n "" || { echo "error: no Python 3.11, 3.12 or 3.13 with venv found:"' in printed
+
+
+@pytest.mark.parametrize("variables", [{"HOME": "/proc/home"}, {"XDG_CACHE_HOME": "/proc/cache"}])
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, variables):
+    command = ["make", "--file", MAKEFILE, "figures", "--old-file", "env", "BIN=/bin/true"]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **variables}
+    # Nothing but the check: the environment counts as made, and Snakemake is not there.
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    (line,) = (line for line in ended.stderr.splitlines() if not line.startswith("make"))
+    assert line.startswith("error: /proc/")
+    assert line.endswith(" cannot be written to: set XDG_CACHE_HOME to a folder that can")

@@ -37,7 +37,9 @@ def machine(device: torch.device) -> dict[str, str]:
 def _driver() -> str:
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        completed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        completed = subprocess.run(
+            command, capture_output=True, encoding="utf-8", timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return completed.stdout.splitlines()[0].strip() if completed.stdout else ""

@@ -6,6 +6,7 @@ is no input of any rule.
 
 import json
 import logging
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,10 +15,14 @@ import typer
 
 import netdyn
 from netdyn.errors import NetdynError
-from netdyn.runtime.terminal import message, progress, stop_signals
+from netdyn.runtime import terminal
+from netdyn.runtime.terminal import message
 
 if TYPE_CHECKING:
     from netdyn.plan.targets import Plan
+
+# Mistakes in options and commands. Versions of Typer have it in different packages, unnamed.
+_UsageError = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     add_completion=False,
@@ -59,7 +64,7 @@ ConfigFiles = Annotated[
     ),
 ]
 Names = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--tables", envvar="NETDYN_TABLES", help="Tables or figures, by commas; default: all."
     ),
@@ -114,7 +119,7 @@ def resolve(
     scale: Scale = None,
     override: Override = "{}",
     configfile: ConfigFiles = None,
-    tables: Names = "",
+    tables: Names = None,
     workflow: Workflow = Path(),
 ) -> None:
     """Write the settings of every stage, and the commands that take them without Snakemake."""
@@ -143,21 +148,23 @@ def train(
     gpus: Gpus = "",
     checkpoint_seconds: CheckpointSeconds = 30.0,
 ) -> None:
-    """Train one run, or resume it; SIGINT and SIGTERM leave a checkpoint."""
+    """Train one run, or resume it; SIGINT, SIGTERM and SIGHUP leave a checkpoint."""
     _claim_gpu(gpus, device)
     from netdyn.jobs.settings_files import read_settings
     from netdyn.jobs.training import train_run
 
     resolved = read_settings(settings, "format", "steps", "threads")
-    with stop_signals() as signals, progress(output.name, resolved["steps"]) as report:
-        stopping = lambda: bool(signals)  # noqa: E731
+    with (
+        terminal.received_signals() as signals,
+        terminal.progress(output.name, resolved["steps"]) as report,
+    ):
         complete = train_run(
             *(resolved, data, output, checkpoints, device, engine),
-            *(report, stopping, checkpoint_seconds),
+            *(report, signals.stopping, checkpoint_seconds, signals.checkpoint_due),
         )
     if not complete:
         message(f"{output.name}: stopped; its checkpoint is in {checkpoints}, run again to go on")
-        raise SystemExit(128 + signals[0])
+        raise SystemExit(128 + (signals.stop or 0))
 
 
 @app.command()
@@ -184,7 +191,7 @@ def run(
     scale: Scale = None,
     override: Override = "{}",
     configfile: ConfigFiles = None,
-    tables: Names = "",
+    tables: Names = None,
     until: Annotated[
         float | None, typer.Option(help="Seconds after which to stop; call again to go on.")
     ] = None,
@@ -216,7 +223,7 @@ def run(
         raise NetdynError(f"--until {until:g}: give the seconds to work for, more than 0")
     plan = _plan(workflow, scale, override, configfile, reuse=True)
     groups = chosen_tables(plan, _names(tables))
-    with stop_signals() as signals:
+    with terminal.received_signals() as signals:
         work = ScaleRun(
             plan,
             groups,
@@ -224,8 +231,11 @@ def run(
             device or plan.config["device"],
             engine or plan.config["engine"],
             drop_snapshots,
-            lambda: bool(signals) or (until is not None and time.monotonic() - started > until),
+            lambda: (
+                signals.stopping() or (until is not None and time.monotonic() - started > until)
+            ),
             checkpoint_seconds,
+            signals.checkpoint_due,
         )
         complete = work.run()
     state = f"scale {plan.scale}: done" if complete else "stopped"
@@ -235,12 +245,18 @@ def run(
         message(f"{len(work.failed)} failed, see above: {', '.join(work.failed)}")
     if pack is not None:
         message(f"{pack}: {packing.pack(work.reference, pack)} files of {work.reference}")
-    if signals or work.failed:
-        raise SystemExit(128 + signals[0] if signals else 1)
+    if signals.stop or work.failed:
+        raise SystemExit(128 + signals.stop if signals.stop else 1)
 
 
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
+def _names(text: str | None) -> list[str]:
+    """Return the names in a list by commas; none where the option is not given."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not names:
+        raise NetdynError(
+            f"--tables {text!r}: name tables or figures, by commas; all without this option"
+        )
+    return names
 
 
 def _plan(
@@ -404,11 +420,24 @@ def _claim_gpu(gpus: str, device: str) -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one line and exit status 1."""
+    """Run the command line; a user's mistake ends in one line.
+
+    The exit status is 2 where the words are no command, else 1.
+    """
+    terminal.escape_unknown_characters()
+    terminal.ignore_checkpoint_signal()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("netdyn").setLevel(logging.INFO)
     try:
-        app()
+        status = app(standalone_mode=False)
+    except _UsageError as error:
+        if len(sys.argv) == 1:
+            error.show()
+        else:
+            usage = error.ctx.command_path if error.ctx else "netdyn"
+            text = " ".join(error.format_message().split()).rstrip(".")
+            message(f"error: {text}: see {usage} --help")
+        raise SystemExit(2) from None
     except NetdynError as error:
         message(f"error: {error}")
         raise SystemExit(1) from None
@@ -416,3 +445,11 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         message(f"error: {where}{error.strerror or error}: correct this and run again")
         raise SystemExit(1) from None
+    except UnicodeEncodeError as error:
+        message(
+            f"error: {error.object!a} cannot be written in the encoding {error.encoding} of this "
+            "shell's locale: set PYTHONUTF8=1 and run again"
+        )
+        raise SystemExit(1) from None
+    if status:
+        raise SystemExit(status)  # 130 after Ctrl-C

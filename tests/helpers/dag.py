@@ -36,7 +36,7 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run Snakemake in `folder` with the folder's own code; output and errors in `stdout`."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
     environment = {**kept, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         status = forks().snakemake(str(folder), arguments, environment, output)
         output.seek(0)
         return subprocess.CompletedProcess(arguments, status, output.read())

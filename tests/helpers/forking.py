@@ -5,7 +5,7 @@ importing PyTorch nearly all of a tiny job. The process that forks never imports
 does, from the path that it is given, as a new process would.
 
     python forking.py serve SOCKET                 the process that forks, until its input ends
-    python forking.py python SOCKET -m netdyn …    a job, in place of Python itself
+    python forking.py python SOCKET -P -m netdyn …  a job, in place of Python itself
 """
 
 import json
@@ -34,7 +34,7 @@ class Forks:
 
         self.address = os.path.join(folder, "forks")
         self.python = os.path.join(folder, "python")
-        with open(self.python, "w") as file:
+        with open(self.python, "w", encoding="utf-8") as file:
             words = (sys.executable, "-IS", __file__, "python", self.address, sys.executable)
             file.write(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         os.chmod(self.python, 0o755)
@@ -51,7 +51,7 @@ class Forks:
 
     def snakemake(self, folder: str, arguments: tuple, environment: dict, output) -> int:
         """Run Snakemake in `folder`, output and errors into an open file; return its status."""
-        with open(os.devnull) as nothing:
+        with open(os.devnull, encoding="utf-8") as nothing:
             files = [nothing.fileno(), output.fileno(), output.fileno()]
             request = ["snakemake", self.python, arguments, environment, folder]
             return status_of_fork(self.address, request, files)
@@ -67,14 +67,14 @@ def status_of_fork(address: str, request: list, files: list[int]) -> int:
         socket.send_fds(connection, [b"\0"], files)
         connection.sendall(json.dumps(request).encode())
         connection.shutdown(socket.SHUT_WR)
-        return int(connection.makefile().read())
+        return int(connection.makefile(encoding="utf-8").read())
 
 
 def job(address: str, python: str, *arguments: str) -> None:
-    """Run `python -m netdyn …` as a fork, anything else by Python itself."""
-    if arguments[:2] != ("-m", "netdyn"):
+    """Run `python -P -m netdyn …` as a fork, anything else by Python itself."""
+    if arguments[:3] != ("-P", "-m", "netdyn"):
         os.execv(python, [python, *arguments])
-    request = ["netdyn", python, arguments[2:], dict(os.environ), os.getcwd()]
+    request = ["netdyn", python, arguments[3:], dict(os.environ), os.getcwd()]
     sys.exit(status_of_fork(address, request, [0, 1, 2]))
 
 
@@ -112,7 +112,7 @@ def serve(address: str) -> None:
 def answer(connection: socket.socket) -> None:
     """Fork what a connection asks for, and send its exit status once it has ended."""
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
-    request = json.loads(connection.makefile().read())
+    request = json.loads(connection.makefile(encoding="utf-8").read())
     if child := os.fork():
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         # As a shell has it where a signal ended it.

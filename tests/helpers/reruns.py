@@ -41,9 +41,9 @@ def made(change: Callable, folder: Path) -> Iterator[tuple[str, ...]]:
 def edited(name: str, old: str, new: str) -> Callable:
     def change(folder, keep):
         path = keep(folder / name)
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert old in text, f"{name} holds no {old!r}"
-        path.write_text(text.replace(old, new, 1))
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
         return TINY
 
     return change
@@ -54,7 +54,7 @@ def code(module: str, text: str = "\nCHANGED = 1\n") -> Callable:
 
     def change(folder, keep):
         path = keep(folder / "src/netdyn" / f"{module}.py")
-        path.write_text(path.read_text() + text)
+        path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
         return TINY
 
     return change
@@ -64,7 +64,7 @@ def settings(text: str) -> Callable:
     """Lay settings over the tiny ones."""
 
     def change(folder, keep):
-        (folder / "changed.yaml").write_text(text)
+        (folder / "changed.yaml").write_text(text, encoding="utf-8")
         return (*TINY, "changed.yaml")
 
     return change
@@ -77,7 +77,7 @@ def asked(*arguments: str) -> Callable:
 def profile(folder, keep):
     path = folder / "other/config.yaml"
     path.parent.mkdir(exist_ok=True)
-    path.write_text("cores: 1\nkeep-going: true\n")
+    path.write_text("cores: 1\nkeep-going: true\n", encoding="utf-8")
     return ("--profile", "other", *TINY)
 
 
@@ -162,7 +162,7 @@ def row(change: str, jobs: dict[str, int]) -> str:
 
 def told() -> dict[str, str]:
     """Return the rows of the page's table, by their change."""
-    lines = (ROOT / "docs/reruns.md").read_text().splitlines()
+    lines = (ROOT / "docs/reruns.md").read_text(encoding="utf-8").splitlines()
     # A row has a cell for the change and one per rule.
     rows = [line for line in lines if re.fullmatch(rf"\|[^|]+\|( [\d·]+ \|){{{len(RULES)}}}", line)]
     return {line.split("|")[1].strip(): line for line in rows}
@@ -178,7 +178,7 @@ def as_if_finished(folder: Path) -> Path:
         if line.startswith("results/"):
             path = folder / line.split("\t")[0]
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{path.name}\n")
+            path.write_text(f"{path.name}\n", encoding="utf-8")
     run(folder, "--touch", "--forceall", *TINY)
     return folder
 

@@ -10,8 +10,8 @@ __all__ = ["CONFIG", "DEFAULTS", "ROOT", "SCHEMA", "at", "resolved", "workflow_f
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = "workflow/schemas/settings.schema.yaml"
-SCHEMA = yaml.safe_load((ROOT / SCHEMA_FILE).read_text())
-DEFAULTS = yaml.safe_load((ROOT / "config.yaml").read_text())["run_defaults"]
+SCHEMA = yaml.safe_load((ROOT / SCHEMA_FILE).read_text(encoding="utf-8"))
+DEFAULTS = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["run_defaults"]
 
 CONFIG = {
     "scale": "demo",
@@ -78,8 +78,8 @@ def workflow_folder(folder, config=CONFIG, scale=None):
     """Make a workflow folder with a configuration, one scale and the true schema; return it."""
     (folder / "workflow/scales").mkdir(parents=True, exist_ok=True)
     (folder / "workflow/schemas").mkdir(exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    (folder / "workflow/scales/demo.yaml").write_text(yaml.safe_dump(scale or {}))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    (folder / "workflow/scales/demo.yaml").write_text(yaml.safe_dump(scale or {}), encoding="utf-8")
     (folder / SCHEMA_FILE).write_bytes((ROOT / SCHEMA_FILE).read_bytes())
     return folder
 

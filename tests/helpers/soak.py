@@ -43,7 +43,7 @@ ARGUMENTS = ("--cores", str(CORES), *TABLES, *CONFIGURED)
 def prepared(folder: Path, runs: int = 4) -> Path:
     """Return a copy of the repository with a workflow of so many runs, ten checkpoints a second."""
     copy_repository(folder)
-    (folder / "soak.yaml").write_text(SETTINGS.format(list(range(runs))))
+    (folder / "soak.yaml").write_text(SETTINGS.format(list(range(runs))), encoding="utf-8")
     return folder
 
 
@@ -61,7 +61,7 @@ class Sitting:
         self.log = folder / log
         command = [str(Path(sys.executable).with_name("snakemake")), *more, *ARGUMENTS]
         environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
-        with self.log.open("w") as said:
+        with self.log.open("w", encoding="utf-8") as said:
             self.process = subprocess.Popen(
                 command,
                 cwd=folder,
@@ -87,7 +87,7 @@ class Sitting:
                 words = process.cmdline()
             except psutil.Error:
                 continue
-            if words[1:4] == ["-m", "netdyn", command]:
+            if words[1:5] == ["-P", "-m", "netdyn", command]:
                 found.append(process)
         return found
 
@@ -117,7 +117,7 @@ class Sitting:
 
     def begun(self) -> list[str]:
         """Return the jobs that were begun, in words."""
-        return re.findall(r"^Job \d+: (.*)$", self.log.read_text(), re.MULTILINE)
+        return re.findall(r"^Job \d+: (.*)$", self.log.read_text(encoding="utf-8"), re.MULTILINE)
 
     def end(self) -> None:
         """Kill what is left of it, orphans included."""
@@ -146,7 +146,7 @@ def soak(folder: Path, kills: int, seed: int, output: Path | None = None) -> pd.
     started = time.monotonic()
     sitting = Sitting(original)
     try:
-        assert sitting.process.wait() == 0, sitting.log.read_text()
+        assert sitting.process.wait() == 0, sitting.log.read_text(encoding="utf-8")
     finally:
         sitting.end()
     course, expected = time.monotonic() - started, results(original)
@@ -200,7 +200,7 @@ def one_round(
             typer.echo(f"kill {done + 1} of {kills}: {KINDS[kinds[done]]}", err=True)
             # What `snakemake --unlock` does, without the seconds that it takes to start.
             shutil.rmtree(folder / ".snakemake/locks", ignore_errors=True)
-    assert sitting.process.returncode == 0, sitting.log.read_text()
+    assert sitting.process.returncode == 0, sitting.log.read_text(encoding="utf-8")
     return rows
 
 

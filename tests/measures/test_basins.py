@@ -96,8 +96,9 @@ def test_sizes_on_a_linear_network_in_closed_form(two_classes):
     amplitudes = torch.linspace(0, 2 * scaled.max().item() / norm.ppf(0.75), 41)
     copies = 1000
     correct = sample_noise_correct(
-        model, x.repeat_interleave(copies, 0), y.repeat_interleave(copies), amplitudes, 4, 1
-    )
+        model, x.repeat_interleave(copies, 0), y.repeat_interleave(copies), amplitudes / 4, 4, 1,
+        value_range=(-1.0, 3.0),
+    )  # fmt: skip
     curves = correct.view(len(amplitudes), len(x), copies).mean(dim=2)  # 4,000 draws each
     right = margins > 0
     assert 0 < right.sum() < len(x)
@@ -221,7 +222,9 @@ def test_a_samples_noise_does_not_depend_on_the_others(make_network, stream):
 def test_samples_behind_each_other_get_different_noise(two_classes):
     model, x, y, _ = two_classes
     copies = x[:1].repeat(2001, 1)
-    correct = sample_noise_correct(model, copies, y[:1].repeat(2001), [0.0, 2.0], 1, 0)[1]
+    correct = sample_noise_correct(
+        model, copies, y[:1].repeat(2001), [0.0, 0.5], 1, 0, value_range=(-1.0, 3.0)
+    )[1]
     assert 0 < correct[:1000].mean() < 1
     assert not torch.equal(correct[:1000], correct[1000:2000])
 
@@ -387,7 +390,7 @@ def test_mistakes_are_named(make_network):
         weight_noise_correct(model, x, y, [0.0], 1, 0, "layer")
     with pytest.raises(NetdynError, match="lower end"):
         sample_noise_correct(model, x, y, [0.0], 1, 0, value_range=(1.0, 1.0))
-    with pytest.raises(NetdynError, match="would be clipped"):
+    with pytest.raises(NetdynError, match=r"outside value_range \(0, 1\)"):
         sample_noise_correct(model, x + 1, y, [0.0], 1, 0, noise_return="clip")
     with pytest.raises(NetdynError, match="bytes are divided by 255"):
         sample_noise_correct(model, x.byte(), y, [0.0], 1, 0, value_range=(0.0, 255.0))

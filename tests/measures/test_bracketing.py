@@ -54,7 +54,7 @@ def subject():
         stream = generator(seed, "test samples")
         y = torch.randint(4, (samples,), generator=stream)
         x = centres[y] + 0.1 * torch.randn(samples, 6, generator=stream, dtype=torch.float64)
-        return model, x, y
+        return model, x.clamp(0, 1), y  # the range of the data that noise returns to
 
     return make
 

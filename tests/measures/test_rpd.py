@@ -309,9 +309,9 @@ def test_mistakes_are_named(stream, measure):
         measure(fields, labels.clamp(min=1).index_fill(0, torch.tensor([0]), 4), signs)
     with pytest.raises(NetdynError, match="labels run from -1"):
         measure(fields, labels - 1, signs)
-    with pytest.raises(NetdynError, match="one integer per sample"):
+    with pytest.raises(NetdynError, match="one label per sample"):
         measure(fields, labels[:-1], signs)
-    with pytest.raises(NetdynError, match="one integer per sample"):
+    with pytest.raises(NetdynError, match="one label per sample"):
         measure(fields, labels.double(), signs)
     with pytest.raises(NetdynError, match="signs of shape"):
         measure(fields, labels, signs.T)

@@ -129,12 +129,13 @@ def test_samples_come_to_the_network_as_it_takes_them(x):
         (torch.zeros(3, 7), r"\(3, 7\): the network expects 6 values a sample"),
         (torch.zeros(6), r"\(6,\): the network expects 6 values a sample"),
         (torch.zeros(3, 6, dtype=torch.long), "int64: give floats, or bytes"),
-        (np.zeros((3, 6)), "samples are a ndarray: give a tensor"),
+        (np.zeros((3, 7)), r"\(3, 7\): the network expects 6 values a sample"),
+        (np.zeros((3, 6), complex), "samples of torch.complex128: give real numbers"),
     ],
 )
 def test_samples_that_the_network_cannot_take_are_named(samples, message):
     model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2))
-    for measure in (local_fields, logits) if isinstance(samples, torch.Tensor) else (local_fields,):
+    for measure in (local_fields, logits):
         with pytest.raises(NetdynError, match=message):
             measure(model, samples)
 

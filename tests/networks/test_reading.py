@@ -363,9 +363,9 @@ def test_the_recursion_of_maps_is_one_product_a_layer_bit_for_bit(make_network):
         assert torch.equal(bias, expected_bias)
 
 
-def test_an_array_or_a_single_class_is_refused_with_what_to_give():
+def test_a_string_or_a_single_class_is_refused_with_what_to_give():
     model = MLP([4, 3, 2])
-    with pytest.raises(NetdynError, match=r"samples are a ndarray: give a tensor"):
-        netdyn.logits(model, torch.zeros(5, 4).numpy())
+    with pytest.raises(NetdynError, match=r"samples are a str: give a tensor, a numpy array or"):
+        netdyn.logits(model, "samples")
     with pytest.raises(NetdynError, match=r"activations: give a list of classes, \[Tanh\]"):
         netdyn.read(model, activations=nn.Tanh)

@@ -127,3 +127,21 @@ def test_digests_are_of_the_content_whatever_the_order_of_keys(tmp_path):
     assert len({files.digest(value) for value in (one, *changed)}) == 5
     (tmp_path / "a").write_bytes(bytes(100_000))
     assert files.digest_file(tmp_path / "a") == hashlib.sha256(bytes(100_000)).hexdigest()
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])  # as editors on Windows begin UTF-8
+def test_yaml_and_json_are_utf8(tmp_path, start):
+    for path, content in (
+        (tmp_path / "a.yaml", "a: Größe η\n"),
+        (tmp_path / "a.json", '{"a": "η"}'),
+    ):
+        path.write_bytes(start + content.encode())
+    assert files.read_yaml(tmp_path / "a.yaml") == {"a": "Größe η"}
+    assert files.read_json(tmp_path / "a.json") == {"a": "η"}
+
+
+@pytest.mark.parametrize("content", [b"a: \xff\n", "a: Größe\n".encode("latin1")])
+def test_yaml_of_another_encoding_is_named(tmp_path, content):
+    (tmp_path / "a.yaml").write_bytes(content)
+    with pytest.raises(NetdynError, match=r"a\.yaml is not YAML: .*UTF-8"):
+        files.read_yaml(tmp_path / "a.yaml")

@@ -1,5 +1,6 @@
 """The format of a run: what is written is read back bit by bit, and damage is noticed."""
 
+import os
 import shutil
 
 import numpy as np
@@ -48,6 +49,21 @@ def written(tmp_path_factory, run_settings):
 def run(written, tmp_path):
     """A copy of the run, to be damaged."""
     return shutil.copytree(written[0], tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", RUN_FILES[:2])
+def test_another_file_of_the_same_date_and_size_is_noticed(run, name):
+    runs.load_manifest(run)
+    path = run / name
+    stamp = path.stat()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    beside = path.with_name("beside")
+    beside.write_bytes(content)
+    os.utime(beside, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    os.replace(beside, path)
+    with pytest.raises(NetdynError, match=f"{name} is damaged"):
+        runs.load_manifest(run)
 
 
 def test_weights_come_back_bit_by_bit_at_every_step(written):

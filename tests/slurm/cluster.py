@@ -54,7 +54,7 @@ def start(accounting: bool = True) -> None:
     if daemons.living(FOLDER):
         raise SystemExit(f"error: a cluster runs already ({FOLDER}): stop it first")
     foreign = CONFIGURATION / "slurm.conf"
-    if foreign.exists() and "cluster.py" not in foreign.read_text():
+    if foreign.exists() and "cluster.py" not in foreign.read_text(encoding="utf-8"):
         raise SystemExit(f"error: {foreign} is of another SLURM: it is left alone")
     shutil.rmtree(FOLDER, ignore_errors=True)
     (FOLDER / "state").mkdir(parents=True)
@@ -79,7 +79,7 @@ def stop() -> None:
         daemons.end(FOLDER, name)
     for name in ("slurm.conf", "slurmdbd.conf", "gres.conf"):
         path = CONFIGURATION / name
-        if path.exists() and "cluster.py" in path.read_text():
+        if path.exists() and "cluster.py" in path.read_text(encoding="utf-8"):
             path.unlink()
 
 
@@ -127,7 +127,8 @@ def _start_accounting(port: int) -> None:
     setup.write_text(
         "CREATE DATABASE slurm;\n"
         "CREATE USER slurm@127.0.0.1 IDENTIFIED BY 'slurm';\n"
-        "GRANT ALL ON slurm.* TO slurm@127.0.0.1;\n"
+        "GRANT ALL ON slurm.* TO slurm@127.0.0.1;\n",
+        encoding="utf-8",
     )
     reached = [
         f"--socket={FOLDER}/database.socket",
@@ -173,7 +174,8 @@ def _configure(ports: list[int], accounting: bool) -> None:
         path = CONFIGURATION / name
         path.touch()
         path.chmod(0o600 if name == "slurmdbd.conf" else 0o644)
-        path.write_text(string.Template((HERE / name).read_text()).substitute(values))
+        template = string.Template((HERE / name).read_text(encoding="utf-8"))
+        path.write_text(template.substitute(values), encoding="utf-8")
 
 
 def _node(process: psutil.Process) -> str | None:
@@ -189,7 +191,7 @@ def _is_step(process: psutil.Process) -> bool:
 
 
 def _said(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stdout
 
 
 def _wait(condition, what: str, fatal: bool = True) -> None:

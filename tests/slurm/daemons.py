@@ -15,7 +15,7 @@ __all__ = ["begin", "end", "living"]
 
 def begin(folder: Path, name: str, *command: str) -> None:
     """Start a daemon, its output in <folder>/<name>.out, and note it."""
-    with (folder / f"{name}.out").open("a") as out:
+    with (folder / f"{name}.out").open("a", encoding="utf-8") as out:
         daemon = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
@@ -50,8 +50,8 @@ def end(folder: Path, name: str, seconds: float = 20) -> None:
 
 def _noted(folder: Path) -> dict[str, list]:
     path = folder / "daemons.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _note(folder: Path, daemons: dict) -> None:
-    (folder / "daemons.json").write_text(json.dumps(daemons))
+    (folder / "daemons.json").write_text(json.dumps(daemons), encoding="utf-8")

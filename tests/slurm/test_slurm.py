@@ -57,7 +57,7 @@ def begin(tmp_path):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
         environment |= {"PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
         command = [str(Path(sys.executable).with_name("snakemake")), *arguments]
-        with (folder / "said.txt").open("w") as said:
+        with (folder / "said.txt").open("w", encoding="utf-8") as said:
             job = subprocess.Popen(command, cwd=folder, env=environment, stdout=said, stderr=said)
         started.append(job)
         return folder, job
@@ -90,7 +90,7 @@ def ended():
 
 
 def said(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
 
 
 def processes_of(number, command):
@@ -116,7 +116,7 @@ def wait_for(condition, job):
 
 
 def finish(folder, job):
-    assert job.wait(timeout=900) == 0, (folder / "said.txt").read_text()
+    assert job.wait(timeout=900) == 0, (folder / "said.txt").read_text(encoding="utf-8")
 
 
 def files_below(folder, *endings):

@@ -199,6 +199,29 @@ def test_checkpoints_are_so_many_seconds_apart(
     assert len(written) == expected
 
 
+@pytest.mark.parametrize("requests", [[1], [0, 2, 3]])
+def test_a_requested_checkpoint_is_written_and_training_goes_on(
+    tmp_path, run_settings, train_run, monkeypatch, requests
+):
+    undisturbed = bits(train_run(tmp_path / "other", run_settings(steps=5)))
+    written, write = [], Checkpoint.write
+
+    def count(self, step):
+        written.append(step)
+        write(self, step)
+
+    calls = itertools.count()
+    monkeypatch.setattr(Checkpoint, "write", count)
+    run = train_run(
+        tmp_path,
+        run_settings(steps=5),
+        checkpoint_seconds=1e9,
+        checkpoint_due=lambda: next(calls) in requests,
+    )
+    assert written == requests
+    assert bits(run) == undisturbed
+
+
 @pytest.mark.parametrize("seconds", [-1, float("nan")])
 def test_seconds_between_checkpoints_are_not_negative(tmp_path, run_settings, train_run, seconds):
     with pytest.raises(NetdynError, match=r"checkpoint_seconds .* give 0 or more"):
@@ -269,6 +292,8 @@ def test_a_terminated_process_leaves_its_checkpoint_and_says_so(
 ):
     settings = run_settings(steps=1200, snapshots={"every_step_until": 0, "per_decade": 5})
     begun = process(settings)
+    wait_for_step(tmp_path / "checkpoints", 3, begun)
+    begun.send_signal(signal.SIGUSR1)  # a checkpoint, and on it goes
     reached = wait_for_step(tmp_path / "checkpoints", 10, begun)
     begun.send_signal(signal.SIGTERM)
     _, errors = begun.communicate(timeout=60)

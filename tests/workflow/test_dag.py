@@ -191,13 +191,16 @@ def test_the_other_scales_resolve_by_key_and_by_path(finished, scale):
     [
         (("--config", "scael=cpu"), "error: settings: unknown key 'scael'; did you mean 'scale'?"),
         (("--config", "scale=nope"), "error: scale: 'nope' must be one of demo, cpu, paper"),
-        (("results/demo/runs/; rm -rf x/manifest.json",), "No rule to produce"),
+        (("results/demo/runs/; rm -rf x/manifest.json",), "error: there is no target 'results/"),
         (("results/demo/runs/other-123/manifest.json",), "error: no run 'other-123'"),
         (("results/demo/tables/nothing.csv",), "error: no measurement 'nothing' at scale demo"),
         (
             ("results/demo/tables/parts/grokking_noise/other.csv",),
             "error: measurement 'grokking_noise' has no run 'other'",
         ),
+        (("fig8",), "error: there is no target 'fig8'; did you mean 'fig7'? targets are all, fig"),
+        (("fig1", "--config", "scale=cpu", "--cores", "1", "cliams"), "'cliams'; did you mean 'cl"),
+        (("results/demo/figures/fig8.pdf",), "error: there is no target 'results/demo/figures/f"),
     ],
 )
 def test_a_mistake_ends_in_one_line(finished, arguments, said):

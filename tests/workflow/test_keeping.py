@@ -102,7 +102,7 @@ def test_what_is_left_out_is_said_at_the_end_and_leaves_nothing_older(clone):
         (fig4,) = (line for line in named if line.startswith("  fig4: "))
         assert NAMES[0] not in fig4
         assert mend.startswith("restore these tables from the repository, or make them: ")
-        assert mend.endswith("snakemake keep --config scale=demo")
+        assert mend.endswith("snakemake keep --config scale=demo reuse=True")
         assert [path for path in older if path.exists()] == []
         older[0].touch()
     assert own.exists()

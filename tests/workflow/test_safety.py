@@ -5,14 +5,16 @@ import importlib.metadata
 import re
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 from dag import ROOT, TINY, copy_repository, snakemake
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from snakemake.utils import format as format_text
 
-from netdyn.plan.shell_words import declarable, repeated
+from netdyn.plan.shell_words import declarable, first_in_path, repeated
 
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 FORBIDDEN_CALLS = {
@@ -105,6 +107,16 @@ def test_only_what_survives_the_way_to_a_cluster_is_declared(value):
     said = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert declarable(value) <= (said.stdout == f"{value}\n")
     assert declarable("/plain/path with spaces")
+
+
+@pytest.mark.parametrize("name", ["bin", "a {b} c", "{}", "{{0}}", "it's {x!r}", '"$HOME" $(id)'])
+def test_the_folder_of_python_comes_first_whatever_its_name(name):
+    # As Snakemake does: it formats a prefix, then bash reads it.
+    command = format_text(first_in_path(Path("/env") / name)) + '; printf %s "$PATH"'
+    said = subprocess.run(
+        ["/bin/bash", "-c", command], capture_output=True, text=True, env={"PATH": "/usr/bin"}
+    )
+    assert said.stdout == f"/env/{name}:/usr/bin"
 
 
 def test_words_are_quoted_one_by_one():

@@ -29,7 +29,7 @@ rule score_claims:
     message:
         "judge the paper's claims (scale {wildcards.scale})"
     shell:
-        "python -m netdyn score {input.settings:q} --claims {input.claims:q} "
+        "python -P -m netdyn score {input.settings:q} --claims {input.claims:q} "
         "--tables {params.tables:q} --output {output.csv:q} --page {output.page:q} 2>&1 | tee {log:q}"
 
 
@@ -61,5 +61,5 @@ rule publish_claims:
     message:
         "publish the scorecard to {params.reference}"
     shell:
-        "python -m netdyn publish claims {input.settings:q} {params.files:q} {params.tables:q} "
+        "python -P -m netdyn publish claims {input.settings:q} {params.files:q} {params.tables:q} "
         "--reference {params.reference:q} --folder . --output {output:q} 2>&1 | tee {log:q}"

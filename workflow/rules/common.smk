@@ -8,7 +8,6 @@ import functools
 import gc
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from netdyn.errors import NetdynError
 from netdyn.plan.multiverse import MultiversePlan
 from netdyn.plan.readings import declared_readings, plan_of, scale_of
 from netdyn.plan.written import code
-from netdyn.plan.shell_words import declarable, repeated
+from netdyn.plan.shell_words import declarable, first_in_path, repeated
 from netdyn.runtime.visible_gpus import a_gpu_is_visible
 
 # A DAG of thousands of jobs is millions of objects, none of them garbage. Scanning them for garbage
@@ -28,9 +27,7 @@ atexit.register(gc.freeze)
 
 # Jobs call the Python that runs Snakemake, also where its environment is not activated. A prefix
 # takes the place of Snakemake's own, which is what makes a failure on the left of a pipe count.
-shell.prefix(
-    f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-)
+shell.prefix(f"set -euo pipefail; {first_in_path(Path(sys.executable).parent)}; ")
 
 
 @functools.cache
@@ -198,7 +195,7 @@ def warn_incomplete():
             "warning: left out, for tables that are not committed, or not of all runs:",
             *(f"  {name}: {', '.join(tables)}" for name, tables in INCOMPLETE.items()),
             "restore these tables from the repository, or make them: "
-            f"snakemake keep --config scale={SCALE}",
+            f"snakemake keep --config scale={SCALE} reuse=True",
             sep="\n",
             file=sys.stderr,
         )
@@ -213,7 +210,7 @@ def scored_tables(plan, wildcards):
 
 def check_device():
     """End with one line where this machine lacks the requested device."""
-    command = [sys.executable, "-m", "netdyn", "device"]
+    command = [sys.executable, "-P", "-m", "netdyn", "device"]
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
         raise SystemExit(1)
 

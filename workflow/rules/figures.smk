@@ -48,7 +48,7 @@ rule draw_figure:
     message:
         "draw {output.pdf} and {output.png}"
     shell:
-        "python -m netdyn draw {wildcards.figure:q} {input.settings:q} --tables {params.tables:q} "
+        "python -P -m netdyn draw {wildcards.figure:q} {input.settings:q} --tables {params.tables:q} "
         "--output {params.stem:q} 2>&1 | tee {log:q}"
 
 
@@ -84,5 +84,5 @@ rule publish_figure:
     message:
         "publish {wildcards.figure} to {params.reference}"
     shell:
-        "python -m netdyn publish {wildcards.figure:q} {input.settings:q} {params.files:q} "
+        "python -P -m netdyn publish {wildcards.figure:q} {input.settings:q} {params.files:q} "
         "{params.tables:q} --reference {params.reference:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -26,7 +26,7 @@ rule measure_run:
     message:
         "measure {wildcards.measurement} on {wildcards.block} (scale {wildcards.scale})"
     shell:
-        "python -m netdyn measure {params.quantity:q} {input.settings:q} "
+        "python -P -m netdyn measure {params.quantity:q} {input.settings:q} "
         "--output {output.table:q} 2>&1 | tee {log:q}"
 
 
@@ -52,7 +52,7 @@ rule tabulate:
     message:
         "put together {output.table}"
     shell:
-        "python -m netdyn tabulate {input.settings:q} --output {output.table:q} 2>&1 | tee {log:q}"
+        "python -P -m netdyn tabulate {input.settings:q} --output {output.table:q} 2>&1 | tee {log:q}"
 
 
 rule keep_part:
@@ -81,5 +81,5 @@ rule keep_part:
     message:
         "keep {wildcards.measurement} of {wildcards.block} in {params.reference}"
     shell:
-        "python -m netdyn keep {input.part:q} {input.settings:q} {params.runs:q} "
+        "python -P -m netdyn keep {input.part:q} {input.settings:q} {params.runs:q} "
         "--reference {params.reference:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -22,7 +22,7 @@ rule page_claims:
     message:
         "write {output}"
     shell:
-        "python -m netdyn page claims {input.scorecard:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -P -m netdyn page claims {input.scorecard:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule page_runs:
@@ -43,7 +43,7 @@ rule page_runs:
     message:
         "write {output}"
     shell:
-        "python -m netdyn page runs {input.provenance:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -P -m netdyn page runs {input.provenance:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule index_provenance:
@@ -75,4 +75,4 @@ rule index_provenance:
     message:
         "write {output}"
     shell:
-        "python -m netdyn index {wildcards.scale:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -P -m netdyn index {wildcards.scale:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -32,5 +32,5 @@ rule train_run:
     message:
         "train {wildcards.run} (scale {wildcards.scale})"
     shell:
-        "python -m netdyn train {input.settings:q} --data {input.data:q} --output {params.folder:q} "
+        "python -P -m netdyn train {input.settings:q} --data {input.data:q} --output {params.folder:q} "
         "--checkpoints {params.checkpoints:q} 2>&1 | tee {log:q}"

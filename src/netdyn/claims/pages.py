@@ -58,5 +58,6 @@ def _write(output: Path, title: str, table: pd.DataFrame) -> None:
     with atomic_write(output) as temporary:
         temporary.write_text(
             f"<!doctype html>\n<meta charset='utf-8'>\n<title>{title}</title>\n"
-            f"<style>{STYLE}</style>\n<h1>{title}</h1>\n{body}\n"
+            f"<style>{STYLE}</style>\n<h1>{title}</h1>\n{body}\n",
+            encoding="utf-8",
         )

@@ -87,7 +87,7 @@ def write(
     tables = Tables(present, expected)
     scorecard = evaluate(claims, tables, settings["dataset"], settings["scale"])
     with atomic_write(markdown_path) as temporary:
-        temporary.write_text(page.markdown(scorecard, settings["dataset"]))
+        temporary.write_text(page.markdown(scorecard, settings["dataset"]), encoding="utf-8")
     record = {
         "kind": "scorecard",
         "settings": {"scale": settings["scale"], "dataset": settings["dataset"]},

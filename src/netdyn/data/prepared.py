@@ -214,7 +214,7 @@ def subset(labels: Tensor, n: int, seed: int) -> Tensor:
     chosen = []
     for label, count, share in zip(classes.tolist(), counts.tolist(), shares, strict=True):
         members = (labels_on_cpu == label).nonzero().squeeze(1)  # (n_k,)
-        order = torch.randperm(count, generator=generator(seed, "subset", label))
+        order = torch.randperm(count, generator=generator(seed, "subset", label), device="cpu")
         chosen.append(members[order[:share]])
     return torch.cat(chosen).sort().values.to(labels.device)
 

@@ -42,4 +42,9 @@ def draw_figure(figure: str, settings_file: Path, table_folder: Path, output: Pa
         not _is_figure(figure)
     ):
         raise NetdynError(f"no figure {figure!r}: choose one of {', '.join(figure_names())}")
-    drawing.draw(figure, table_folder, read_settings(settings_file, "tables"), output)
+    settings = read_settings(settings_file, "tables")
+    try:
+        drawing.draw(figure, table_folder, settings, output)
+    except NetdynError as error:
+        # One cause of many errors is that the settings are another figure's.
+        raise NetdynError(f"{figure} with the settings {settings_file}: {error}") from error

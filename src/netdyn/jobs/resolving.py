@@ -32,7 +32,8 @@ def resolve(plan: Plan, names: Sequence[str] = ()) -> str:
     script = plan.settings_folder / "commands.sh"
     with atomic_write(script) as temporary:
         lines = [f"# Every stage of scale {plan.scale} by itself, in order.", "set -e"]
-        temporary.write_text("\n".join(lines + [shlex.join(each) for each in words]) + "\n")
+        lines += [shlex.join(each) for each in words]
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     counts = Counter(each[1] for each in words)
     first = {each[1]: each for each in reversed(words)}
     listed = [

@@ -69,6 +69,7 @@ class ScaleRun:
         drop_snapshots: bool = False,
         stopping: Callable[[], bool] = lambda: False,
         checkpoint_seconds: float = 30.0,
+        checkpoint_due: Callable[[], bool] = lambda: False,
     ):
         """Plan the jobs; nothing is trained yet.
 
@@ -76,18 +77,16 @@ class ScaleRun:
             plan: the scale's, with `reuse` set, so that committed rows are reused.
             groups: the tables, in groups of falling priority.
             data_root: folder of the IDX files.
-            device: "auto", "cpu", "cuda" or "mps".
-            engine: what trains, "auto" or "plain" (docs/engine.md).
+            device, engine: as `netdyn.jobs.training.train_run` takes them.
             drop_snapshots: whether to delete a run once its rows of all these tables are committed.
             stopping: called between steps, networks and jobs; the work stops where it is true.
-            checkpoint_seconds: between two checkpoints of a training.
+            checkpoint_seconds, checkpoint_due: when a training writes a checkpoint.
         """
         check_engine(engine)
         self.plan, self.data_root, self.device = plan, Path(data_root), device
         self.engine, self.drop_snapshots, self.stopping = engine, drop_snapshots, stopping
-        self.checkpoint_seconds = checkpoint_seconds
-        self.jobs = run_jobs(plan, groups)
-        self.reference = plan.folder / "reference"
+        self.checkpoint_seconds, self.checkpoint_due = checkpoint_seconds, checkpoint_due
+        self.jobs, self.reference = run_jobs(plan, groups), plan.folder / "reference"
         self.failed: list[str] = []  # runs, or tables, of jobs that failed
         self._tables = [name for group in groups for name in group]
         self._complete: set[str] = set()
@@ -203,6 +202,7 @@ class ScaleRun:
             self._progress.step,
             self.stopping,
             self.checkpoint_seconds,
+            self.checkpoint_due,
         ):
             return False
         if is_new:

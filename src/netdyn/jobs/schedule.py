@@ -1,5 +1,6 @@
 """The order in which the runs of a whole scale are trained and measured."""
 
+import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -28,7 +29,7 @@ def chosen_tables(plan: Plan, names: Sequence[str]) -> list[list[str]]:
             order of `Plan.tables_by_priority`.
 
     Raises:
-        NetdynError: a name is neither table nor figure; the message lists both.
+        NetdynError: a name is neither table nor figure; the message gives the nearest, or all.
     """
     if not names:
         return plan.tables_by_priority()
@@ -39,10 +40,10 @@ def chosen_tables(plan: Plan, names: Sequence[str]) -> list[list[str]]:
         elif name in plan.measurements:
             groups.append([name])
         else:
-            raise NetdynError(
-                f"--tables: no table or figure {name!r} at scale {plan.scale}: choose from "
-                f"{', '.join([*plan.figures(), *plan.measurements])}"
-            )
+            known = [*plan.figures(), *plan.measurements]
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f": choose from {', '.join(known)}"
+            raise NetdynError(f"--tables: no table or figure {name!r} at scale {plan.scale}{hint}")
     return groups
 
 

@@ -23,6 +23,7 @@ def train_run(
     report: Callable[[int, int, str], None],
     stopping: Callable[[], bool],
     checkpoint_seconds: float,
+    checkpoint_due: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Train one run, or go on where it was cut, and give it its place in `output`.
 
@@ -33,7 +34,8 @@ def train_run(
         checkpoints: where the run is kept while it is not complete.
         device: "auto", "cpu", "cuda" or "mps".
         engine: "auto" or "plain" (docs/engine.md).
-        report, stopping, checkpoint_seconds: as `netdyn.training.train.train` takes them.
+        report, stopping, checkpoint_seconds, checkpoint_due: as `netdyn.training.train.train`
+            takes them.
 
     Returns:
         True when the run is complete, False when `stopping` ended it before.
@@ -49,7 +51,7 @@ def train_run(
             message(f"{output.name}: was trained before, taken from {complete}")
         elif not train.train(
             *(settings, data, complete, checkpoints, device, engine),
-            *(report, stopping, checkpoint_seconds),
+            *(report, stopping, checkpoint_seconds, checkpoint_due),
         ):
             return False
         finished.link_into_place(complete, output)

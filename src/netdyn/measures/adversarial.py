@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.networks.reading import Network, read
+from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = ["Flips", "deepfool"]
 
@@ -25,6 +26,7 @@ class Flips(NamedTuple):
     flipped_prediction: Tensor  # (P,), of the samples with their perturbations
 
 
+@plain_mode
 def deepfool(
     model: nn.Module | Network,
     x: Tensor,

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.measures.basins.drawn_noise import drawn_noise
-from netdyn.measures.basins.noise import noisy_samples
+from netdyn.measures.basins.noise import checked_range, returned
 from netdyn.measures.projections import inside_region
-from netdyn.networks.propagation import as_input
+from netdyn.networks.inputs import as_count, as_input, as_samples, as_tensor
 from netdyn.networks.reading import Network, read
+from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_streams import generator
 
 __all__ = ["ConeShapes", "Cones", "basin_overlaps", "cone_shapes", "cones", "perturbed_samples"]
@@ -48,6 +49,7 @@ class ConeShapes(NamedTuple):
     distance_to_common: Tensor
 
 
+@plain_mode
 def perturbed_samples(
     x: Tensor,
     amplitudes: Sequence[float] | Tensor,
@@ -72,27 +74,33 @@ def perturbed_samples(
     Raises:
         NetdynError: for amplitudes or trials that give no noise, and as `noisy_samples` does.
     """
-    scales = torch.as_tensor(amplitudes, dtype=torch.float64)  # (A,)
+    scales = as_tensor(amplitudes, "amplitudes").double()  # (A,)
     if scales.ndim != 1 or not len(scales) or not (scales.isfinite() & (scales >= 0)).all():
         raise NetdynError(f"amplitudes {scales.tolist()}: give finite numbers from 0 upwards")
-    if trials < 1:
-        raise NetdynError(f"trials {trials}: give at least one")
+    trials = as_count(trials, "trials")
+    x = as_samples(x)
+    ends = checked_range(x, value_range, noise_return)
 
     def draw(place: int, inputs: int) -> Tensor:
         stream = generator(seed, "cone noise", place)
         # Drawn trial by trial: a single draw would depend on the number of trials.
-        return torch.stack([torch.randn(inputs, generator=stream) for _ in range(trials)])
+        return torch.stack(
+            [
+                torch.randn(inputs, generator=stream, dtype=torch.float32, device="cpu")
+                for _ in range(trials)
+            ]
+        )
 
     for place, sample in enumerate(as_input(x).flatten(1)):
         key = "cone noise", seed, place, trials, len(sample)
         drawn = drawn_noise(key, sample.device, functools.partial(draw, place, len(sample)))
         noise = scales[:, None, None].to(sample) * drawn.to(sample)  # (A, T, N_0)
         clean = sample.expand(len(scales) * trials, -1)
-        noisy = noisy_samples(clean, noise.flatten(0, 1), value_range, noise_return)
+        noisy = returned(clean, noise.flatten(0, 1), ends, noise_return)
         yield noisy.view_as(noise)
 
 
-@torch.no_grad()
+@plain_mode
 def cones(
     model: nn.Module | Network,
     x: Tensor,
@@ -119,10 +127,10 @@ def cones(
     Raises:
         NetdynError: as `perturbed_samples` does, and for no samples.
     """
-    if not len(x):
-        raise NetdynError("cones of no samples: give at least one")
     network = read(model)
     x = network.prepare(x)  # (S, N_0)
+    if not len(x):
+        raise NetdynError("cones of no samples: give at least one")
     predictions = network.logits(x).argmax(dim=1)  # (S,)
     points, kept = [], []
     noisy_versions = perturbed_samples(x, amplitudes, trials, seed, value_range, noise_return)
@@ -134,6 +142,7 @@ def cones(
     return Cones(project(x).double().cpu(), torch.stack(points), torch.stack(kept))
 
 
+@plain_mode
 def cone_shapes(measured: Cones) -> ConeShapes:
     """Return spread, drift and distance to the common mean of each cone at each amplitude."""
     means = measured.points.mean(dim=2)  # (S, A, D)
@@ -142,6 +151,7 @@ def cone_shapes(measured: Cones) -> ConeShapes:
     return ConeShapes(spread, drift, (means - means.mean(dim=0)).norm(dim=2))
 
 
+@plain_mode
 def basin_overlaps(
     points: Tensor, kept: Tensor, within: Tensor, percentile: float = 99.0
 ) -> tuple[Tensor, Tensor]:
@@ -177,9 +187,9 @@ def basin_overlaps(
     counted = kept & within  # (S, T)
     counts = counted.sum(dim=1)  # (S,)
     enough = counts >= max(3, dimensions + 1)
-    shares = torch.full((samples, samples), torch.nan, dtype=torch.float64)
+    shares = torch.full((samples, samples), torch.nan, dtype=torch.float64, device="cpu")
     for other in enough.nonzero().flatten().tolist():
         inside = inside_region(points.flatten(0, 1), points[other, kept[other]], percentile)
         hits = (inside.view_as(counted) & counted).sum(dim=1)  # (S,)
-        shares[:, other] = torch.where(enough, hits / counts, torch.nan)
+        shares[:, other] = torch.where(enough, hits.float() / counts.float(), torch.nan)
     return torch.maximum(shares, shares.T), counts

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.networks.propagation import as_input
+from netdyn.networks.inputs import as_input
+from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = ["nearest_distance"]
 
@@ -12,6 +13,7 @@ __all__ = ["nearest_distance"]
 HELD = 16_000_000
 
 
+@plain_mode
 def nearest_distance(x: Tensor, others: Tensor) -> Tensor:
     """Return the distance of each sample x to the nearest of the others, (Q,), float64.
 

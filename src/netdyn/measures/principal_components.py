@@ -4,7 +4,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from netdyn.errors import NetdynError
-from netdyn.networks.propagation import as_input
+from netdyn.networks.inputs import as_input
 
 __all__ = ["principal_components"]
 
@@ -19,7 +19,7 @@ def principal_components(x: Tensor, components: int = 3) -> PCA:
     Raises:
         NetdynError: for more components than samples or inputs.
     """
-    values = as_input(x).flatten(1).double().cpu().numpy()  # (P, N_0)
+    values = as_input(x).flatten(1).detach().double().cpu().numpy()  # (P, N_0)
     if not 1 <= components <= min(values.shape):
         raise NetdynError(
             f"components {components}: {values.shape[0]} samples of {values.shape[1]} inputs have "

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.networks.propagation import as_input
+from netdyn.networks.inputs import as_input, as_tensor
 from netdyn.networks.reading import Network, read
+from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = [
     "bottleneck",
@@ -21,7 +22,7 @@ __all__ = [
 FLAT = 1e-6
 
 
-@torch.no_grad()
+@plain_mode
 def output_plane(model: nn.Module | Network) -> Tensor:
     """Return the two leading right-singular vectors of the output layer's weight, (2, N_{L−1}).
 
@@ -41,6 +42,7 @@ def output_plane(model: nn.Module | Network) -> Tensor:
     return (plane * largest.sign()).to(weight.dtype)
 
 
+@plain_mode
 def bottleneck(model: nn.Module | Network, x: Tensor) -> Tensor:
     """Return the local fields (h_1, h_2) of a bottleneck before the output layer, (P, 2).
 
@@ -56,6 +58,7 @@ def bottleneck(model: nn.Module | Network, x: Tensor) -> Tensor:
     return network.with_affine_tail(network.depth, output_plane(network)).logits(x)
 
 
+@plain_mode
 def half_sums(x: Tensor) -> Tensor:
     """Return the sums of the first and of the last half of each sample's inputs, (P, 2).
 
@@ -67,6 +70,7 @@ def half_sums(x: Tensor) -> Tensor:
     return torch.stack([x[:, :middle].sum(dim=1), x[:, middle:].sum(dim=1)], dim=1)
 
 
+@plain_mode
 def region(points: Tensor, percentile: float = 99.0) -> tuple[Tensor, Tensor, float]:
     """Return mean (D,), covariance (D, D) and radius of the region that points (P, D) occupy.
 
@@ -76,6 +80,7 @@ def region(points: Tensor, percentile: float = 99.0) -> tuple[Tensor, Tensor, fl
     Raises:
         NetdynError: for fewer than two points or values that are not finite.
     """
+    points = as_tensor(points, "points")
     if len(points) < 2 or not points.isfinite().all():
         raise NetdynError(f"a region of {len(points)} points: give at least two, all finite")
     points = points.double()
@@ -88,6 +93,7 @@ def region(points: Tensor, percentile: float = 99.0) -> tuple[Tensor, Tensor, fl
     return mean, covariance, float(np.percentile(distances.cpu().numpy(), percentile))
 
 
+@plain_mode
 def inside_region(
     points: Tensor | np.ndarray, training: Tensor | np.ndarray, percentile: float = 99.0
 ) -> Tensor:
@@ -106,7 +112,7 @@ def inside_region(
     Raises:
         NetdynError: for shapes that do not match, no training projections, or values not finite.
     """
-    points, training = torch.as_tensor(points), torch.as_tensor(training)
+    points, training = as_tensor(points, "points"), as_tensor(training, "training projections")
     if training.ndim != 2 or 0 in training.shape or points.shape[1:] != training.shape[1:]:
         raise NetdynError(
             f"points {tuple(points.shape)} and training projections {tuple(training.shape)}: "

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.networks.reading import Network, read
+from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = ["mean_jacobians", "sign_agreement"]
 
@@ -39,6 +40,7 @@ def mean_jacobians(
     return _mean_jacobians(read(model), x, first, chunk)
 
 
+@plain_mode
 @torch.enable_grad()
 def _mean_jacobians(network: Network, x: Tensor, first: int, chunk: int) -> list[Tensor]:
     if not 0 <= first < network.depth:
@@ -46,6 +48,7 @@ def _mean_jacobians(network: Network, x: Tensor, first: int, chunk: int) -> list
             f"layer {first}: a network of {network.depth} weight layers has Jacobians "
             f"0 … {network.depth - 1}"
         )
+    x = network.samples(x)
     if len(x) == 0:
         raise NetdynError("a mean Jacobian needs at least one sample")
     classes = network.classes

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
+from netdyn.networks.parametrized import in_evaluation
 
 __all__ = [
     "ACTIVATIONS",
@@ -140,7 +141,7 @@ def named_layers(
         if isinstance(module, nn.Dropout) or (isinstance(module, nn.Flatten) and last is None):
             continue
         if isinstance(module, nn.Linear):
-            read.append(Layer(module, None, None))
+            read.append(Layer(in_evaluation(module), None, None))
             names.append(name)
             continue
         if last is None:

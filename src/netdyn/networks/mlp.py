@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from netdyn.errors import NetdynError
 from netdyn.networks.layers import ACTIVATIONS
 from netdyn.networks.reading import Network, local_fields, read
+from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_streams import generator
 
 __all__ = ["MLP", "initialise"]
@@ -25,7 +26,9 @@ class MLP(nn.Sequential):
             bias of their own, which the normalisation would remove.
         momentum: α of Eq. 3, in [0, 1]; 1 keeps the current batch's statistics only.
 
-    Weights start as PyTorch's default: U(−1/√fan_in, 1/√fan_in); see `initialise`.
+    Weights start as PyTorch's default: U(−1/√fan_in, 1/√fan_in); see `initialise`. As those of any
+    `torch.nn` module they are drawn from PyTorch's global random numbers, in its default dtype and
+    on its default device.
 
     Raises:
         NetdynError: for invalid widths, an unknown activation or a momentum outside [0, 1].
@@ -65,7 +68,7 @@ class MLP(nn.Sequential):
         return local_fields(self, x)
 
 
-@torch.no_grad()
+@plain_mode
 def initialise(
     model: nn.Module | Network, seed: int, scale: float = 1.0, weight_range: float | None = None
 ) -> None:
@@ -87,5 +90,5 @@ def initialise(
         ) * scale
         for parameter in (linear.weight, linear.bias):
             if parameter is not None:
-                drawn = torch.empty(parameter.shape, dtype=parameter.dtype)
+                drawn = torch.empty(parameter.shape, dtype=parameter.dtype, device="cpu")
                 parameter.copy_(drawn.uniform_(-bound, bound, generator=stream))

@@ -15,21 +15,33 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
+from netdyn.networks.inputs import as_input, as_samples
 from netdyn.networks.layers import Layer
+from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.products import apply
 
 __all__ = [
-    "as_input",
     "batch_statistics",
     "differentiable_pass",
     "network_input",
+    "network_samples",
     "propagate",
 ]
 
 
-def as_input(x: Tensor) -> Tensor:
-    """Return x^(0): bytes (uint8) are pixels and divided by 255, floats are returned unchanged."""
-    return x.float().div_(255.0) if x.dtype == torch.uint8 else x
+def network_samples(layers: Sequence[Layer], x: Tensor) -> Tensor:
+    """Return samples (P, …) of the network of these layers as a tensor, not yet flattened.
+
+    Args and Raises: as for `network_input`.
+    """
+    first = layers[0].linear
+    x = as_samples(x, first.weight.device)
+    if x.ndim < 2 or x[:1].numel() not in (0, first.in_features):
+        raise NetdynError(
+            f"samples of shape {tuple(x.shape)}: the network expects {first.in_features} values a "
+            f"sample, give (samples, {first.in_features})"
+        )
+    return x
 
 
 def network_input(layers: Sequence[Layer], x: Tensor) -> Tensor:
@@ -37,21 +49,12 @@ def network_input(layers: Sequence[Layer], x: Tensor) -> Tensor:
 
     Args:
         x: samples, (P, …), flattened: floats, or bytes (uint8), pixels that are divided by 255.
+            A tensor, an array or a list (see `netdyn.networks.inputs`).
 
     Raises:
-        NetdynError: for samples that are no tensor of floats or bytes, or of another size.
+        NetdynError: for samples of other types than floats or bytes, or of another size.
     """
-    first = layers[0].linear
-    if not isinstance(x, Tensor):
-        raise NetdynError(f"samples are a {type(x).__name__}: give a tensor (torch.as_tensor)")
-    if x.dtype != torch.uint8 and not x.is_floating_point():
-        raise NetdynError(f"samples of {x.dtype}: give floats, or bytes (uint8) from 0 to 255")
-    if x.ndim < 2 or x[:1].numel() not in (0, first.in_features):
-        raise NetdynError(
-            f"samples of shape {tuple(x.shape)}: the network expects {first.in_features} values a "
-            f"sample, give (samples, {first.in_features})"
-        )
-    return as_input(x).flatten(1).to(first.weight.dtype)
+    return as_input(network_samples(layers, x)).flatten(1).to(layers[0].linear.weight.dtype)
 
 
 def _apply_norm(norm: nn.BatchNorm1d | None, h: Tensor) -> Tensor:
@@ -63,7 +66,7 @@ def _apply_norm(norm: nn.BatchNorm1d | None, h: Tensor) -> Tensor:
     )
 
 
-@torch.no_grad()
+@plain_mode
 def propagate(layers: Sequence[Layer], x: Tensor) -> Iterator[Tensor]:
     """Yield h^(1), …, h^(L−1) and the logits of inputs x (P, N_0), in evaluation mode.
 
@@ -80,6 +83,7 @@ def propagate(layers: Sequence[Layer], x: Tensor) -> Iterator[Tensor]:
         z = apply(layers[l].linear, h if activation is None else activation(h))
 
 
+@plain_mode
 @torch.enable_grad()
 def differentiable_pass(
     layers: Sequence[Layer], x: Tensor, first: int = 0
@@ -93,6 +97,8 @@ def differentiable_pass(
     activations = []
     for l, (linear, norm, activation) in enumerate(layers):
         if l == first:
+            # A tensor of inference mode cannot require gradients; a copy can.
+            x = x.clone() if x.is_inference() else x
             x = x.detach().requires_grad_()
         if l >= first:
             activations.append(x)
@@ -101,7 +107,7 @@ def differentiable_pass(
     return activations, x
 
 
-@torch.no_grad()
+@plain_mode
 def batch_statistics(
     layers: Sequence[Layer], x: Tensor
 ) -> tuple[Tensor, list[tuple[Tensor, Tensor] | None]]:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from netdyn.errors import NetdynError
 from netdyn.networks import propagation
 from netdyn.networks.layers import FoldedLayer, Layer, linear_of, named_layers
+from netdyn.networks.parametrized import original
+from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = ["Network", "Site", "local_fields", "logits", "read"]
 
@@ -73,16 +75,25 @@ class Network:
         """The device of the weights."""
         return self.layers[0].linear.weight.device
 
+    @plain_mode
     def prepare(self, x: Tensor) -> Tensor:
         """Return x^(0), (P, N_0), in the network's precision.
 
         Args:
             x: samples, (P, …), flattened: floats, or bytes (uint8), pixels that are divided by 255.
+                A tensor on the network's device, a numpy array or a list.
 
         Raises:
-            NetdynError: for samples that are no tensor of floats or bytes, or of another size.
+            NetdynError: for samples of other types than floats or bytes, or of another size.
         """
         return propagation.network_input(self.layers, x)
+
+    def samples(self, x: Tensor) -> Tensor:
+        """Return samples (P, …) as a tensor on the network's device, otherwise as they are.
+
+        Args and Raises: as for `prepare`.
+        """
+        return propagation.network_samples(self.layers, x)
 
     def propagate(self, x: Tensor) -> Iterator[Tensor]:
         """Return an iterator over h^(1), …, h^(L−1), (P, N_l), and the logits, (P, K).
@@ -98,14 +109,13 @@ class Network:
         """
         return list(self.propagate(x))[:-1]
 
+    @plain_mode
     def logits(self, x: Tensor, chunk: int = 10_000) -> Tensor:
         """Return the logits (P, K) of samples x (P, …), `chunk` samples at a time.
 
-        Args and Raises: as for `prepare`, chunk by chunk.
+        Args and Raises: as for `prepare`.
         """
-        if not isinstance(x, Tensor):
-            self.prepare(x)  # which raises, and says what to give instead
-        return torch.cat([_last(self.propagate(part)) for part in x.split(chunk)])
+        return torch.cat([_last(self.propagate(part)) for part in self.samples(x).split(chunk)])
 
     def differentiable_pass(self, x: Tensor, first: int = 0) -> tuple[list[Tensor], Tensor]:
         """Return x^(first) … x^(L−1) and the logits (P, K), with a graph from x^(first) on.
@@ -116,12 +126,12 @@ class Network:
         """
         return propagation.differentiable_pass(self.layers, x, first)
 
-    @torch.no_grad()
+    @plain_mode
     def folded(self, dtype: torch.dtype | None = None) -> list[FoldedLayer]:
         """Return the layers with batch norm folded into weight and bias (see `Layer.folded`)."""
         return [layer.folded(dtype) for layer in self.layers]
 
-    @torch.no_grad()
+    @plain_mode
     def linear_maps(self, first: int = 0) -> list[tuple[Tensor, Tensor]]:
         """Return the L-maps M_first … M_{L−1}: weight (K, N_l) and bias (K,) of each.
 
@@ -162,7 +172,7 @@ class Network:
         """
         return propagation.batch_statistics(self.layers, self.prepare(x))
 
-    @torch.no_grad()
+    @plain_mode
     def with_batch_statistics(self, x: Tensor) -> "Network":
         """Return a copy whose running statistics are those of the batch x (α = 1 in Eq. 3).
 
@@ -178,7 +188,7 @@ class Network:
                 layer.norm.running_var.copy_(variance)
         return copied
 
-    @torch.no_grad()
+    @plain_mode
     def with_affine_tail(
         self, start_layer: int, weight: Tensor, bias: Tensor | None = None
     ) -> "Network":
@@ -197,7 +207,7 @@ class Network:
         modules, layers = copy.deepcopy((flattens, self.layers[: start_layer - 1]))
         names = []
         for layer in layers:
-            modules += [module for module in layer if module is not None]
+            modules += [original(module) for module in layer if module is not None]
             names.append(str(len(modules) - 1))
         parameters = [
             None if part is None else nn.Parameter(part.to(weight.dtype, copy=True).contiguous())
@@ -243,10 +253,12 @@ def local_fields(model: nn.Module | Network, x: Tensor) -> list[Tensor]:
     Args:
         model: any network that `netdyn.read` reads, or what it returned.
         x: samples, (P, …), flattened: floats, or bytes (uint8), pixels that are divided by 255.
+            A tensor on the network's device, a numpy array or a list. A sample that holds NaN has
+            local fields and logits of NaN.
 
     Raises:
-        NetdynError: as `read` does; for samples that are no tensor of floats or bytes, or of
-            another size.
+        NetdynError: as `read` does; for samples of other types than floats or bytes, or of another
+            size.
     """
     return read(model).local_fields(x)
 

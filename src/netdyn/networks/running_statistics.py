@@ -15,11 +15,12 @@ from torch import nn
 
 from netdyn.errors import NetdynError
 from netdyn.networks.reading import Network, read
+from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = ["started_from_first_batch"]
 
 
-@torch.no_grad()
+@plain_mode
 def started_from_first_batch(
     model: nn.Module | Network, after_one_step: nn.Module | Network
 ) -> Network:

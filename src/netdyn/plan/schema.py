@@ -103,6 +103,7 @@ _KINDS = {
     "object": "keys and values",
     "string": "text",
 }
+_PLURALS = {"integer": "whole numbers", "number": "numbers", "string": "texts"}
 _IN_A_FILE = "; on the command line, in a --configfile"
 
 
@@ -128,9 +129,8 @@ def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
     if error.validator == "type":
         kind = error.validator_value
         plain = isinstance(error.instance, str | int | float)
-        correction = f": write [{json.dumps(error.instance)}]{_IN_A_FILE}"
         here = f"{where}: {error.instance!r} must be {_KINDS[kind]}"
-        return here + correction if kind == "array" and plain else here
+        return here + _as_list(error) + _IN_A_FILE if kind == "array" and plain else here
     if error.validator == "anyOf":
         if inside := _first(_inside(error), known):
             return _explain(inside, known)
@@ -138,6 +138,15 @@ def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
     if error.validator == "pattern":
         return f"{where}: {error.instance!r} is not allowed: {error.schema['description']}"
     return f"{where}: {error.message}"
+
+
+def _as_list(error: jsonschema.ValidationError) -> str:
+    """Say how a single value is written as a list, or what the list is to hold."""
+    item = error.schema.get("items", {}).get("type")
+    number = _written_as_text(error.instance) if item in ("integer", "number") else None
+    if number is None and item and not _Validator({"type": item}).is_valid(error.instance):
+        return f" of {_PLURALS.get(item, 'other values')}"
+    return f": write [{number or json.dumps(error.instance)}]"
 
 
 def _inside(error: jsonschema.ValidationError) -> list[jsonschema.ValidationError]:

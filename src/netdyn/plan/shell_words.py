@@ -1,8 +1,10 @@
 """Values on their way to a shell: nothing in them is ever read as a command."""
 
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
-__all__ = ["declarable", "repeated"]
+__all__ = ["declarable", "first_in_path", "repeated"]
 
 
 def declarable(value: str) -> bool:
@@ -12,6 +14,16 @@ def declarable(value: str) -> bool:
     a quote, a backslash or a control character.
     """
     return value.isprintable() and not set(value) & set("'\\")
+
+
+def first_in_path(folder: Path) -> str:
+    """Return the command that puts a folder in front of PATH, to be formatted by Snakemake.
+
+    >>> first_in_path(Path("/a {b}/bin"))
+    "export PATH='/a {{b}}/bin':$PATH"
+    """
+    quoted = shlex.quote(str(folder)).replace("{", "{{").replace("}", "}}")
+    return f"export PATH={quoted}:$PATH"
 
 
 def repeated(option: str, values: Iterable[str]) -> list[str]:

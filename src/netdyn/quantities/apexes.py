@@ -117,7 +117,9 @@ def _chosen(
     chosen = []
     for digit in settings["digits"]:
         members = (labels == digit).nonzero().squeeze(1)  # (n_k,)
-        order = torch.randperm(len(members), generator=generator(seed, "cone samples", digit))
+        order = torch.randperm(
+            len(members), generator=generator(seed, "cone samples", digit), device="cpu"
+        )
         members = members[order.to(members.device)]
         right = network.logits(images[members]).argmax(dim=1) == digit
         fitting = (sample for sample in members[right].tolist() if within(sample))

@@ -74,7 +74,9 @@ def _data(
     for digit in digits:
         members = (labels == digit).nonzero().squeeze(1)
         stream = generator(subject.settings["seed"], "shown samples", split, digit)
-        shown = torch.randperm(len(members), generator=stream)[:most].to(members.device)
+        shown = torch.randperm(len(members), generator=stream, device="cpu")[:most].to(
+            members.device
+        )
         tables.append(_table(project(images[members[shown]]), kind=split, digit=digit))
     return pd.concat(tables)
 

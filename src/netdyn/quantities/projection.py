@@ -27,7 +27,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
         stream = generator(
             subject.settings["seed"], "shown samples", columns["split"], columns["digit"]
         )
-        shown = torch.randperm(len(points), generator=stream)[: settings["points"]]
+        shown = torch.randperm(len(points), generator=stream, device="cpu")[: settings["points"]]
         h1, h2 = points[shown].T.tolist()
         tables.append(pd.DataFrame({**columns, "h1": h1, "h2": h2}))
     return pd.concat(tables, ignore_index=True).round({"h1": 4, "h2": 4})

@@ -81,10 +81,12 @@ def _rows(panel: str, quantity: str, group: str, x: np.ndarray, y: np.ndarray) -
 def _five_fields(seed: int) -> np.ndarray:
     """Return the local fields, rising, of five samples scattered about a line in the plane."""
     stream = generator(seed, "toy samples", "five")
-    along = torch.arange(-2.0, 3.0, dtype=torch.float64) * 0.8  # (5,)
-    scatter = 0.15 * torch.randn(5, 2, generator=stream, dtype=torch.float64)
-    samples = along[:, None] * torch.tensor([0.8, 0.6], dtype=torch.float64) + scatter  # (5, 2)
-    weight = torch.tensor([0.6, 0.8], dtype=torch.float64)
+    along = torch.arange(-2.0, 3.0, dtype=torch.float64, device="cpu") * 0.8  # (5,)
+    scatter = 0.15 * torch.randn(5, 2, generator=stream, dtype=torch.float64, device="cpu")
+    samples = (
+        along[:, None] * torch.tensor([0.8, 0.6], dtype=torch.float64, device="cpu") + scatter
+    )  # (5, 2)
+    weight = torch.tensor([0.6, 0.8], dtype=torch.float64, device="cpu")
     return (samples @ weight).sort().values.numpy()
 
 
@@ -113,13 +115,14 @@ def _clusters(settings: Mapping[str, int], name: str, centres: Tensor, spread: f
         2,
         generator=generator(settings["seed"], "toy samples", name),
         dtype=torch.float64,
+        device="cpu",
     )
-    return centres[torch.arange(settings["samples"]) % len(centres)] + spread * noise
+    return centres[torch.arange(settings["samples"], device="cpu") % len(centres)] + spread * noise
 
 
 def _separable(settings: Mapping[str, int]) -> tuple[Tensor, Tensor]:
     """Return A and B on either side of a line."""
-    centre = torch.tensor([[1.0, 0.6]], dtype=torch.float64)
+    centre = torch.tensor([[1.0, 0.6]], dtype=torch.float64, device="cpu")
     return (
         _clusters(settings, "separable A", centre, 0.35),
         _clusters(settings, "separable B", -centre, 0.35),
@@ -128,7 +131,7 @@ def _separable(settings: Mapping[str, int]) -> tuple[Tensor, Tensor]:
 
 def _alternating(settings: Mapping[str, int]) -> tuple[Tensor, Tensor]:
     """Return A and B in six clusters that alternate around a circle: no line parts them."""
-    angles = torch.arange(6, dtype=torch.float64) * torch.pi / 3
+    angles = torch.arange(6, dtype=torch.float64, device="cpu") * torch.pi / 3
     centres = 1.3 * torch.stack([angles.cos(), angles.sin()], dim=1)  # (6, 2)
     return (
         _clusters(settings, "alternating A", centres[::2], 0.2),
@@ -141,7 +144,9 @@ def _trained(
 ) -> Iterator[tuple]:
     """Train 2 – neurons – 2 on A and B; yield its rows of the table."""
     x = torch.cat(samples)  # (P, 2)
-    labels = torch.tensor([A] * len(samples[A]) + [B] * len(samples[B]))  # (P,)
+    labels = torch.tensor(
+        [A] * len(samples[A]) + [B] * len(samples[B]), dtype=torch.int64, device="cpu"
+    )  # (P,)
     model = MLP([2, settings["neurons"], 2], activation, batch_norm=False).double()
     initialise(model, settings["seed"], scale=INITIAL_SCALE[activation])
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)

@@ -1,10 +1,11 @@
 """Files that are whole or absent: everything is written beside its place and renamed into it."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ __all__ = [
 
 # A run's files in the order they are written: while the manifest is missing the run is not whole.
 RUN_FILES = ("snapshots.safetensors", "history.csv", "provenance.json", "manifest.json")
+# By these, a mount says that it has no fsync; any other error says that the content is lost.
+_WITHOUT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextlib.contextmanager
@@ -35,29 +38,62 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path` and rename it to `path` once the block has succeeded.
 
     A block that fails, or a process that is killed in it, leaves `path` as it was. So does a power
-    cut where it is `durable`, which costs some milliseconds a file.
+    cut where it is `durable`, which costs some milliseconds a file. Mounts without modes (`chmod`)
+    or without `fsync` are written to as they are.
+
+    Raises:
+        OSError: naming `path`, where its folder cannot be written to or has no space left.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
     try:
-        yield temporary
-        # mkstemp's 0600 would keep a group from reading shared results.
-        temporary.chmod(0o666 & ~_umask())
-        if durable:
-            with temporary.open("rb") as stream:
-                os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        with _named(path, temporary):
+            mode = _create(temporary)
+            yield temporary
+            if temporary.stat().st_mode != mode:
+                # Some writers put a file of mode 0600 in its place, which no group could read.
+                with contextlib.suppress(OSError):
+                    temporary.chmod(mode & 0o7777)
+            if durable:
+                _sync(temporary)
+            os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # renamed, or what went wrong says more
+            temporary.unlink()
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _create(path: Path) -> int:
+    """Create an empty file with the mode that umask and folder grant; return that mode."""
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        return os.fstat(handle).st_mode
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _named(path: Path, temporary: Path) -> Iterator[None]:
+    """Let errors in the block name `path`: a full disk names no file, a rename the temporary one.
+
+    An error about another file keeps its name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(temporary), temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def _sync(path: Path) -> None:
+    # For writing: some systems do not sync what is open for reading.
+    with path.open("r+b") as stream:
+        try:
+            os.fsync(stream.fileno())
+        except OSError as error:
+            if error.errno not in _WITHOUT_SYNC:
+                raise
 
 
 def digest_file(path: Path) -> str:
@@ -81,12 +117,12 @@ def write_json(path: Path, value: Mapping, *, durable: bool = True) -> None:
 
     Not `durable` are files whose content is compared again before anything reads them.
     """
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    content = (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
     path = Path(path)
-    if path.is_file() and path.read_text() == text:
+    if path.is_file() and path.read_bytes() == content:
         return
     with atomic_write(path, durable=durable) as temporary:
-        temporary.write_text(text)
+        temporary.write_bytes(content)
 
 
 def read_json(path: Path) -> Any:
@@ -96,7 +132,7 @@ def read_json(path: Path) -> Any:
         NetdynError: naming the file, when it is missing or not JSON.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_bytes())
     except FileNotFoundError as error:
         raise NetdynError(f"{path} is missing: make it with the workflow first") from error
     except ValueError as error:
@@ -120,7 +156,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read_yaml(path: Path) -> dict:
     """Read a YAML file of keys and values; raises NetdynError, naming it, where it is none."""
     try:
-        loader = _LOADER(path.read_text())
+        loader = _LOADER(path.read_bytes())
         try:
             content = loader.get_single_data()
         finally:

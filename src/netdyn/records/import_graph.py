@@ -65,7 +65,7 @@ class _Source(NamedTuple):
 
 @functools.cache
 def _source(path: Path) -> _Source:
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_bytes())  # decoded as Python does, whatever the locale
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

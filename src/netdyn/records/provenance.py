@@ -78,24 +78,38 @@ def _versions() -> dict[str, str]:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
     except OSError:
         return platform.processor()
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor())
 
 
-def _commit(folder: Path = Path(__file__).parent) -> str | None:
-    """Return the checkout's commit, with "+" when the code differs from it; None outside of git."""
+def _commit(package: Path = Path(netdyn.__file__).parent) -> str | None:
+    """Return the commit of the package's own checkout, with "+" when the code differs from it.
+
+    None outside of git, and where the package is installed below the checkout of another project,
+    whose commit says nothing of this code.
+    """
     try:
-        head = _git(folder, "rev-parse", "HEAD")
-        return head + "+" if _git(folder, "status", "--porcelain", "--", ".") else head
-    except (OSError, subprocess.SubprocessError):
+        root = Path(_git(package, "rev-parse", "--show-toplevel"))
+        project = (root / "pyproject.toml").read_text(encoding="utf-8")
+        if not (root / "src" / "netdyn").samefile(package) or 'name = "netdyn"' not in project:
+            return None
+        head = _git(package, "rev-parse", "HEAD")
+        return head + "+" if _git(package, "status", "--porcelain", "--", ".") else head
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None
 
 
 def _git(folder: Path, *words: str) -> str:
+    # In a hook of git these variables name another repository than the folder's.
+    elsewhere = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
     completed = subprocess.run(
-        ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
+        ["git", "-C", str(folder), *words],
+        capture_output=True,
+        timeout=10,
+        check=True,
+        env={key: value for key, value in os.environ.items() if key not in elsewhere},
     )
-    return completed.stdout.strip()
+    return os.fsdecode(completed.stdout).strip()

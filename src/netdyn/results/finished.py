@@ -19,7 +19,7 @@ import torch
 from netdyn.data import prepared
 from netdyn.errors import NetdynError
 from netdyn.records import provenance
-from netdyn.records.files import RUN_FILES, digest
+from netdyn.records.files import RUN_FILES, atomic_write, digest
 from netdyn.records.run_settings import RunSettings
 from netdyn.records.sealed import read_record
 from netdyn.results import runs
@@ -83,9 +83,12 @@ def link_into_place(complete: Path, output: Path) -> None:
         beside.unlink(missing_ok=True)
         try:
             os.link(complete / name, beside)
+            os.replace(beside, output / name)
         except OSError:
-            shutil.copy2(complete / name, beside)
-        os.replace(beside, output / name)
+            beside.unlink(missing_ok=True)
+            # Content alone: to copy modes and dates is not permitted on every file system.
+            with atomic_write(output / name) as temporary:
+                shutil.copyfile(complete / name, temporary)
     linked = all((complete / name).samefile(output / name) for name in RUN_FILES)
     for other in complete.parent.iterdir():
         if other != complete or not linked:

@@ -10,15 +10,15 @@ digest of its settings, is still configured.
 """
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from netdyn.errors import NetdynError
 from netdyn.records.files import atomic_write, digest, digest_file, read_json, write_json
 from netdyn.records.sealed import read_record
+from netdyn.runtime import locks
 
 __all__ = [
     "LARGEST",
@@ -111,7 +111,7 @@ def keep_parts(
     new = [[folder.name for folder in folders] for _, folders in parts]
     replaced = {run for runs in new for run in runs}
     table = _table_path(reference, measurement["name"])
-    with _locked(reference):
+    with locks.alone(reference, silent=True):
         committed = committed_runs(reference, measurement) - replaced
         old = [run for run in identities if run in committed]
         sources: list[dict] = [{"file": part} for part, _ in parts]
@@ -223,16 +223,6 @@ def too_large(path: Path, size: int) -> NetdynError:
         f"{path} has {size:,} bytes, more than the {LARGEST:,} of a committed file: "
         "measure fewer points or steps"
     )
-
-
-@contextlib.contextmanager
-def _locked(reference: Path) -> Iterator[None]:
-    """Let one process at a time change the committed tables."""
-    path = reference.parent / ".reference.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _table_path(reference: Path, name: str) -> Path:

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -25,6 +24,8 @@ from netdyn.networks.mlp import MLP
 from netdyn.records.files import RUN_FILES, atomic_write, digest_file
 from netdyn.records.run_settings import RunSettings
 from netdyn.records.sealed import read_record, write_record
+from netdyn.records.tensor_files import write_tensors
+from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = [
     "build_model",
@@ -47,10 +48,12 @@ def weight_dtype(settings: RunSettings) -> torch.dtype:
     return _DTYPES[settings["precision"]]
 
 
-def build_model(settings: RunSettings, inputs: int, classes: int) -> MLP:
+def build_model(
+    settings: RunSettings, inputs: int, classes: int, device: torch.device | str = "cpu"
+) -> MLP:
     """Return the untrained network of a run's resolved settings, for `inputs` and `classes`."""
     # PyTorch's layers draw their first weights from the global stream, which is the caller's.
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device(device):
         model = MLP(
             [inputs, *settings["width"], classes],
             activation=settings["activation"],
@@ -89,8 +92,7 @@ def write_run(
         for step, state in sorted(snapshots.items())
         for name, tensor in state.items()
     }
-    with atomic_write(folder / "snapshots.safetensors") as temporary:
-        safetensors.torch.save_file(tensors, temporary)
+    write_tensors(folder / "snapshots.safetensors", tensors)
     with atomic_write(folder / "history.csv") as temporary:
         history.to_csv(temporary, index=False)
     write_record(folder / "provenance.json", provenance)
@@ -129,7 +131,7 @@ def load_manifest(run_folder: Path | str) -> dict:
     for name, expected in manifest["sha256"].items():
         path = run_folder / name
         stamp = path.stat()
-        if _digest_once(path, stamp.st_mtime_ns, stamp.st_size) != expected:
+        if _digest_once(path, stamp.st_ino, stamp.st_mtime_ns, stamp.st_size) != expected:
             raise NetdynError(
                 f"{path} is damaged (its SHA-256 is not the manifest's): "
                 f"delete {run_folder} and run the workflow again"
@@ -138,8 +140,9 @@ def load_manifest(run_folder: Path | str) -> dict:
 
 
 @functools.lru_cache(maxsize=64)
-def _digest_once(path: Path, _changed: int, _size: int) -> str:
-    # Once per process and state of the file: a measurement loads many steps of one run.
+def _digest_once(path: Path, _inode: int, _changed: int, _size: int) -> str:
+    # Once per process and state of the file: a measurement loads many steps of one run. Dates alone
+    # do not tell two files of one second apart where a file system has no finer ones.
     return digest_file(path)
 
 
@@ -149,6 +152,7 @@ def load_history(run_folder: Path | str) -> pd.DataFrame:
     return pd.read_csv(Path(run_folder) / "history.csv")
 
 
+@plain_mode
 def load_model(run_folder: Path | str, step: int | str) -> MLP:
     """Return the network of a run as it was after `step` optimizer steps, in evaluation mode.
 
@@ -165,9 +169,8 @@ def load_model(run_folder: Path | str, step: int | str) -> MLP:
         raise NetdynError(f"step {step!r} means {len(steps)} steps of {run_folder}: name one")
     chosen = steps[0]
     # On "meta" no initial weights are drawn, all of which are overwritten.
-    with torch.device("meta"):
-        model = build_model(manifest["settings"], manifest["inputs"], manifest["classes"])
-    model = model.to_empty(device="cpu")
+    shape = manifest["inputs"], manifest["classes"]
+    model = build_model(manifest["settings"], *shape, device="meta").to_empty(device="cpu")
     path = Path(run_folder) / "snapshots.safetensors"
     try:
         with safe_open(path, framework="pt") as file:

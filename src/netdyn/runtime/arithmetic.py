@@ -212,9 +212,9 @@ def _set(undo: contextlib.ExitStack, owner: object, name: str, value: object) ->
 @functools.cache
 def _check_products(device: torch.device) -> None:
     """Multiply numbers that TF32 and bfloat16 would round by one; once per process and device."""
-    x = torch.full((256, 256), 1 + 2.0**-20, device=device)
+    x = torch.full((256, 256), 1 + 2.0**-20, dtype=torch.float32, device=device)
     try:
-        is_exact = torch.equal(x @ torch.eye(256, device=device), x)
+        is_exact = torch.equal(x @ torch.eye(256, dtype=torch.float32, device=device), x)
     except RuntimeError as error:
         if _WORKSPACE not in str(error):
             raise
@@ -232,10 +232,12 @@ def _check_products(device: torch.device) -> None:
 @functools.cache
 def _driver_version() -> str | None:
     with contextlib.suppress(OSError):
-        return Path("/sys/module/nvidia/version").read_text().strip()
+        return Path("/sys/module/nvidia/version").read_text(encoding="utf-8").strip()
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        completed = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        completed = subprocess.run(
+            command, capture_output=True, encoding="utf-8", timeout=20, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return next(iter(completed.stdout.split()), None)

@@ -4,7 +4,6 @@ A process holds a lock on a file that stands for its GPU. The operating system r
 when the process ends, however it ends, so no stale lock is left.
 """
 
-import fcntl
 import os
 import re
 import tempfile
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 
 from netdyn.errors import NetdynError
+from netdyn.runtime.locks import lock
 
 __all__ = ["claim_gpu"]
 
@@ -46,8 +46,11 @@ def _locked(gpu: str) -> bool:
     path = Path(tempfile.gettempdir()) / f"netdyn-{os.getuid()}-gpu-{gpu}.lock"
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        is_free = lock(file, wait=False)
+    except OSError as error:
+        raise NetdynError(
+            f"{path}: {error.strerror}: set TMPDIR to a folder whose file system has locks"
+        ) from error
+    if not is_free:
         os.close(file)
-        return False
-    return True  # the file stays open: closing it would release the lock
+    return is_free  # the file stays open: closing it would release the lock

@@ -32,4 +32,4 @@ def generator(seed: int, *name: str | int) -> torch.Generator:
     Numbers are always drawn on the CPU and moved to the device, so a run on a GPU has the same
     initial weights, batches and noise.
     """
-    return torch.Generator().manual_seed(stream_seed(seed, *name))
+    return torch.Generator("cpu").manual_seed(stream_seed(seed, *name))

@@ -43,7 +43,7 @@ def _listed_by_tool() -> bool:
     # Containers may have only the tool.
     try:
         completed = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True
+            ["nvidia-smi", "-L"], capture_output=True, encoding="utf-8", timeout=20, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return False

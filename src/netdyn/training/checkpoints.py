@@ -22,7 +22,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from netdyn.records import provenance
-from netdyn.records.files import atomic_write, digest, digest_file
+from netdyn.records.files import digest, digest_file
+from netdyn.records.tensor_files import write_tensors
 from netdyn.training.engine.steps import TrainingSteps
 
 __all__ = ["Checkpoint"]
@@ -96,8 +97,7 @@ class Checkpoint:
     def _write_snapshots(self) -> None:
         for step, weights in self._unwritten.items():
             path = self._snapshot(step)
-            with atomic_write(path) as temporary:
-                safetensors.torch.save_file(weights, temporary)
+            write_tensors(path, weights)
             self.written[path.name] = digest_file(path)
         self._unwritten.clear()
 
@@ -129,15 +129,16 @@ class Checkpoint:
         }
         tensors = _on_cpu(tensors)
         description["sha256"] = _digest(description, tensors)
-        with atomic_write(self.folder / "state.safetensors") as temporary:
-            safetensors.torch.save_file(tensors, temporary, {"state": json.dumps(description)})
+        state = {"state": json.dumps(description)}
+        write_tensors(self.folder / "state.safetensors", tensors, state)
 
     def resume(self) -> None:
         """Continue from the last written state; start again where none is valid."""
         state = self._read()
         if state is None:
             self.remove()
-            self.folder.mkdir(parents=True)
+            # On NFS an open file of a dead process may keep the folder.
+            self.folder.mkdir(parents=True, exist_ok=True)
             return
         description, tensors = state
         self._steps.load(tensors)

@@ -47,6 +47,7 @@ def train(
     progress: Callable[[int, int, str], None] = lambda step, steps, accuracies: None,
     stopping: Callable[[], bool] = lambda: False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    checkpoint_due: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Train the run of `settings`, or resume it, and write it into `output` once it is complete.
 
@@ -62,6 +63,8 @@ def train(
             checkpoint is written and training ends.
         checkpoint_seconds: between two checkpoints, at least 0, which writes one with each call of
             `stopping`.
+        checkpoint_due: called as `stopping` is; where it returns True, a checkpoint is written and
+            training goes on.
 
     Returns:
         True when the run is complete, False when `stopping` ended it before.
@@ -79,7 +82,7 @@ def train(
     with engine_steps.arithmetic(settings["precision"], chosen, engine):
         return _train(
             *(settings, data_file, output, checkpoint_folder, chosen, engine),
-            *(progress, stopping, checkpoint_seconds),
+            *(progress, stopping, checkpoint_seconds, checkpoint_due),
         )
 
 
@@ -93,6 +96,7 @@ def _train(
     progress: Callable[[int, int, str], None],
     stopping: Callable[[], bool],
     checkpoint_seconds: float,
+    checkpoint_due: Callable[[], bool],
 ) -> bool:
     origin = provenance.Origin(__name__)
     torch.set_num_threads(settings["threads"])
@@ -146,7 +150,7 @@ def _train(
             break
         if step == settings["steps"]:
             break
-        due = time.monotonic() - last_checkpoint > checkpoint_seconds
+        due = checkpoint_due() or time.monotonic() - last_checkpoint > checkpoint_seconds
         if stopping() or due:
             state.write(step)
             last_checkpoint = time.monotonic()

@@ -54,7 +54,8 @@ class AccuracyCurves:
         self.clean_accuracies = [clean[places].mean().item() for places in self._places]
         self.trials = 0
         self.rows = torch.empty(0, len(index), dtype=torch.float64, device=member.device)  # (R, G)
-        self._counts = torch.zeros(0, len(member), device=member.device)  # (R, P), of all trials
+        # (R, P), of all trials
+        self._counts = torch.zeros(0, len(member), dtype=torch.float32, device=member.device)
         self._by_trial: list[list[Tensor]] = []  # per row, of each trial (G,)
 
     def begin(self, place: Tensor) -> None:
@@ -89,13 +90,17 @@ class AccuracyCurves:
             r for i, r in enumerate(used) if i == 0 or self.rows[r, g] > self.rows[used[i - 1], g]
         ]
         shares = self._counts[used][:, places].double() / self.trials
-        trials = [torch.full((self.trials,), self.clean_accuracies[g], dtype=torch.float64)]
+        clean = self.clean_accuracies[g]
+        trials = [torch.full((self.trials,), clean, dtype=torch.float64, device="cpu")]
         trials += [torch.stack(self._by_trial[r])[:, g].cpu() for r in used]
         amplitudes = [0.0, *self.rows[used, g].tolist()]
         return amplitudes, torch.cat([self.clean[places].unsqueeze(0), shares]), torch.stack(trials)
 
     def judge(self, g: int) -> tuple[float, float, float, float | None]:
         """Return size, error, trial error and the missing amplitude, None if none is missing."""
+        if len(self._places[g]) == 1:
+            # A staircase has no slope: `bracketing` measures it as the single sample that it is.
+            return math.nan, math.nan, math.nan, None
         amplitudes, shares, by_trial = self.curve(g)
         curve = shares.mean(dim=1)
         size = basin_size(amplitudes, curve)

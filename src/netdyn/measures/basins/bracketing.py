@@ -8,7 +8,7 @@ amplitudes close to that crossing.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,18 +16,19 @@ from torch import Tensor, nn
 
 from netdyn.data.prepared import subset
 from netdyn.errors import NetdynError
-from netdyn.measures.basins.accuracy_curves import SURE, AccuracyCurves, group_means
-from netdyn.measures.basins.crossings import LEVEL, STEPS, Scan, search
-from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise
+from netdyn.measures.basins.accuracy_curves import AccuracyCurves
+from netdyn.measures.basins.crossings import STEPS, Scan
+from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise, labelled_samples
+from netdyn.measures.basins.scanning import CountedPasses, pilot, single_sizes
+from netdyn.networks.inputs import as_count
 from netdyn.networks.reading import Network, read
+from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = ["Basins", "GroupBasins", "find_basins"]
 
 PILOT_SAMPLES = 500  # 50 of each of ten classes
 PILOT_TRIALS = 4
-SCAN_TRIALS = 2  # of single samples: their result is verified with all trials
 FIRST_TRIALS = 4  # fewer do not show how much the trials differ
-PILOT_STEP = 4  # of the steps of an octave, 19 %: all samples refine the pilot's result
 OCTAVES_BELOW = 8  # below `smallest`; at lower amplitudes a size is interpolated from a = 0
 EXTENSIONS = 16
 
@@ -50,6 +51,7 @@ class Basins(NamedTuple):
     passes: float  # number of evaluated samples, divided by the number of samples
 
 
+@plain_mode
 def find_basins(
     model: nn.Module | Network,
     x: Tensor,
@@ -83,7 +85,8 @@ def find_basins(
             `netdyn.measures.basins.sizes.sample_noise_correct`.
         space: "sample" or "weight": the space of the noise.
         trials: largest number of draws of the noise, ≥ 1.
-        groups: "average" (all samples), "class" (each label), "sample" (each sample).
+        groups: "average" (all samples), "class" (each label that a sample has), "sample" (each
+            sample).
         error: standard error to reach, relative to the size, > 0: trials are doubled, from 4, until
             every average or class reaches it, or until the variance by samples is ten times that by
             trials. None means all `trials`, which single samples always use.
@@ -93,54 +96,64 @@ def find_basins(
     trials. In weight space the noise of a trial is common to all samples, and the total error is
     √(errors² + trial_errors²).
 
+    A class (or average) of one sample is measured as that single sample: with all trials, and
+    without an error, as one sample does not show how much samples differ.
+
     Raises:
         NetdynError: for arguments that are out of range, and as the functions of
             `netdyn.measures.basins.sizes`.
     """
-    _check(x, y, space, trials, groups, error, smallest, largest)
     network = read(model)
+    x, y = labelled_samples(network, x, y)
+    trials = as_count(trials, "trials")
+    _check(x, space, groups, error, smallest, largest)
 
-    def noise_on(x: Tensor, y: Tensor) -> _Counted:
+    def noise_on(x: Tensor, y: Tensor) -> CountedPasses:
         if space == "weight":
-            return _Counted(WeightNoise(network, x, y, seed), len(x))
-        return _Counted(SampleNoise(network, x, y, seed, value_range, noise_return), len(x))
+            return CountedPasses(WeightNoise(network, x, y, seed), len(x))
+        return CountedPasses(SampleNoise(network, x, y, seed, value_range, noise_return), len(x))
 
     passes = noise_on(x, y)
-    no_noise = torch.zeros(1, 1, dtype=torch.float64)
+    no_noise = torch.zeros(1, 1, dtype=torch.float64, device="cpu")
     clean = passes.correct(0, no_noise)[0].double()  # (P,)
     first, top = round(STEPS * math.log2(smallest)), math.floor(STEPS * math.log2(largest))
     scan = Scan(first, top, first - OCTAVES_BELOW * STEPS)
-    basins = {}
     curves = []
-    pilot = None
+    pilot_passes = None
     for kind in groups:
         if kind == "sample":
             continue
-        if pilot is None:
+        if pilot_passes is None:
             labels = len(y.unique())
             chosen = subset(y, min(len(y), max(PILOT_SAMPLES, labels)), seed).to(x.device)
-            pilot = noise_on(x[chosen], y[chosen])
+            pilot_passes = noise_on(x[chosen], y[chosen])
         member, index = _members(kind, y)
-        start, width = _pilot(
-            pilot, member[chosen], len(index), member.bincount(), min(trials, PILOT_TRIALS),
-            space, scan,
+        start, width = pilot(
+            pilot_passes, member[chosen], len(index), member.bincount(),
+            min(trials, PILOT_TRIALS), space, scan,
         )  # fmt: skip
         curve = AccuracyCurves(kind, index, member, clean, width, scan, seed)
         curve.begin(start)
         curves.append(curve)
-    if curves:
-        basins = _refined(passes, curves, trials, error, space)
-    if "sample" in groups:
-        basins["sample"] = _singles(passes, clean, trials, scan)
-    done = passes.done + (0 if pilot is None else pilot.done)
+    basins = _refined(passes, curves, trials, error, space) if curves else {}
+    alone = {curve.kind: curve.member.bincount()[curve.member] == 1 for curve in curves}  # (P,)
+    alone["sample"] = torch.full_like(y, "sample" in groups, dtype=torch.bool)
+    singles = torch.stack([*alone.values()]).any(dim=0)
+    if singles.any():
+        sizes = single_sizes(passes, clean, singles, trials, scan).cpu()
+        unknown = torch.full_like(sizes, math.nan)
+        positions = torch.arange(len(sizes), device="cpu")
+        basins["sample"] = GroupBasins(positions, sizes, unknown, unknown, clean.cpu(), trials)
+        for curve in curves:
+            places = alone[curve.kind].nonzero().squeeze(1).cpu()
+            basins[curve.kind].sizes[curve.member.cpu()[places]] = sizes[places]
+    done = passes.done + (0 if pilot_passes is None else pilot_passes.done)
     return Basins({kind: basins[kind] for kind in groups}, done / len(x))
 
 
-def _check(x, y, space, trials, groups, error, smallest, largest) -> None:
+def _check(x, space, groups, error, smallest, largest) -> None:
     if space not in ("sample", "weight"):
         raise NetdynError(f"space {space!r}: choose sample or weight")
-    if trials < 1:
-        raise NetdynError(f"trials {trials}: give at least one")
     if len(x) == 0:
         raise NetdynError("basins of no samples: give at least one")
     unknown = [kind for kind in groups if kind not in ("average", "class", "sample")]
@@ -152,101 +165,20 @@ def _check(x, y, space, trials, groups, error, smallest, largest) -> None:
         raise NetdynError(f"smallest {smallest}, largest {largest}: 0 < smallest < largest")
 
 
-class _Counted:
-    """Noisy passes, with the number of samples passed so far in `done`."""
-
-    def __init__(self, noise: SampleNoise | WeightNoise, samples: int):
-        self._noise, self._samples, self.done = noise, samples, 0
-
-    def correct(self, trial: int, amplitudes: Tensor, samples: Tensor | None = None) -> Tensor:
-        """Return the result of the noise's `correct` for these arguments, and count the samples."""
-        count = self._samples if samples is None else len(samples)
-        self.done += len(amplitudes) * count
-        return self._noise.correct(trial, amplitudes, samples)
-
-
 def _members(kind: str, y: Tensor) -> tuple[Tensor, Tensor]:
     """Return the number of each sample's group (P,) and the index of each group (G,)."""
     if kind == "average":
-        return torch.zeros_like(y, dtype=torch.long), torch.tensor([-1])
+        return torch.zeros_like(y), torch.tensor([-1], dtype=torch.int64, device="cpu")
     index, member = y.unique(return_inverse=True)
     return member, index.cpu()
 
 
-def _shares(
-    passes: _Counted, member: Tensor, groups: int, trials: int, scan: Scan
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a function for `crossings.search`: means over trials and a group's samples."""
-
-    def shares(exponents: Tensor, which: Tensor) -> Tensor:
-        amplitudes = torch.full((groups,), math.nan, dtype=torch.float64, device=member.device)
-        amplitudes[which] = scan.amplitudes(exponents)
-        return _by_trial(passes, member, amplitudes, trials).mean(dim=0)[which]
-
-    return shares
-
-
-def _by_trial(passes: _Counted, member: Tensor, amplitudes: Tensor, trials: int) -> Tensor:
-    """Return each group's share at its amplitude (G,), trial by trial (T, G); NaN where NaN."""
-    by_sample = amplitudes[member]  # (P,)
-    samples = (~by_sample.isnan()).nonzero().squeeze(1)
-    rows = by_sample[samples].unsqueeze(0)
-    return torch.stack(
-        [
-            group_means(passes.correct(trial, rows, samples), member[samples], len(amplitudes))[0]
-            for trial in range(trials)
-        ]
-    )
-
-
-def _singles(passes: _Counted, clean: Tensor, trials: int, scan: Scan) -> GroupBasins:
-    samples = len(clean)
-    member = torch.arange(samples, device=clean.device)
-    coarse = _shares(passes, member, samples, min(trials, SCAN_TRIALS), scan)
-    fine = _shares(passes, member, samples, trials, scan)
-    low, high, share_low, share_high = search(coarse, fine, clean, scan, step=1)
-    below, above = scan.amplitudes(low), scan.amplitudes(high)
-    sizes = below + (share_low - LEVEL) / (share_low - share_high) * (above - below)
-    sizes[clean < LEVEL] = 0.0
-    sizes[high > scan.top] = math.inf
-    unknown = torch.full_like(sizes, math.nan).cpu()
-    return GroupBasins(member.cpu(), sizes.cpu(), unknown, unknown, clean.cpu(), trials)
-
-
-# Averages and classes -----------------------------------------------------------------------------
-
-
-def _pilot(
-    passes: _Counted, member: Tensor, groups: int, counts: Tensor, trials: int, space: str,
-    scan: Scan,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return the amplitudes of the groups' crossings, (G,), and their uncertainties in log a, (G,).
-
-    The amplitude is NaN for a group that starts below one half, inf for one that never falls below.
-    """
-    shares = _shares(passes, member, groups, trials, scan)
-    all_groups = torch.arange(groups, device=member.device)
-    clean = shares(torch.full_like(all_groups, scan.floor), all_groups)
-    low, high, share_low, share_high = search(shares, shares, clean, scan, PILOT_STEP)
-    below, above = scan.amplitudes(low), scan.amplitudes(high)
-    place = below + (share_low - LEVEL) / (share_low - share_high) * (above - below)
-    place[clean < LEVEL] = math.nan
-    place[high > scan.top] = math.nan
-    by_trial = _by_trial(passes, member, place, trials)  # (T, G)
-    variance = 0.25 / member.bincount(minlength=groups)
-    if space == "weight":
-        # One trial does not show how much trials differ: 10 % is a cautious guess.
-        variance = variance + (by_trial.var(dim=0) / trials if trials > 1 else 0.01)
-    slope = (share_low - share_high) / (above / below).log()
-    # Wide enough for the error of the pilot, and for resamples of all samples.
-    width = torch.maximum(4 * variance.sqrt(), SURE * (0.25 / counts).sqrt()) / slope
-    width = width.nan_to_num(0.4).clamp(0.01, 0.4)
-    place[high > scan.top] = math.inf
-    return place, width
-
-
 def _refined(
-    passes: _Counted, curves: list[AccuracyCurves], trials: int, error: float | None, space: str
+    passes: CountedPasses,
+    curves: list[AccuracyCurves],
+    trials: int,
+    error: float | None,
+    space: str,
 ) -> dict[str, GroupBasins]:
     """Evaluate all samples, add missing amplitudes, then trials until the error is reached."""
     now = trials if error is None else min(trials, FIRST_TRIALS)
@@ -262,7 +194,9 @@ def _refined(
         now = then
 
 
-def _evaluate(passes: _Counted, parts: list[tuple[AccuracyCurves, range]], trials: range) -> None:
+def _evaluate(
+    passes: CountedPasses, parts: list[tuple[AccuracyCurves, range]], trials: range
+) -> None:
     """Evaluate the rows of each curve in these trials; all rows share the noise of a trial."""
     rows = torch.cat([c.rows[r.start : r.stop, c.member] for c, r in parts])  # (R, P)
     if rows.numel() == 0:
@@ -279,7 +213,7 @@ def _evaluate(passes: _Counted, parts: list[tuple[AccuracyCurves, range]], trial
                 curve.record(row, next(places))
 
 
-def _settled(passes: _Counted, curves: AccuracyCurves, trials: int) -> GroupBasins:
+def _settled(passes: CountedPasses, curves: AccuracyCurves, trials: int) -> GroupBasins:
     groups = range(len(curves.index))
     judged = [curves.judge(g) for g in groups]
     for _ in range(EXTENSIONS):
@@ -294,9 +228,9 @@ def _settled(passes: _Counted, curves: AccuracyCurves, trials: int) -> GroupBasi
             judged[g] = curves.judge(g)
     sizes, errors, trial_errors, _ = torch.tensor(
         [[math.nan if value is None else value for value in values] for values in judged],
-        dtype=torch.float64,
-    ).T
-    clean = torch.tensor(curves.clean_accuracies, dtype=torch.float64)
+        dtype=torch.float64, device="cpu",
+    ).T  # fmt: skip
+    clean = torch.tensor(curves.clean_accuracies, dtype=torch.float64, device="cpu")
     return GroupBasins(curves.index, sizes, errors, trial_errors, clean, trials)
 
 

@@ -1,13 +1,19 @@
 """Noise on samples, and the ways in which noisy samples are returned to the range of the data."""
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from netdyn.errors import NetdynError
+from netdyn.networks.inputs import check_finite
 
-__all__ = ["NOISE_RETURNS", "checked_return", "noisy_samples"]
+__all__ = ["NOISE_RETURNS", "TOLERANCE", "checked_range", "noisy_samples", "returned"]
+
+# By how much of the range samples may lie outside of it: a range that is written with four decimals
+# is off by less. It changes a basin by the same share at most, far below the error of its size.
+TOLERANCE = 1e-4
 
 
 def _affine(x: Tensor, noise: Tensor) -> Tensor:
@@ -41,32 +47,76 @@ def noisy_samples(
     """Return samples with noise added on the scale [0, 1] and returned to the data's range.
 
     Args:
-        x: samples, (P, N_0), whose values span `value_range`.
+        x: samples, (P, N_0), whose values lie within `value_range`.
         noise: added to (x − low)/(high − low), (P, N_0).
         value_range: (low, high), the range of the data.
         noise_return: "affine" maps [0, 1] back to the range; "clip" clips to [0, 1] first; "range"
             maps the smallest and largest value of each noisy sample to low and high.
 
     Raises:
-        NetdynError: for an unknown `noise_return`, an empty range, or a "clip" that would
-            change samples even without noise.
+        NetdynError: for an unknown `noise_return`, a range that is none, and samples outside of
+            the range.
     """
-    low, high = checked_return(noise_return, value_range)
-    if noise_return == "clip" and len(x) and not (low <= x.min() and x.max() <= high):
-        raise NetdynError(
-            f"samples run from {x.min():.4g} to {x.max():.4g}, outside value_range {value_range}, "
-            "and would be clipped: give the range of the data"
-        )
+    return returned(x, noise, checked_range(x, value_range, noise_return), noise_return)
+
+
+def returned(
+    x: Tensor, noise: Tensor, value_range: tuple[float, float], noise_return: str
+) -> Tensor:
+    """Return what `noisy_samples` does, of samples and a range that `checked_range` has passed."""
+    low, high = value_range
     return low + (high - low) * NOISE_RETURNS[noise_return]((x - low) / (high - low), noise)
 
 
-def checked_return(noise_return: str, value_range: tuple[float, float]) -> tuple[float, float]:
-    """Return (low, high) of the range; NetdynError for an unknown return or an empty range."""
+def checked_range(
+    x: Tensor, value_range: tuple[float, float], noise_return: str
+) -> tuple[float, float]:
+    """Return (low, high) of the range of all samples x, checked.
+
+    Noise is drawn on the scale [0, 1] of the data. Samples outside of the range are on another
+    scale, whatever the noise return does with them.
+
+    Args:
+        x: samples, (P, …); of bytes (uint8), which are divided by 255, the range is (0, 1).
+        value_range, noise_return: see `noisy_samples`. Samples may lie outside of the range by
+            `TOLERANCE` times high − low, or by the rounding of their own type.
+
+    Raises:
+        NetdynError: for an unknown return, a range that is none, and samples outside of it or not
+            finite.
+    """
     if noise_return not in NOISE_RETURNS:
         raise NetdynError(
             f"noise_return {noise_return!r} is unknown: choose one of {', '.join(NOISE_RETURNS)}"
         )
-    low, high = value_range
-    if not low < high:
-        raise NetdynError(f"value_range {value_range}: the lower end must lie below the upper one")
+    low, high = _ends(value_range)
+    if x.dtype == torch.uint8:
+        if (low, high) != (0.0, 1.0):
+            raise NetdynError(
+                f"value_range {value_range}: bytes are divided by 255, leave it (0, 1)"
+            )
+        return low, high
+    check_finite(x)
+    if x.numel():
+        least, most = (end.item() for end in x.detach().aminmax())
+        rounding = torch.finfo(x.dtype).eps * max(abs(low), abs(high))
+        slack = max(TOLERANCE * (high - low), rounding)
+        if least < low - slack or most > high + slack:
+            raise NetdynError(
+                f"samples run from {least:.7g} to {most:.7g}, outside value_range "
+                f"({low:g}, {high:g}): give the range of the data, such as "
+                f"value_range=({least:.7g}, {most:.7g})"
+            )
+    return low, high
+
+
+def _ends(value_range: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = (float(end) for end in value_range)
+    except (TypeError, ValueError) as error:
+        raise NetdynError(f"value_range {value_range}: give two numbers, (low, high)") from error
+    if not -math.inf < low < high < math.inf:
+        raise NetdynError(
+            f"value_range {value_range}: the lower end must lie below the upper one, both finite"
+        )
     return low, high

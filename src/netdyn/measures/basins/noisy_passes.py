@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.measures.basins.drawn_noise import drawn_noise
-from netdyn.measures.basins.noise import checked_return, noisy_samples
+from netdyn.measures.basins.noise import checked_range, returned
+from netdyn.networks.inputs import as_labels, check_finite
 from netdyn.networks.layers import FoldedLayer
 from netdyn.networks.reading import Network
 from netdyn.runtime.products import linear
 from netdyn.runtime.random_streams import generator
 
-__all__ = ["STANDARDIZATIONS", "SampleNoise", "WeightNoise"]
+__all__ = ["STANDARDIZATIONS", "SampleNoise", "WeightNoise", "labelled_samples"]
 
 # Noise is drawn for this many samples at a time, each block from its own stream, so that a sample's
 # noise depends only on its position. It belongs to the definition: another value is other noise.
@@ -31,20 +32,16 @@ SAMPLES_PER_PASS = 1000
 SAMPLES_PER_PASS_ON_GPU = 10_000
 
 
-def _check_samples(network: Network, x: Tensor, y: Tensor) -> None:
-    network.prepare(x[:1])
-    if x.is_floating_point() and not x.isfinite().all():
-        raise NetdynError("samples hold NaN or infinite values: remove these samples")
-    if y.shape != x.shape[:1] or y.is_floating_point():
-        raise NetdynError(
-            f"labels of shape {tuple(y.shape)}, {y.dtype}, for {len(x)} samples: give "
-            "one label per sample, an integer"
-        )
-    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < network.classes:
-        raise NetdynError(
-            f"labels run from {y.min()} to {y.max()}: "
-            f"the network has the classes 0 … {network.classes - 1}"
-        )
+def labelled_samples(network: Network, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return samples (P, …) and their labels (P,), int64, as tensors on the network's device.
+
+    Raises:
+        NetdynError: for samples or labels that do not match the network or each other, and for
+            samples that hold NaN or infinite values.
+    """
+    x = network.samples(x)
+    check_finite(x)
+    return x, as_labels(y, x, network.classes)
 
 
 def _samples_per_pass(device: torch.device) -> int:
@@ -66,7 +63,10 @@ def _is_correct(folded: Sequence[FoldedLayer], h: Tensor, y: Tensor) -> Tensor:
 
 
 class SampleNoise:
-    """Noise on the samples: see `sizes.sample_noise_correct` for the arguments."""
+    """Noise on the samples: see `sizes.sample_noise_correct` for the arguments.
+
+    x and y are as `labelled_samples` returns them.
+    """
 
     @torch.no_grad()
     def __init__(
@@ -78,12 +78,7 @@ class SampleNoise:
         value_range: tuple[float, float] = (0.0, 1.0),
         noise_return: str = "affine",
     ):
-        _check_samples(network, x, y)
-        if x.dtype == torch.uint8 and tuple(value_range) != (0.0, 1.0):
-            raise NetdynError(
-                f"value_range {value_range}: bytes are divided by 255, leave it (0, 1)"
-            )
-        self._low, self._high = checked_return(noise_return, value_range)
+        self._low, self._high = checked_range(x, value_range, noise_return)
         self._return = noise_return
         self._network, self._folded = network, network.folded()
         self._x, self._y, self._seed = x, y, seed
@@ -122,7 +117,7 @@ class SampleNoise:
                     h = torch.addcmul(z, a, dz)
                 else:
                     span = self._low, self._high
-                    noisy = noisy_samples(clean, a * noise, span, self._return)
+                    noisy = returned(clean, a * noise, span, self._return)
                     h = linear(noisy, first.weight, first.bias)
                 row[part] = _is_correct(self._folded, h, y)
         return correct
@@ -132,7 +127,7 @@ class SampleNoise:
         if samples is None:
             ends = [min(start, len(self._x)) for start in [*starts, len(self._x)]]
         else:
-            edges = torch.tensor([*starts, len(self._x)], device=samples.device)
+            edges = torch.tensor([*starts, len(self._x)], dtype=torch.int64, device=samples.device)
             ends = torch.searchsorted(samples, edges).tolist()
         return [slice(*both) for both in itertools.pairwise(ends)]
 
@@ -146,7 +141,9 @@ class SampleNoise:
     def _block(self, trial: int, block: int, inputs: int) -> Tensor:
         def draw() -> Tensor:
             stream = generator(self._seed, "sample noise", trial, block)
-            return torch.randn(SAMPLES_PER_STREAM, inputs, generator=stream)
+            return torch.randn(
+                SAMPLES_PER_STREAM, inputs, generator=stream, dtype=torch.float32, device="cpu"
+            )
 
         key = "sample noise", self._seed, trial, block, inputs
         return drawn_noise(key, self._x.device, draw)
@@ -174,7 +171,10 @@ STANDARDIZATIONS: dict[str, Callable[[Sequence[Tensor]], list[Tensor]]] = {
 
 
 class WeightNoise:
-    """Noise on all weight matrices: see `sizes.weight_noise_correct` for the arguments."""
+    """Noise on all weight matrices: see `sizes.weight_noise_correct` for the arguments.
+
+    x and y are as `labelled_samples` returns them.
+    """
 
     @torch.no_grad()
     def __init__(
@@ -185,7 +185,6 @@ class WeightNoise:
                 f"standardization {standardization!r} is unknown: choose one of "
                 f"{', '.join(STANDARDIZATIONS)}"
             )
-        _check_samples(network, x, y)
         if not all(isinstance(layer.linear.weight, nn.Parameter) for layer in network.layers):
             raise NetdynError(
                 "a weight matrix is computed from other parameters (weight norm or the like): fold "
@@ -243,7 +242,7 @@ class WeightNoise:
     def _layer(self, trial: int, l: int, weight: Tensor) -> Tensor:
         def draw() -> Tensor:
             stream = generator(self._seed, "weight noise", trial, l)
-            return torch.randn(weight.shape, generator=stream)
+            return torch.randn(weight.shape, generator=stream, dtype=torch.float32, device="cpu")
 
         key = "weight noise", self._seed, trial, l, tuple(weight.shape)
         return drawn_noise(key, weight.device, draw)

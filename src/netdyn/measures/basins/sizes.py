@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise
+from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise, labelled_samples
+from netdyn.networks.inputs import as_count, as_tensor
 from netdyn.networks.reading import Network, read
+from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_streams import generator
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 
+@plain_mode
 def sample_noise_correct(
     model: nn.Module | Network,
     x: Tensor,
@@ -45,22 +48,27 @@ def sample_noise_correct(
     Args:
         model: any network that `netdyn.read` reads, or what it returned.
         x: samples, (P, …), flattened to (P, N_0): floats within `value_range`, or bytes (uint8),
-            which are pixels and divided by 255.
-        y: labels in 0 … K−1, integers, (P,).
+            which are pixels and divided by 255. A tensor, a numpy array or a list, as is y.
+        y: labels in 0 … K−1, integers, (P,), or bools, of which True is class 1.
         amplitudes: standard deviations a ≥ 0 of the noise on the scale [0, 1], (A,).
         trials: number of draws of ε; the same ε serves every amplitude.
         seed: master seed; a sample's noise depends on the seed, the trial and its position in x.
-        value_range: (low, high), the range of the data; (0, 1) for bytes.
+        value_range: (low, high), the range of the data, such as (−0.4243, 2.8215) for MNIST's
+            pixels normalised by their mean and deviation; (0, 1) for bytes.
         noise_return: "affine", "clip" or "range": see `noisy_samples`.
 
     Raises:
-        NetdynError: for inputs that do not match, and as `noisy_samples` does.
+        NetdynError: for inputs that do not match, for samples outside of `value_range`, and as
+            `noisy_samples` does.
     """
-    amplitudes = _checked(amplitudes, trials)
-    noise = SampleNoise(read(model), x, y, seed, value_range, noise_return)
+    amplitudes, trials = _checked(amplitudes, trials)
+    network = read(model)
+    x, y = labelled_samples(network, x, y)
+    noise = SampleNoise(network, x, y, seed, value_range, noise_return)
     return _shares(noise, amplitudes, trials)
 
 
+@plain_mode
 def weight_noise_correct(
     model: nn.Module | Network,
     x: Tensor,
@@ -88,29 +96,31 @@ def weight_noise_correct(
         NetdynError: for inputs that do not match, an unknown standardization, and a weight matrix
             that is computed from other parameters.
     """
-    amplitudes = _checked(amplitudes, trials)
-    return _shares(WeightNoise(read(model), x, y, seed, standardization), amplitudes, trials)
+    amplitudes, trials = _checked(amplitudes, trials)
+    network = read(model)
+    x, y = labelled_samples(network, x, y)
+    return _shares(WeightNoise(network, x, y, seed, standardization), amplitudes, trials)
 
 
 def _shares(passes: SampleNoise | WeightNoise, amplitudes: list[float], trials: int) -> Tensor:
-    rows = torch.tensor(amplitudes, dtype=torch.float64).unsqueeze(1)  # (A, 1)
+    rows = torch.tensor(amplitudes, dtype=torch.float64, device="cpu").unsqueeze(1)  # (A, 1)
     return sum(passes.correct(trial, rows).float() for trial in range(trials)) / trials
 
 
-def _checked(amplitudes: Sequence[float] | Tensor, trials: int) -> list[float]:
-    amplitudes = torch.as_tensor(amplitudes, dtype=torch.float64).tolist()
-    if not amplitudes or not all(0 <= a < math.inf for a in amplitudes):
-        raise NetdynError(f"amplitudes {amplitudes}: give finite numbers from 0 upwards")
-    if trials < 1:
-        raise NetdynError(f"trials {trials}: give at least one")
-    return amplitudes
+def _checked(amplitudes: Sequence[float] | Tensor, trials: int) -> tuple[list[float], int]:
+    amplitudes = as_tensor(amplitudes, "amplitudes").double()
+    listed = amplitudes.tolist()
+    if amplitudes.ndim != 1 or not listed or not all(0 <= a < math.inf for a in listed):
+        raise NetdynError(f"amplitudes {listed}: give finite numbers from 0 upwards")
+    return listed, as_count(trials, "trials")
 
 
+@plain_mode
 def basin_size(
     amplitudes: Sequence[float] | Tensor, shares: Sequence[float] | Tensor, level: float = 0.5
 ) -> float:
     """Return the basin size of one accuracy curve `shares` (A,): see `basin_sizes`."""
-    shares = torch.as_tensor(shares, dtype=torch.float64)
+    shares = as_tensor(shares, "shares").double()
     if shares.ndim != 1:
         raise NetdynError(
             f"shares of shape {tuple(shares.shape)}: give one curve, or use basin_sizes"
@@ -118,6 +128,7 @@ def basin_size(
     return basin_sizes(amplitudes, shares.unsqueeze(1), level).item()
 
 
+@plain_mode
 def basin_sizes(amplitudes: Sequence[float] | Tensor, shares: Tensor, level: float = 0.5) -> Tensor:
     """Return the basin sizes (M,) of the accuracy curves in the columns of `shares` (A, M).
 
@@ -134,7 +145,8 @@ def basin_sizes(amplitudes: Sequence[float] | Tensor, shares: Tensor, level: flo
     Raises:
         NetdynError: for amplitudes that do not increase from 0 or do not match the curves.
     """
-    a = torch.as_tensor(amplitudes, dtype=torch.float64, device=shares.device)
+    shares = as_tensor(shares, "shares")
+    a = as_tensor(amplitudes, "amplitudes").to(shares.device, torch.float64)
     if a.ndim != 1 or len(a) == 0 or a[0] != 0 or not (a.diff() > 0).all() or a.isinf().any():
         raise NetdynError(f"amplitudes {a.tolist()}: they must increase strictly from 0")
     if shares.ndim != 2 or len(shares) != len(a):
@@ -154,6 +166,7 @@ def basin_sizes(amplitudes: Sequence[float] | Tensor, shares: Tensor, level: flo
     return size.to(shares.dtype) if shares.is_floating_point() else size
 
 
+@plain_mode
 def basin_error(
     amplitudes: Sequence[float] | Tensor,
     correct: Tensor,
@@ -180,7 +193,11 @@ def basin_error(
     """
     if resamples < 2:
         raise NetdynError(f"resamples {resamples}: give at least two")
-    table = correct.double()
+    table = as_tensor(correct, "shares of correct trials").double()
+    if table.ndim != 2:
+        raise NetdynError(
+            f"shares of correct trials of shape {tuple(table.shape)}: give (amplitudes, samples)"
+        )
     samples = table.shape[1]
     if samples < 2 or not math.isfinite(basin_size(amplitudes, table.mean(dim=1), level)):
         return math.nan
@@ -193,9 +210,9 @@ def basin_error(
 @functools.lru_cache(maxsize=4)
 def _resampling_weights(samples: int, seed: int, resamples: int) -> Tensor:
     """Return how often each resample draws each sample, (R, P); cached, as many curves use it."""
-    weights = torch.empty(resamples, samples, dtype=torch.int16)
+    weights = torch.empty(resamples, samples, dtype=torch.int16, device="cpu")
     for resample in range(resamples):
         stream = generator(seed, "basin resampling", resample)
-        drawn = torch.randint(samples, (samples,), generator=stream)
+        drawn = torch.randint(samples, (samples,), generator=stream, device="cpu")
         weights[resample] = drawn.bincount(minlength=samples)
     return weights

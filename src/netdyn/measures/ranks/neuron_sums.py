@@ -78,7 +78,7 @@ class NeuronSums:
         shape = (neurons, len(self.cuts), self.classes)
         size = len(ranked.labels)
         group = (self.group[:size] + ranked.labels).astype(np.int64)
-        sums = torch.zeros(shape, dtype=torch.float64)
+        sums = torch.zeros(shape, dtype=torch.float64, device="cpu")
         # numpy's bincount would block the other threads.
         sums.view(-1).scatter_add_(0, torch.from_numpy(group), self.weight[:size])
         return sums.numpy()

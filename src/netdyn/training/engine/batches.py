@@ -63,6 +63,6 @@ class Batches:
     def _permutation(self, epoch: int) -> Tensor:
         if epoch != self._permuted_epoch:
             stream = generator(self._seed, "batch order", epoch)
-            self._permuted = torch.randperm(len(self.labels), generator=stream)
+            self._permuted = torch.randperm(len(self.labels), generator=stream, device="cpu")
             self._permuted_epoch = epoch
         return self._permuted

@@ -27,11 +27,17 @@ class Blocks:
             self.dw = [torch.empty_like(weight) for weight in weights]
             self.db = [None if bias is None else torch.empty_like(bias) for bias in biases]
         widest = max(widths)
-        self.flat = [torch.empty(rows * widest, dtype=dtype) for _ in range(3 if of.z else 0)]
+        self.flat = [
+            torch.empty(rows * widest, dtype=dtype, device="cpu") for _ in range(3 if of.z else 0)
+        ]
         if of.rounded:
-            self.rounded = [torch.empty(rows * widest, dtype=of.stored) for _ in range(2)]
+            self.rounded = [
+                torch.empty(rows * widest, dtype=of.stored, device="cpu") for _ in range(2)
+            ]
             # Running statistics without use; they give the statistics their precision.
-            self.unused = [torch.zeros(2, width, dtype=dtype) for width in widths[:-1]]
+            self.unused = [
+                torch.zeros(2, width, dtype=dtype, device="cpu") for width in widths[:-1]
+            ]
             self.products = [torch.empty_like(weight, dtype=of.stored) for weight in weights]
         self.counts = [len(range(*block)) for block in self._blocks()]
 
@@ -87,7 +93,7 @@ class Blocks:
     def forward(self, l: int) -> None:
         """Compute z^(l) of all blocks, with their means and sums of squares."""
         of = self.of
-        self.means, self.squares = [], torch.zeros(of.widths[l], dtype=of.dtype)
+        self.means, self.squares = [], torch.zeros(of.widths[l], dtype=of.dtype, device="cpu")
         for start, stop in self._blocks():
             x, _ = self._activated(l - 1, start, stop)
             z = linear(x, of.factors[l], out=of.z[l][start:stop])
@@ -105,7 +111,7 @@ class Blocks:
     def output(self) -> None:
         """Compute logits, loss, and g of the last hidden layer."""
         last = len(self.of.read) - 1
-        self.loss = torch.zeros((), dtype=self.of.dtype)
+        self.loss = torch.zeros((), dtype=self.of.dtype, device="cpu")
         self._clear_sums(last - 1)
         for start, stop in self._blocks():
             x, z = self._activated(last - 1, start, stop)
@@ -157,12 +163,14 @@ class Blocks:
             _add(self.db[l], d.sum(0), first=start == self.first)
 
     def _clear_sums(self, l: int) -> None:
-        self.sum_g, self.sum_gz = torch.zeros(2, self.of.widths[l], dtype=self.of.dtype)
+        self.sum_g, self.sum_gz = torch.zeros(
+            2, self.of.widths[l], dtype=self.of.dtype, device="cpu"
+        )
 
     def through(self) -> None:
         """Pass forward and back without batch norm, a block at a time."""
         of = self.of
-        self.loss = torch.zeros((), dtype=of.dtype)
+        self.loss = torch.zeros((), dtype=of.dtype, device="cpu")
         for start, stop in self._blocks():
             values = [of.x[start:stop]]
             fields = []

@@ -115,23 +115,25 @@ class BlockGradients:
         threads = min(threads, samples)
         self.samples = samples
         if self.rounded:
-            self.inputs = torch.empty(samples, self.weights[0].shape[1], dtype=self.stored)
+            self.inputs = self._buffer(samples, self.weights[0].shape[1])
         edges = [samples * i // threads for i in range(threads + 1)]
         widest = max(self.widths)
         # Rounded values need half the memory.
         rows = max((2 * BLOCK_VALUES if self.rounded else BLOCK_VALUES) // widest, 16)
         self.z = [
-            torch.empty(samples, width, dtype=self.stored)
-            for width in (self.widths[:-1] if self.normalised else [])
+            self._buffer(samples, width) for width in (self.widths[:-1] if self.normalised else [])
         ]
-        self.g = torch.empty(samples * widest if self.normalised else 0, dtype=self.stored)
-        self.scale: list[Tensor] = [torch.empty(0)] * len(self.norms)
+        self.g = self._buffer(samples * widest if self.normalised else 0)
+        self.scale: list[Tensor] = [self._buffer(0)] * len(self.norms)
         self.shift, self.mean, self.inverse = (list(self.scale) for _ in range(3))
-        self.back: list[tuple[Tensor, Tensor]] = [(torch.empty(0),) * 2] * len(self.norms)
+        self.back: list[tuple[Tensor, Tensor]] = [(self._buffer(0),) * 2] * len(self.norms)
         self.workers = [
             Blocks(self, first, last, min(rows, last - first))
             for first, last in itertools.pairwise(edges)
         ]
+
+    def _buffer(self, *shape: int) -> Tensor:
+        return torch.empty(shape, dtype=self.stored, device="cpu")
 
     def _run(self, work: Callable[[Blocks], None]) -> None:
         if len(self.workers) == 1:
@@ -149,7 +151,7 @@ class BlockGradients:
         counts = [count for worker in self.workers for count in worker.counts]
         means = torch.stack([mean for worker in self.workers for mean in worker.means])
         squares = sum(worker.squares for worker in self.workers)  # Σ (z − block's mean)²
-        weight = torch.tensor(counts, dtype=self.dtype).unsqueeze(1) / self.samples
+        weight = torch.tensor(counts, dtype=self.dtype, device="cpu").unsqueeze(1) / self.samples
         mean = (weight * means).sum(0)
         variance = squares / self.samples + (weight * (means - mean).square()).sum(0)
         self.mean[l], self.inverse[l] = mean, (variance + norm.eps).rsqrt()

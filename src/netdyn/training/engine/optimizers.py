@@ -54,7 +54,7 @@ class FusedOptimizer:
         self.parameters = list(parameters)
         self._rates = {"lr": learning_rate, "weight_decay": weight_decay, "maximize": False}
         self.moments: dict[str, list[Tensor]] = {}
-        self._count = torch.zeros((), device=self.parameters[0].device)
+        self._count = torch.zeros((), dtype=torch.float32, device=self.parameters[0].device)
         self._update = fused_update(kind)
         if kind != "sgd":
             self.moments = {name: _zeros(self.parameters) for name in MOMENTS}
@@ -98,7 +98,7 @@ class TorchOptimizer:
         self.parameters = list(parameters)
         rates = {"lr": learning_rate, "weight_decay": weight_decay, "fused": True}
         self._moments: dict[str, list[Tensor]] = {}
-        self._count = torch.zeros((), device=self.parameters[0].device)
+        self._count = torch.zeros((), dtype=torch.float32, device=self.parameters[0].device)
         if kind == "sgd":
             self._optimizer = torch.optim.SGD(self.parameters, **rates)
             return
@@ -108,7 +108,7 @@ class TorchOptimizer:
         # Made here instead of in the first step, so that a state can be loaded before it.
         for index, parameter in enumerate(self.parameters):
             moments = {name: tensors[index] for name, tensors in self._moments.items()}
-            count = torch.zeros((), device=parameter.device)
+            count = torch.zeros((), dtype=torch.float32, device=parameter.device)
             self._optimizer.state[parameter] = {"step": count, **moments}
 
     def step(self) -> None:
