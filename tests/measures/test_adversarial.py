@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from netdyn.errors import NetdynError
 from netdyn.measures.adversarial import deepfool
-from netdyn.networks.layers import ACTIVATIONS
+from netdyn.networks.elementwise import ACTIVATIONS
 from netdyn.networks.lmap import linear_map
 from netdyn.networks.reading import logits
 
