@@ -332,7 +332,7 @@ def test_modes_are_restored_where_the_forward_pass_fails(monkeypatch, unchanged,
 
     monkeypatch.setattr(nn.Tanh, "forward", fail)
     network_read = netdyn.read(model)
-    with unchanged(model), pytest.raises(NetdynError, match="own forward pass fails: one line$"):
+    with unchanged(model), pytest.raises(NetdynError, match=r"own forward pass fails: one line$"):
         network_read.logits(x)
 
 

@@ -41,6 +41,8 @@ def refuse_other_logits(module: nn.Module, layers: Sequence[Layer], x: Tensor) -
     x = x[:COMPARED].detach()
     with torch.autocast(x.device.type, enabled=False):
         own, expected = _own_logits(module, x), _logits_by_layer(layers, x)  # (P, K) each
+    if torch.equal(own, expected):
+        return
     if own.shape != expected.shape:
         raise NetdynError(
             f"the model's own forward pass returns the shape {tuple(own.shape)}, its layers one by "

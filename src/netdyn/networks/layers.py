@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from netdyn.errors import NetdynError
 from netdyn.networks.elementwise import ELEMENTWISE, checked_classes, refuse_if_not_elementwise
@@ -136,7 +136,7 @@ class _Walk:
 
     @staticmethod
     def _check_lazy(module: nn.Module, text: str) -> None:
-        if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
+        if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():
             raise NetdynError(f"{text} has no weights yet: pass a batch through the network first")
 
     def _is_leading_flatten(self, module: nn.Module, text: str) -> bool:

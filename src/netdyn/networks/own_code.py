@@ -5,7 +5,7 @@ or a forward hook would not take part in that: such modules are refused. Backwar
 value and are allowed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from torch import nn
 
@@ -15,7 +15,7 @@ from netdyn.runtime import torch_internals
 __all__ = ["refuse_global_hooks", "refuse_own_code"]
 
 # What decides on the values that a call of a module returns.
-CALLED = ("forward", "__call__", "_call_impl", "_wrapped_call_impl", "__getattribute__", "__iter__")
+CALLED = {"forward", "__call__", "_call_impl", "_wrapped_call_impl", "__getattribute__", "__iter__"}
 # How the tools of PyTorch that recompute a weight before each pass are ended, by their modules.
 # Between an optimizer's step and the next pass that weight is out of date.
 ENDED_BY = {
@@ -26,7 +26,7 @@ ENDED_BY = {
 
 
 def refuse_own_code(
-    module: nn.Module, kinds: Iterable[type[nn.Module]], text: str, use: str
+    module: nn.Module, kinds: Collection[type[nn.Module]], text: str, use: str
 ) -> None:
     """Raise NetdynError where calling the module may be more than calling one of its class.
 
@@ -36,13 +36,13 @@ def refuse_own_code(
         text: the module's name in messages.
         use: what to do about a `forward` of one's own.
     """
-    kind = next(one for one in type(module).__mro__ if one in {*kinds})
-    for name in CALLED:
-        if name in vars(module):
-            raise NetdynError(
-                f"{text} has a {name} of its own, set on this instance, which netdyn does not "
-                f"read: remove it (del module.{name}), or {use}"
-            )
+    for name in vars(module).keys() & CALLED:
+        raise NetdynError(
+            f"{text} has a {name} of its own, set on this instance, which netdyn does not "
+            f"read: remove it (del module.{name}), or {use}"
+        )
+    kind = next(one for one in type(module).__mro__ if one in kinds)
+    for name in CALLED if kind is not type(module) else ():
         if getattr(type(module), name, None) is not getattr(kind, name, None):
             raise NetdynError(
                 f"{text} has a {name} other than that of {kind.__name__}, which netdyn does not "
