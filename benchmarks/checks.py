@@ -51,7 +51,10 @@ def measures() -> dict[str, Callable[[Network], object]]:
     }
 
 
-def main(repeats: Annotated[int, typer.Option(help="pairs of each measure")] = 60) -> None:
+def main(
+    repeats: Annotated[int, typer.Option(help="pairs of each measure")] = 60,
+    only: Annotated[str | None, typer.Option(help="the one measure to time")] = None,
+) -> None:
     """Print the cost of the checks."""
     torch.set_num_threads(1)
     with torch.random.fork_rng(devices=[]):
@@ -69,6 +72,8 @@ def main(repeats: Annotated[int, typer.Option(help="pairs of each measure")] = 6
         return time.process_time() - since
 
     for name, measure in measures().items():
+        if only not in (None, name):
+            continue
         contenders = {"checked": lambda: netdyn.read(model), "unchecked": unchecked}
         times: dict[str, list[float]] = {contender: [] for contender in contenders}
         for repeat in range(repeats + 1):

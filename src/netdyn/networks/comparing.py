@@ -84,7 +84,8 @@ def _evaluation_mode(module: nn.Module) -> Iterator[None]:
 
 
 def _own_logits(module: nn.Module, x: Tensor) -> Tensor:
-    generators = [x.device] if x.device.type == "cuda" else []
+    on_gpu = x.device.type == "cuda" and torch.cuda.is_available()
+    generators = [x.device] if on_gpu else []
     try:
         with _evaluation_mode(module), torch.random.fork_rng(generators):
             # Not module(x), which would start a compiler after module.compile().

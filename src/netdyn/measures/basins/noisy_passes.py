@@ -163,8 +163,8 @@ class WeightNoise:
                 "a weight matrix is computed from other parameters (weight norm or the like): fold "
                 "it in first, with torch.nn.utils.parametrize.remove_parametrizations"
             )
-        weights = [layer.linear.weight.detach() for layer in network.layers]
-        if len({weight.data_ptr() for weight in weights}) < len(weights):
+        weights = [layer.linear.weight for layer in network.layers]
+        if len({id(weight) for weight in weights}) < len(weights):
             raise NetdynError(
                 "two layers share one weight matrix, whose noise would not be the same in both: "
                 "give each its own (copy.deepcopy)"
