@@ -100,6 +100,9 @@ def folded_layers(layers: Sequence[Layer], dtype: torch.dtype | None = None) -> 
     """Return the layers by `Layer.folded`, what stands between two of them as the activation.
 
     A batch norm behind an activation is not folded into the next W, whose noise is its own.
+
+    Args:
+        dtype: precision of all layers; None is that of the weights, but float32 at least.
     """
     result = [layer.folded(dtype) for layer in layers]
     for l, (layer, folded) in enumerate(zip(layers, result, strict=True)):

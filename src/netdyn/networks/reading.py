@@ -94,8 +94,7 @@ class Network:
     def prepare(self, x: Tensor) -> Tensor:
         """Return x^(0), (P, N_0), in the network's precision.
 
-        The first samples that come to a network pass through the model's own forward too, once, in
-        evaluation mode, and both logits are compared.
+        Of the first samples, a few also pass through the model's own forward; logits are compared.
 
         Args:
             x: samples, (P, …), flattened: floats, or bytes (uint8), pixels that are divided by 255.
@@ -151,11 +150,7 @@ class Network:
 
     @plain_mode
     def folded(self, dtype: torch.dtype | None = None) -> list[FoldedLayer]:
-        """Return the layers with batch norm folded in: see `folding.folded_layers`.
-
-        Args:
-            dtype: their precision; None is that of the weights, but float32 at least.
-        """
+        """Return the layers with batch norm folded in, args as for `folding.folded_layers`."""
         return folding.folded_layers(self.layers, dtype)
 
     @plain_mode
