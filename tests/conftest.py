@@ -73,7 +73,7 @@ def make_network():
         numbers = generator(seed, "test network")
         model = MLP(widths, activation, batch_norm).double()
         with torch.no_grad():
-            for linear, norm, _ in layers(model):
+            for linear, norm, *_ in layers(model):
                 for parameter in linear.parameters():
                     parameter.normal_(generator=numbers).div_(linear.in_features**0.5)
                 if norm is not None:

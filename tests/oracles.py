@@ -66,7 +66,7 @@ def auc_gradient(fields, labels, signs):
 def linear_map(model, layer):
     """Send zero and the unit vectors through the layers behind x^(layer), activations taken out."""
     modules = []
-    for linear, norm, _ in layers(model)[layer:]:
+    for linear, norm, *_ in layers(model)[layer:]:
         modules += [linear, norm] if norm is not None else [linear]
     tail = nn.Sequential(*copy.deepcopy(modules)).eval()
     inputs = tail[0].in_features

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from netdyn.errors import NetdynError
 from netdyn.measures.adversarial import deepfool
-from netdyn.networks.layers import ACTIVATIONS
+from netdyn.networks.elementwise import ACTIVATIONS
 from netdyn.networks.lmap import linear_map
 from netdyn.networks.reading import logits
 
@@ -197,10 +197,14 @@ def test_a_flip_that_would_take_more_steps_has_no_distance(make_classifier, x):
     assert many.distance.isfinite().sum() > early.sum()
 
 
+def test_one_output_flips_where_it_changes_its_sign(x):
+    model = nn.Sequential(nn.Linear(12, 1)).double()
+    z, weight = model(x.double()).detach().squeeze(1), model[0].weight.detach()
+    assert_close(deepfool(model, x.double()).distance, 1.02 * z.abs() / weight.norm())
+
+
 def test_mistakes_are_named(make_classifier, x):
     model = make_classifier(WIDTHS)
     for changed in ({"overshoot": -0.1}, {"iterations": 0}, {"longest_step": 0.0}):
         with pytest.raises(NetdynError, match="give at least 0, at least 1, and more than 0"):
             deepfool(model, x, **changed)
-    with pytest.raises(NetdynError, match="one class"):
-        deepfool(nn.Sequential(nn.Linear(12, 1)), x)

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from netdyn.errors import NetdynError
+from netdyn.networks.elementwise import Gaussian
 from netdyn.networks.jacobian import mean_jacobians, sign_agreement
-from netdyn.networks.layers import Gaussian, layers
+from netdyn.networks.layers import layers
 from netdyn.networks.lmap import linear_maps
 from netdyn.networks.reading import local_fields, read
 from netdyn.quantities import sign_agreement as sign_agreement_table

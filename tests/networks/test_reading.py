@@ -16,7 +16,8 @@ from netdyn import measures, networks
 from netdyn.errors import NetdynError
 from netdyn.measures.projections import half_sums
 from netdyn.networks import layers as layers_module
-from netdyn.networks.layers import Layer, layers
+from netdyn.networks.folding import Layer
+from netdyn.networks.layers import layers
 from netdyn.networks.mlp import MLP
 from netdyn.networks.reading import Network, Site, read
 from netdyn.quantities import pruning, region_share, rpd_gradient, sign_agreement

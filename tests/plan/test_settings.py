@@ -12,7 +12,7 @@ from netdyn.data import datasets, translation
 from netdyn.data.prepared import load
 from netdyn.errors import NetdynError
 from netdyn.measures.basins.noise import NOISE_RETURNS
-from netdyn.networks.layers import ACTIVATIONS
+from netdyn.networks.elementwise import ACTIVATIONS
 from netdyn.plan import settings
 from netdyn.quantities import toy_neurons
 from netdyn.quantities.modules import quantity_of

@@ -199,7 +199,7 @@ def test_the_other_scales_resolve_by_key_and_by_path(finished, scale):
             "error: measurement 'grokking_noise' has no run 'other'",
         ),
         (("fig8",), "error: there is no target 'fig8'; did you mean 'fig7'? targets are all, fig"),
-        (("fig1", "--config", "scale=cpu", "--cores", "1", "cliams"), "'cliams'; did you mean 'cl"),
+        (("fig1", "cliams", "--config", "scale=cpu"), "target 'cliams'; did you mean 'claims'?"),
         (("results/demo/figures/fig8.pdf",), "error: there is no target 'results/demo/figures/f"),
     ],
 )

@@ -47,8 +47,8 @@ def deepfool(
     samples are not clipped to the data's range.
 
     Args:
-        model: any network that `netdyn.read` reads, or what it returned, of at least two classes;
-            measured in evaluation mode and left unchanged.
+        model: any network that `netdyn.read` reads, or what it returned; measured in evaluation
+            mode and left unchanged.
         x: samples, (P, …), flattened to (P, N_0); bytes (uint8) are divided by 255.
         overshoot: η ≥ 0, by which the sum of the steps is lengthened, so that the sample ends
             beyond the boundary and not on it.
@@ -64,7 +64,7 @@ def deepfool(
         sample and predicted `flipped_prediction`, another class than `prediction`.
 
     Raises:
-        NetdynError: for a network of one class, a negative overshoot, no iteration or no step.
+        NetdynError: for a negative overshoot, no iteration or no step.
     """
     if overshoot < 0 or iterations < 1 or not longest_step > 0:
         raise NetdynError(
@@ -72,8 +72,6 @@ def deepfool(
             "give at least 0, at least 1, and more than 0"
         )
     network = read(model)
-    if network.classes < 2:
-        raise NetdynError("the network has one class: no perturbation can change its prediction")
     x = network.prepare(x)  # (P, N_0)
     parts = [
         _perturbation(network, part, overshoot, iterations, longest_step) for part in x.split(chunk)

@@ -31,10 +31,11 @@ def output_plane(model: nn.Module | Network) -> Tensor:
     Raises:
         NetdynError: for an output layer with fewer than two inputs or outputs.
     """
-    weight = read(model).layers[-1].linear.weight  # (K, N_{L−1})
-    if min(weight.shape) < 2:
+    network = read(model)
+    weight, _ = network.linear_maps(network.depth - 1)[0]  # (K, N_{L−1}): W^(L)
+    if min(network.outputs, weight.shape[1]) < 2:
         raise NetdynError(
-            f"the output layer has {weight.shape[1]} inputs and {weight.shape[0]} outputs: "
+            f"the output layer has {weight.shape[1]} inputs and {network.outputs} outputs: "
             "a plane needs two of each"
         )
     plane = torch.linalg.svd(weight.double(), full_matrices=False).Vh[:2]
@@ -55,6 +56,7 @@ def bottleneck(model: nn.Module | Network, x: Tensor) -> Tensor:
         x: samples, (P, …), flattened to (P, N_0); bytes (uint8) are divided by 255.
     """
     network = read(model)
+    x = network.prepare(x)  # (P, N_0)
     return network.with_affine_tail(network.depth, output_plane(network)).logits(x)
 
 

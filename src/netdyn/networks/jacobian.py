@@ -80,7 +80,8 @@ def sign_agreement(
     """
     network = read(model)
     jacobians = _mean_jacobians(network, x, first, chunk)
+    rows = slice(-network.outputs, None)  # of one output, not the logit that is always 0
     return [
-        (weight.sign() == jacobian.sign()).double().mean().item()
+        (weight[rows].sign() == jacobian[rows].sign()).double().mean().item()
         for (weight, _), jacobian in zip(network.linear_maps(first), jacobians, strict=True)
     ]

@@ -25,7 +25,8 @@ def linear_map(model: nn.Module | Network, layer: int) -> tuple[Tensor, Tensor]:
             are used, whatever mode it is in.
         layer: l = 0 … L−1; 0 maps the input, L−1 is the output layer itself.
 
-    The products are computed in float64 and returned in the model's dtype.
+    The products are computed in float64 and returned in the model's precision, but in float32 at
+    least. With one output z, whose logits are [0, z], the first row of weight and bias is 0.
 
     Raises:
         NetdynError: for a layer outside 0 … L−1.
@@ -47,7 +48,8 @@ def prune(model: nn.Module | Network, start_layer: int) -> nn.Sequential:
             L the full network's function.
 
     Returns:
-        A Sequential in evaluation mode, to which every measurement applies.
+        A Sequential in evaluation mode, to which every measurement applies; in float32 where the
+        model is in half precision, and of one output where the model is.
 
     Raises:
         NetdynError: for a starting layer outside 1 … L.
@@ -62,4 +64,7 @@ def pruned(network: Network, start_layer: int) -> Network:
             f"start_layer {start_layer}: a network of {network.depth} weight layers can be pruned "
             f"from 1 … {network.depth}"
         )
-    return network.with_affine_tail(start_layer, *network.linear_maps(start_layer - 1)[0])
+    weight, bias = network.linear_maps(start_layer - 1)[0]
+    # Without the row of the logit 0, where there is one output.
+    rows = slice(-network.outputs, None)
+    return network.with_affine_tail(start_layer, weight[rows], bias[rows])

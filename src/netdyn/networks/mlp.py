@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.networks.layers import ACTIVATIONS
+from netdyn.networks.elementwise import ACTIVATIONS
+from netdyn.networks.parametrized import EvaluatedLinear
 from netdyn.networks.reading import Network, local_fields, read
 from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_streams import generator
@@ -84,7 +85,12 @@ def initialise(
     The parameters of batch norm are left unchanged.
     """
     stream = generator(seed, "initial weights")
-    for linear, _, _ in read(model).layers:
+    for linear, *_ in read(model).layers:
+        if isinstance(linear, EvaluatedLinear):
+            raise NetdynError(
+                "a weight is computed from other parameters (torch.nn.utils.parametrize) and "
+                "cannot be drawn: initialise the network before"
+            )
         bound = (
             1 / math.sqrt(linear.in_features) if weight_range is None else weight_range
         ) * scale

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.networks import propagation
-from netdyn.networks.layers import FoldedLayer, Layer, linear_of, named_layers
+from netdyn.networks import folding, propagation
+from netdyn.networks.comparing import refuse_other_logits
+from netdyn.networks.folding import FoldedLayer, Layer
+from netdyn.networks.layers import named_layers
 from netdyn.networks.parametrized import original
+from netdyn.networks.propagation import Statistics
 from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = ["Network", "Site", "local_fields", "logits", "read"]
@@ -32,8 +35,8 @@ class Network:
 
     The object refers to the model's modules and copies none of their weights; nothing computed is
     stored. After further training, `load_state_dict`, `to` or `double` it therefore computes with
-    the model's present weights. Modules that are added, removed or replaced after reading are not
-    seen: read the model again.
+    the model's present weights. Modules that are added, removed or replaced, and hooks that are
+    registered, after reading are not seen: read the model again.
 
     Attributes:
         model: the module that was read.
@@ -41,10 +44,17 @@ class Network:
         sites: its `Site`s 1 … L−1.
     """
 
-    def __init__(self, model: nn.Module, names: Sequence[str], layers: Sequence[Layer]):
-        """Args: the model, its layers, and the name of the last module of each."""
+    def __init__(
+        self,
+        model: nn.Module,
+        names: Sequence[str],
+        layers: Sequence[Layer],
+        compared: bool = False,
+    ):
+        """Args: the model, its layers, the name of each, whether its logits were compared."""
         self.model = model
         self.layers = (*layers,)
+        self._compared = compared
         self.sites = tuple(
             Site(name, layer.linear.out_features)
             for name, layer in zip(names[:-1], layers[:-1], strict=True)
@@ -62,7 +72,12 @@ class Network:
 
     @property
     def classes(self) -> int:
-        """K, the number of logits."""
+        """K, the number of logits; 2 for a network of one output z, whose logits are [0, z]."""
+        return max(2, self.outputs)
+
+    @property
+    def outputs(self) -> int:
+        """The number of values that the model itself returns, K or 1."""
         return self.layers[-1].linear.out_features
 
     @property
@@ -79,14 +94,21 @@ class Network:
     def prepare(self, x: Tensor) -> Tensor:
         """Return x^(0), (P, N_0), in the network's precision.
 
+        Of the first samples, a few also pass through the model's own forward; logits are compared.
+
         Args:
             x: samples, (P, …), flattened: floats, or bytes (uint8), pixels that are divided by 255.
                 A tensor on the network's device, a numpy array or a list.
 
         Raises:
-            NetdynError: for samples of other types than floats or bytes, or of another size.
+            NetdynError: for samples of other types than floats or bytes, or of another size; for a
+                model whose own logits are others than its layers'.
         """
-        return propagation.network_input(self.layers, x)
+        inputs = propagation.network_input(self.layers, x)
+        if not self._compared and len(inputs):
+            refuse_other_logits(self.model, self.layers, inputs)
+            self._compared = True
+        return inputs
 
     def samples(self, x: Tensor) -> Tensor:
         """Return samples (P, …) as a tensor on the network's device, otherwise as they are.
@@ -128,15 +150,16 @@ class Network:
 
     @plain_mode
     def folded(self, dtype: torch.dtype | None = None) -> list[FoldedLayer]:
-        """Return the layers with batch norm folded into weight and bias (see `Layer.folded`)."""
-        return [layer.folded(dtype) for layer in self.layers]
+        """Return the layers with batch norm folded in, args as for `folding.folded_layers`."""
+        return folding.folded_layers(self.layers, dtype)
 
     @plain_mode
     def linear_maps(self, first: int = 0) -> list[tuple[Tensor, Tensor]]:
         """Return the L-maps M_first … M_{L−1}: weight (K, N_l) and bias (K,) of each.
 
         All come from one recursion backwards, M_{l−1} = M_l ∘ (layer l without its activation),
-        in float64; they are returned in the network's precision.
+        in float64; they are returned in the network's precision, but in float32 at least: entries
+        of a deep network's map are too small for float16. With one output z the first row is 0.
 
         Args:
             first: the first site whose map is returned, 0 … L−1; 0 is the input.
@@ -149,43 +172,43 @@ class Network:
                 f"layer {first}: a network of {self.depth} weight layers has L-maps "
                 f"0 … {self.depth - 1}"
             )
-        weight = bias = None
-        maps = []
-        for layer in reversed(self.layers[first:]):
-            layer_weight, layer_bias, *_ = layer.folded(torch.float64)
-            if layer_bias is None:
-                layer_bias = layer_weight.new_zeros(len(layer_weight))
-            if weight is None:
-                weight, bias = layer_weight, layer_bias
-            else:
-                weight, bias = weight @ layer_weight, bias + weight @ layer_bias
-            maps.append((weight, bias))
-        dtype = self.layers[-1].linear.weight.dtype
-        return [(weight.detach().to(dtype), bias.detach().to(dtype)) for weight, bias in maps[::-1]]
+        maps = folding.linear_maps(self.layers[first:])
+        dtype = folding.wide(self.dtype)
+        if self.outputs == 1:
+            maps = [
+                (nn.functional.pad(w, (0, 0, 1, 0)), nn.functional.pad(b, (1, 0))) for w, b in maps
+            ]
+        return [(weight.detach().to(dtype), bias.detach().to(dtype)) for weight, bias in maps]
 
-    def batch_statistics(self, x: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor] | None]]:
+    def batch_statistics(self, x: Tensor) -> tuple[Tensor, list[Statistics]]:
         """Return the logits (P, K) in training mode and the statistics of the batch x.
 
         Every batch norm normalises by the batch's own mean and (biased) variance (α = 1 in
         Eq. 3). The statistics are a pair per weight layer, mean and variance, each (N_l,), or
         None where there is no batch norm. Args and Raises: as for `prepare`.
         """
-        return propagation.batch_statistics(self.layers, self.prepare(x))
+        return propagation.batch_statistics(self.layers, self.prepare(x))[:2]
 
     @plain_mode
     def with_batch_statistics(self, x: Tensor) -> "Network":
         """Return a copy whose running statistics are those of the batch x (α = 1 in Eq. 3).
 
         Evaluation mode of the copy is training mode of this network on x, so every measurement in
-        training mode is the same measurement of the copy. Args and Raises: as for `prepare`.
+        training mode is the same measurement of the copy. In half precision batch norm of the copy
+        is in float32, as PyTorch computes it.
+
+        Args and Raises: as for `prepare`; also for one batch norm in two places.
         """
+        folding.refuse_shared_norms(self.layers)
+        _, *by_place = propagation.batch_statistics(self.layers, self.prepare(x))
         copied = copy.deepcopy(self)
-        _, statistics = self.batch_statistics(x)
-        for layer, pair in zip(copied.layers, statistics, strict=True):
-            if pair is not None:
-                mean, variance = pair
-                layer.norm.running_mean.copy_(mean)
-                layer.norm.running_var.copy_(variance)
+        for layer, *pairs in zip(copied.layers, *by_place, strict=True):
+            for norm, pair in zip((layer.norm, layer.input_norm), pairs, strict=True):
+                if pair is not None:
+                    mean, variance = pair
+                    norm.to(mean.dtype)
+                    norm.running_mean.copy_(mean)
+                    norm.running_var.copy_(variance)
         return copied
 
     @plain_mode
@@ -201,21 +224,24 @@ class Network:
 
         Returns:
             A network of its own Sequential, in evaluation mode and without nesting; a leading
-            Flatten is retained.
+            Flatten is retained. Its precision is the wider one of the network and of W.
         """
         flattens = [module for module in self.model.modules() if isinstance(module, nn.Flatten)]
         modules, layers = copy.deepcopy((flattens, self.layers[: start_layer - 1]))
+        dtype = torch.promote_types(self.dtype, weight.dtype)
         names = []
         for layer in layers:
-            modules += [original(module) for module in layer if module is not None]
+            in_order = (layer.input_norm, layer.linear, layer.norm, layer.activation)
+            modules += [original(one).to(dtype) for one in in_order if one is not None]
             names.append(str(len(modules) - 1))
         parameters = [
-            None if part is None else nn.Parameter(part.to(weight.dtype, copy=True).contiguous())
+            None if part is None else nn.Parameter(part.to(dtype, copy=True).contiguous())
             for part in (weight, bias)
         ]
-        tail = Layer(linear_of(*parameters), None, None)
+        tail = Layer(folding.linear_of(*parameters), None, None)
         names.append(str(len(modules)))
-        return Network(nn.Sequential(*modules, tail.linear).eval(), names, [*layers, tail])
+        model = nn.Sequential(*modules, tail.linear).eval()
+        return Network(model, names, [*layers, tail], compared=True)
 
 
 def _last(tensors: Iterator[Tensor]) -> Tensor:
@@ -231,13 +257,14 @@ def read(model: nn.Module | Network, *, activations: Sequence[type[nn.Module]] =
 
     Args:
         model: a `torch.nn.Sequential` of Linear, BatchNorm1d and elementwise activations; nested
-            Sequentials, a leading Flatten and Dropout are allowed. A `Network` is returned
-            unchanged.
+            Sequentials, a leading Flatten, Identity and Dropout are allowed. Subclasses are read
+            if they override nothing. A `Network` is returned unchanged.
         activations: further module classes that are elementwise and without state, such as
-            activations of your own.
+            activations of your own; each module of them is tried on a few values.
 
     Raises:
-        NetdynError: naming the module that is not supported and why.
+        NetdynError: naming the module that is not supported, why, and what to do; docs/limits.md
+            lists what is read. A forward of your own or a forward hook is refused.
     """
     if isinstance(model, Network):
         return model

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from netdyn.errors import NetdynError
+from netdyn.networks.folding import norms, refuse_shared_norms
 from netdyn.networks.reading import Network, read
 from netdyn.runtime.plain_mode import plain_mode
 
@@ -47,11 +48,10 @@ def started_from_first_batch(
     network, after_one_step = read(model), read(after_one_step)
     if _shapes(network) != _shapes(after_one_step):
         raise NetdynError("after_one_step has other layers: it is not the same network")
+    refuse_shared_norms(network.layers)
     copied = copy.deepcopy(network)
-    for layer, other in zip(copied.layers, after_one_step.layers, strict=True):
-        norm, first = layer.norm, other.norm
-        if norm is None:
-            continue
+    pairs = zip(norms(copied.layers), norms(after_one_step.layers), strict=True)
+    for norm, first in pairs:
         if first.num_batches_tracked != 1:
             raise NetdynError(
                 f"after_one_step has seen {int(first.num_batches_tracked)} batches: "

@@ -16,7 +16,9 @@ __all__ = [
     "batch_moments",
     "capabilities",
     "copy_all",
+    "forward_hooks",
     "fused_update",
+    "global_forward_hooks",
     "has_forward_hooks",
     "has_onednn_linear",
     "internal",
@@ -38,6 +40,8 @@ FALLBACKS = {
     "torch.ops.mkldnn._linear_pointwise": "torch.nn.functional.linear",
     "torch.nn.Module._forward_hooks": "the module is called",
     "torch.nn.Module._forward_pre_hooks": "the module is called",
+    "torch.nn.modules.module._global_forward_hooks": "no such hooks are known",
+    "torch.nn.modules.module._global_forward_pre_hooks": "no such hooks are known",
 }
 
 
@@ -124,3 +128,16 @@ def has_forward_hooks(module: nn.Module) -> bool:
     """Return whether hooks change what a module's call returns; True where that is unknown."""
     names = ("_forward_hooks", "_forward_pre_hooks")
     return any(getattr(module, name, True) for name in names)
+
+
+def forward_hooks(module: nn.Module) -> list[Callable]:
+    """Return the hooks that are called before and after the module's forward, where known."""
+    names = ("_forward_pre_hooks", "_forward_hooks")
+    return [hook for name in names for hook in getattr(module, name, {}).values()]
+
+
+def global_forward_hooks() -> list[Callable]:
+    """Return the hooks that are called before and after every module's forward, where known."""
+    names = ("_global_forward_pre_hooks", "_global_forward_hooks")
+    known = [internal(f"torch.nn.modules.module.{name}") or {} for name in names]
+    return [hook for hooks in known for hook in hooks.values()]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn.networks.layers import ACTIVATIONS
+from netdyn.networks.elementwise import ACTIVATIONS
 from netdyn.networks.mlp import MLP, initialise
 from netdyn.runtime import products, torch_internals
 from netdyn.training.engine import gradients

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from netdyn.errors import NetdynError
 from netdyn.measures.basins.drawn_noise import drawn_noise
 from netdyn.measures.basins.noise import checked_range, returned
+from netdyn.networks.folding import FoldedLayer, wide
 from netdyn.networks.inputs import as_labels, check_finite
-from netdyn.networks.layers import FoldedLayer
+from netdyn.networks.propagation import as_logits
 from netdyn.networks.reading import Network
 from netdyn.runtime.products import linear
 from netdyn.runtime.random_streams import generator
@@ -53,12 +54,12 @@ def _is_correct(folded: Sequence[FoldedLayer], h: Tensor, y: Tensor) -> Tensor:
     for layer, after in zip(folded, [*folded[1:], None], strict=True):
         if after is None:
             break
-        if isinstance(layer.activation, nn.ReLU):
+        if type(layer.activation) is nn.ReLU:
             h = h.relu_()
         elif layer.activation is not None:
             h = layer.activation(h)
         h = linear(h, after.weight, after.bias)
-    largest, prediction = h.max(dim=1)
+    largest, prediction = as_logits(h).max(dim=1)
     return (prediction == y) & ~largest.isnan()
 
 
@@ -103,7 +104,7 @@ class SampleNoise:
             y = self._y[places]
             if len(y) == 0:
                 continue
-            clean = self._network.prepare(self._x[places])  # (S_b, N_0)
+            clean = self._network.prepare(self._x[places]).to(first.weight.dtype)  # (S_b, N_0)
             noise = self._noise(trial, start, clean.shape[1])
             inside = slice(0, len(y)) if samples is None else places - start
             noise = noise[inside].to(clean)
@@ -190,15 +191,21 @@ class WeightNoise:
                 "a weight matrix is computed from other parameters (weight norm or the like): fold "
                 "it in first, with torch.nn.utils.parametrize.remove_parametrizations"
             )
-        self._folded = network.folded()
         weights = [layer.linear.weight for layer in network.layers]
-        self._deviations = STANDARDIZATIONS[standardization](weights)
+        if len({id(weight) for weight in weights}) < len(weights):
+            raise NetdynError(
+                "two layers share one weight matrix, whose noise would not be the same in both: "
+                "give each its own (copy.deepcopy)"
+            )
+        self._folded = network.folded()
+        wide_weights = [weight.to(wide(weight.dtype)) for weight in weights]
+        self._deviations = STANDARDIZATIONS[standardization](wide_weights)
         # Perturbed weights are written to these tensors: those of the model are left unchanged.
         self._noisy = [
             folded._replace(weight=torch.empty_like(folded.weight)) for folded in self._folded
         ]
         first = self._folded[0]
-        self._inputs = network.prepare(x)  # (P, N_0)
+        self._inputs = network.prepare(x).to(first.weight.dtype)  # (P, N_0)
         self._z = linear(self._inputs, first.weight, first.bias)  # (P, N_1)
         self._y, self._seed = y, seed
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from netdyn.networks.layers import Gaussian
+from netdyn.networks.elementwise import Gaussian
 from netdyn.runtime.torch_internals import multiply_by_relu_slope, multiply_by_tanh_slope
 
 __all__ = ["IN_PLACE", "InPlace"]

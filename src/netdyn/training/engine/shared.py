@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from netdyn.networks.layers import Layer
+from netdyn.networks.folding import Layer
 from netdyn.training.engine.in_place import InPlace
 
 __all__ = ["Shared"]

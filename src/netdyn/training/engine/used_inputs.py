@@ -8,7 +8,8 @@ unused, all 60,000 leave 67, too few for a copy of the samples to pay.
 import torch
 from torch import Tensor, nn
 
-from netdyn.networks.layers import layers, linear_of
+from netdyn.networks.folding import linear_of
+from netdyn.networks.layers import layers
 
 __all__ = ["AllInputs", "UsedInputs"]
 
