@@ -5,12 +5,13 @@ from functools import partial
 
 import pytest
 from readings_example import READINGS, plan_in, reading
-from settings_example import CONFIG, SCHEMA
+from settings_example import CONFIG, ROOT, SCHEMA
 
 from netdyn.errors import NetdynError
 from netdyn.plan.multiverse import MultiversePlan
 from netdyn.plan.readings import ReadingPlan, declared_readings, plan_of, scale_of
 from netdyn.plan.schema import validate
+from netdyn.records.files import read_yaml
 
 DEEP = {"runs": {"deep": {"learning_rate": 0.5}}}
 CLIP = {"measurements": {"deep_noise": {"noise_return": "clip"}}}
@@ -37,6 +38,18 @@ def plan(built):
         return other
 
     return make
+
+
+def test_deviations_are_ordered_by_reading():
+    text = (ROOT / "docs" / "deviations.md").read_text(encoding="utf-8")
+    declared = read_yaml(ROOT / "workflow" / "readings.yaml")["readings"]
+    sections = dict(part.split("\n", 1) for part in text.split("\n### ")[1:])
+    questions = list(dict.fromkeys(each["question"] for each in declared.values()))
+    titles = [question[0].upper() + question[1:] for question in questions]
+    assert [title for title in sections if title in titles] == titles
+    for name, each in declared.items():
+        title = each["question"][0].upper() + each["question"][1:]
+        assert f"`{name}`" in sections[title], name
 
 
 # What is shared -----------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ def _cells(
         "measured": outcome.measured,
         "seen": outcome.seen,
     }
-    if dataset == PAPERS_DATA or reading.get("dataset"):
+    if dataset == PAPERS_DATA:
         strength = grade(row, tables, mode, judged, rules)
         evidence = strength.evidence._asdict()
         cell |= {name: evidence[name] for name in EVIDENCE}

@@ -45,7 +45,7 @@ class MultiversePlan:
 
         Args:
             committed: whether tables are the committed ones; a claim that needs what is not
-                committed is not tested.
+                committed is not tested. Those of readings of another data set always are.
         """
         tables: dict[str, Any] = {}
         claims = [claim.id for claim in self.plan.claim_rows]
@@ -59,7 +59,7 @@ class MultiversePlan:
                     "options": each.options,
                     "mode": each.mode,
                     "changed": each.changed_tables(),
-                    "tables": _tables(each, committed, tables),
+                    "tables": _tables(each, committed or each.is_of_other_data, tables),
                 }
             )
         return {
@@ -95,13 +95,18 @@ class MultiversePlan:
         return list(dict.fromkeys(part["file"] for entry in entries for part in entry["parts"]))
 
     def files_needed(self) -> list[str]:
-        """Return the tables of all readings, with their parts and runs, each once."""
-        files = [path for each in self.readings for path in each.files_needed(each.claim_tables())]
+        """Return the tables of the readings, with their parts and runs, each once.
+
+        Those of another data set are not among them: each is a scale of its own, made by name.
+        """
+        made = [each for each in self.readings if not each.is_of_other_data]
+        files = [path for each in made for path in each.files_needed(each.claim_tables())]
         return list(dict.fromkeys(files))
 
     def kept_files(self) -> list[str]:
         """Return the records which say that the readings' own tables are committed."""
-        return [path for each in self.readings for path in each.kept_files(each.tables())]
+        made = [each for each in self.readings if not each.is_of_other_data]
+        return [path for each in made for path in each.kept_files(each.tables())]
 
 
 def _tables(plan: Plan, committed: bool, tables: dict[str, Any]) -> dict[str, str]:

@@ -152,6 +152,11 @@ class ReadingPlan(Plan):
         crossed = (ReadingPlan(base, part.name) for part in parts if self.reading.crosses)
         self.hosts: tuple[Plan, ...] = (base, *crossed)
 
+    @property
+    def is_of_other_data(self) -> bool:
+        """Whether the reading is of another data set than the scale's."""
+        return self.config["dataset"] != self.hosts[0].config["dataset"]
+
     def write_settings(self) -> None:
         """Write the resolved settings of the runs and tables that are made under this reading."""
         for name in self.tables():
