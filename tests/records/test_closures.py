@@ -65,6 +65,8 @@ ADDED = {
     "networks/comparing.py": "what is read is compared with what is run",
     "networks/foreign.py": "a message says what to give instead",
     "measures/basins/drawn_noise.py": "noise stays on a GPU",
+    "claims/options.py": "judges compute what a reading chooses",
+    "claims/fitted.py": "networks that do not fit may be left out",
     "records/run_settings.py": "a run's settings have a type",
     "runtime/arithmetic.py": "the arithmetic is fixed and recorded",
     "runtime/torch_internals.py": "PyTorch's private names are in one file",

@@ -145,7 +145,7 @@ def trimmed(points: pd.DataFrame) -> pd.DataFrame:
     Raises:
         NotTested: the points of a digit have no area, or one of them is not finite.
     """
-    found = []
+    regions = []
     columns = [*identity_columns(points), "moment", "digit"]
     for labels, rows in points.groupby(columns, sort=False):
         at = finite(rows[["h1", "h2"]])
@@ -154,8 +154,8 @@ def trimmed(points: pd.DataFrame) -> pd.DataFrame:
         mean, covariance = _moments(kept, labels[-1])
         radius = np.percentile(_mahalanobis(kept, mean, covariance), PERCENTILE)
         region = (*mean, *covariance[[0, 0, 1], [0, 1, 1]], radius)
-        found.append(dict(zip([*columns, *REGION], [*labels, *region], strict=True)))
-    return pd.DataFrame(found)
+        regions.append(dict(zip([*columns, *REGION], [*labels, *region], strict=True)))
+    return pd.DataFrame(regions)
 
 
 def _moments(points: np.ndarray, digit: int) -> tuple[np.ndarray, np.ndarray]:

@@ -46,7 +46,7 @@ def common_steps_of_c18(tables: Tables, row: Claim, mode: str) -> Outcome:
         by_step[step] = worst(
             *(order(list(zip(*pair, strict=True)), row.thresholds).verdict for pair in pairs)
         )
-    holds = [step for step, found in by_step.items() if found != NOT_REPRODUCED]
+    holds = [step for step, at_step in by_step.items() if at_step != NOT_REPRODUCED]
     share = len(holds) / len(steps)
     summary = f"the orders hold at {len(holds)} of {len(steps)} common steps"
     where = f", from step {holds[0]:,} to {holds[-1]:,}" if holds else ""
@@ -112,8 +112,8 @@ def no_others(tables: Tables, row: Claim, mode: str) -> Outcome:
     verdicts, details = {}, []
     for letters, expected in groups.items():
         history = of_panels(tables, "history", letters, ["train_accuracy", "test_accuracy"])
-        verdicts[letters], found = grokking_of(history, "test_accuracy", row, expected=expected)
-        details += found
+        verdicts[letters], listed = grokking_of(history, "test_accuracy", row, expected=expected)
+        details += listed
     grok, others = verdicts["adg"], verdicts["bcef"]
     return Outcome(
         worst(each(*grok), each(*others)),
@@ -169,15 +169,15 @@ def _stands_out(table: pd.DataFrame, sign: int, row: Claim, what: str, unit: str
         )
         by_width[width] = worst(verdict(in_range), *ends)
         details.append(f"{at} (width {width}), {' and '.join(heights)} beyond the ends")
-    found = list(by_width.values())
-    clear = found.count(REPRODUCED) / len(found)
-    at_all = clear + found.count(PARTLY) / len(found)
+    verdicts = list(by_width.values())
+    clear = verdicts.count(REPRODUCED) / len(verdicts)
+    at_all = clear + verdicts.count(PARTLY) / len(verdicts)
     return Outcome(
         verdict(clear > row.thresholds["most"], at_all > row.thresholds["most"]),
-        f"clear in {found.count(REPRODUCED)} of {len(found)} widths",
+        f"clear in {verdicts.count(REPRODUCED)} of {len(verdicts)} widths",
         None,
         f"The extremum of {what} over depth lies at depth {'; '.join(details)}.",
-        len(found),
+        len(verdicts),
         0,
     )
 
