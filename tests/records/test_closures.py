@@ -21,6 +21,7 @@ MODULES = {
     "results.publishing": 6,
     "results.reference": 5,
     "claims.scorecard": 28,
+    "claims.readings": 53,
     "claims.pages": 5,
     "figures.drawing": 7,
     "figures.fig1": 4,

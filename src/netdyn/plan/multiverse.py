@@ -99,14 +99,14 @@ class MultiversePlan:
 
         Those of another data set are not among them: each is a scale of its own, made by name.
         """
-        made = [each for each in self.readings if not each.is_of_other_data]
-        files = [path for each in made for path in each.files_needed(each.claim_tables())]
+        on_this_data = [each for each in self.readings if not each.is_of_other_data]
+        files = [path for each in on_this_data for path in each.files_needed(each.claim_tables())]
         return list(dict.fromkeys(files))
 
     def kept_files(self) -> list[str]:
         """Return the records which say that the readings' own tables are committed."""
-        made = [each for each in self.readings if not each.is_of_other_data]
-        return [path for each in made for path in each.kept_files(each.tables())]
+        on_this_data = [each for each in self.readings if not each.is_of_other_data]
+        return [path for each in on_this_data for path in each.kept_files(each.tables())]
 
 
 def _tables(plan: Plan, committed: bool, tables: dict[str, Any]) -> dict[str, str]:
