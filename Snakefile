@@ -17,17 +17,13 @@ min_version("9.27")
 include: "workflow/rules/common.smk"
 
 
-localrules:
-    redraw,
-
-
 report: "workflow/report/workflow.rst"
 
 
+# The first rule is what `snakemake` makes.
 rule all:
-    default_target: True
     input:
-        figure_files(SCALE, "figures"),
+        named(figure_files(SCALE, "figures")),
         f"results/{SCALE}/claims/claims.csv",
         f"results/{SCALE}/report/claims.html",
         f"results/{SCALE}/report/runs.html",
@@ -37,7 +33,7 @@ rule all:
 
 rule figures:
     input:
-        figure_files(SCALE, "figures"),
+        named(figure_files(SCALE, "figures")),
         for_target(files_needed),
 
 
@@ -48,7 +44,7 @@ for figure in plan(SCALE).figures():
         name:
             figure
         input:
-            figure_files(SCALE, "figures", figure),
+            named(figure_files(SCALE, "figures", figure)),
             for_target(files_needed, figure),
 
 
@@ -70,12 +66,13 @@ rule claims:
 
 
 rule redraw:
-    """Redraw the figures whose committed tables are complete; delete older files of the others."""
     input:
         for_target(redrawable),
         f"results/{SCALE}/redrawn/claims.csv",
     log:
         f"results/{SCALE}/logs/redraw.log",
+    """Redraw the figures whose committed tables are complete; delete older files of the others."""
+    localrule: True
     params:
         stale=not_redrawable,
     message:
