@@ -66,12 +66,12 @@ rule claims:
 
 
 rule redraw:
+    """Redraw the figures whose committed tables are complete; delete older files of the others."""
     input:
         for_target(redrawable),
         f"results/{SCALE}/redrawn/claims.csv",
     log:
         f"results/{SCALE}/logs/redraw.log",
-    """Redraw the figures whose committed tables are complete; delete older files of the others."""
     localrule: True
     params:
         stale=not_redrawable,
