@@ -17,17 +17,13 @@ min_version("9.27")
 include: "workflow/rules/common.smk"
 
 
-localrules:
-    redraw,
-
-
 report: "workflow/report/workflow.rst"
 
 
+# The first rule is what `snakemake` makes.
 rule all:
-    default_target: True
     input:
-        figure_files(SCALE, "figures"),
+        named(figure_files(SCALE, "figures")),
         f"results/{SCALE}/claims/claims.csv",
         f"results/{SCALE}/report/claims.html",
         f"results/{SCALE}/report/runs.html",
@@ -37,7 +33,7 @@ rule all:
 
 rule figures:
     input:
-        figure_files(SCALE, "figures"),
+        named(figure_files(SCALE, "figures")),
         for_target(files_needed),
 
 
@@ -48,7 +44,7 @@ for figure in plan(SCALE).figures():
         name:
             figure
         input:
-            figure_files(SCALE, "figures", figure),
+            named(figure_files(SCALE, "figures", figure)),
             for_target(files_needed, figure),
 
 
@@ -76,6 +72,7 @@ rule redraw:
         f"results/{SCALE}/redrawn/claims.csv",
     log:
         f"results/{SCALE}/logs/redraw.log",
+    localrule: True
     params:
         stale=not_redrawable,
     message:
@@ -87,18 +84,18 @@ rule redraw:
 # The claims under every reading, from the committed tables; `readings` makes what is missing.
 rule multiverse:
     input:
-        multiverse_files(SCALE, "redrawn"),
+        named(multiverse_files(SCALE, "redrawn")),
 
 
 rule readings:
     input:
-        multiverse_files(SCALE, "claims"),
-        lambda w: multiverse(SCALE).files_needed(),
+        named(multiverse_files(SCALE, "claims")),
+        lambda w: named(multiverse(SCALE).files_needed()),
 
 
 rule keep_readings:
     input:
-        lambda w: multiverse(SCALE).kept_files(),
+        lambda w: named(multiverse(SCALE).kept_files()),
 
 
 # Every finished part goes into the committed tables, whatever else is still missing:

@@ -36,6 +36,7 @@ COMMANDS = (
     "provenance",
     "index",
     "publish",
+    "clean",
 )
 TOY = {"threads": 1, "seed": 0, "samples": 6, "neurons": 8, "steps": 2, "bins": 4, "points": 11}
 

@@ -267,8 +267,15 @@ def _plan(
     settings_folder: Path | None = None,
     **settings: object,
 ) -> "Plan":
-    """Return the plan of a scale: `override` is laid over the files, each over the one before."""
+    """Return the plan of a scale with the settings laid over it."""
     from netdyn.plan.readings import plan_of
+
+    overrides = {**_overrides(override, files), **settings}
+    return plan_of(workflow, overrides, scale or overrides.get("scale", "demo"), settings_folder)
+
+
+def _overrides(override: str, files: list[Path] | None) -> dict:
+    """Return the settings of the files, each laid over the one before, and `override` over all."""
     from netdyn.plan.settings import overlay
     from netdyn.records.files import read_yaml
 
@@ -281,8 +288,7 @@ def _plan(
         raise NetdynError(f"--set {override!r} is not JSON: {error}") from error
     if not isinstance(last, dict):
         raise NetdynError(f'--set {override!r}: give keys and values, such as {{"threads": 2}}')
-    overrides = overlay({}, *map(read_yaml, files or []), last, settings)
-    return plan_of(workflow, overrides, scale or overrides.get("scale", "demo"), settings_folder)
+    return overlay({}, *map(read_yaml, files or []), last)
 
 
 @app.command()
@@ -359,6 +365,31 @@ def page(
     from netdyn.jobs import reporting
 
     reporting.write_page(kind, files, output)
+
+
+@app.command()
+def clean(
+    remove: Annotated[bool, typer.Option("--remove", help="Delete them.")] = False,
+    override: Override = "{}",
+    configfile: ConfigFiles = None,
+    results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
+    workflow: Workflow = Path(),
+) -> None:
+    """List runs that no scale's settings ask for any more; none that is committed or in training.
+
+    Give the settings that you run with: runs that only they ask for are listed otherwise.
+    """
+    from netdyn.jobs import cleaning
+
+    asked = cleaning.asked_runs(workflow, _overrides(override, configfile))
+    found = cleaning.leftovers(asked, results)
+    for left in found:
+        typer.echo(f"{left.size / 1e6:10.1f} MB  {left.checkpoints.parent.parent}: {left.name}")
+        if remove:
+            cleaning.remove(left)
+    total = f"{len(found)} runs, {sum(left.size for left in found) / 1e6:.1f} MB"
+    done = "removed" if remove else "nothing was removed: --remove does it"
+    message(f"{total}: {done}" if found else "no run is left over")
 
 
 @app.command()

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from fractions import Fraction
 from types import SimpleNamespace
-from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -65,28 +64,28 @@ def files(monkeypatch) -> dict[str, dict[str, bytes]]:
 
 @pytest.fixture
 def downloads(monkeypatch):
-    """Replace torchvision by `outcome(data_root)`; return the list of requested roots."""
-    roots = []
+    """Replace each download by `outcome(path, name)`; return the list of paths asked for."""
+    asked = []
+    known = SimpleNamespace(mirrors=["https://a/", "https://b/"], resources=[])
+    known.resources += [(f"{name}.gz", "0" * 32) for name in NAMES]
+    classes = SimpleNamespace(MNIST=known, FashionMNIST=known, KMNIST=known)
+    monkeypatch.setattr(datasets, "torchvision_datasets", lambda: classes)
 
     def install(outcome):
-        class Fake:
-            def __init__(self):
-                pytest.fail("torchvision's constructor would unpickle older files")
+        def fetch(urls, md5, path):
+            assert list(urls) == [f"https://a/{path.name}", f"https://b/{path.name}"]
+            asked.append(path)
+            outcome(path)
 
-            def download(self):
-                roots.append(self.root)
-                outcome(self.root)
+        monkeypatch.setattr(datasets.downloads, "fetch", fetch)
+        return asked
 
-        classes = SimpleNamespace(MNIST=Fake, FashionMNIST=Fake, KMNIST=Fake)
-        monkeypatch.setattr(datasets, "torchvision_datasets", lambda: classes)
-        return roots
-
-    install(lambda root: pytest.fail("files that are there must not be downloaded"))
+    install(lambda path: pytest.fail("files that are there must not be downloaded"))
     return install
 
 
 def raising(error):
-    def outcome(root):
+    def outcome(path):
         raise error
 
     return outcome
@@ -237,24 +236,21 @@ def test_label_out_of_range_is_refused(tmp_path, files, downloads):
 
 
 def test_missing_files_are_downloaded_once(tmp_path, files, downloads):
-    roots = downloads(lambda root: put(root / "MNIST" / "raw", files["mnist"], compress=True))
+    folder = tmp_path / "root" / RAW["mnist"]
+    put(folder, {NAMES[2]: files["mnist"][NAMES[2]]})  # one is there already
+    asked = downloads(lambda path: put(path.parent, {path.stem: files["mnist"][path.stem]}, True))
     for _ in range(2):
         datasets.prepare("mnist", tmp_path / "root", tmp_path / "prepared")
         check(tmp_path / "prepared", files["mnist"])
-    assert roots == [tmp_path / "root"]
+    assert asked == [folder / f"{NAMES[i]}.gz" for i in (0, 1, 3)]
 
 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (URLError("Name or service not known"), "Name or service not known"),
-        (
-            RuntimeError("Error downloading\nTried a, got:\nx\nTried b, got:\nno route\n"),
-            "no route",
-        ),
+        (NetdynError("a.gz, expected MD5 0: https://a/ no route"), "MD5 0: https://a/ no route"),
         (PermissionError(13, "Permission denied", "root/MNIST"), "Permission denied"),
         (OSError(30, "Read-only file system"), "Read-only file system"),
-        (TimeoutError(), "TimeoutError"),
     ],
 )
 def test_failed_download_says_what_to_do(tmp_path, files, downloads, error, reason):
@@ -268,9 +264,9 @@ def test_failed_download_says_what_to_do(tmp_path, files, downloads, error, reas
     )
 
 
-def halfway(root):
-    (root / "MNIST" / "raw").mkdir(parents=True)
-    raise URLError("no route")
+def halfway(path):
+    path.parent.mkdir(parents=True)
+    raise NetdynError("no route")
 
 
 def test_a_failed_download_leaves_no_empty_folder(tmp_path, files, downloads):
@@ -284,7 +280,7 @@ def test_a_failed_download_leaves_no_empty_folder(tmp_path, files, downloads):
 
 @pytest.mark.parametrize("nested", [True, False])
 def test_the_files_that_are_missing_are_named_first_and_alone(tmp_path, files, downloads, nested):
-    downloads(raising(URLError("no route")))
+    downloads(raising(NetdynError("no route")))
     root = tmp_path / "root"
     folder = root / RAW["mnist"] if nested else root
     put(folder, files["mnist"], compress=True)
@@ -403,21 +399,21 @@ def test_torchvision_imports_and_its_md5_are_ours(tmp_path):
         assert theirs == {f"{file}.gz": md5 for file, md5 in source.gz_md5.items()}
 
 
-def test_torchvision_checks_each_download_and_writes_below_the_data_root(tmp_path):
+def test_torchvision_names_four_files_their_md5_and_mirrors(tmp_path):
     code = (
-        "from pathlib import Path; from netdyn.data import datasets; "
-        "from netdyn.data._torchvision_cpu import torchvision_datasets as t\n"
-        "def fake(url, download_root, filename, md5): print(Path(download_root), filename, md5)\n"
-        "t().mnist.download_and_extract_archive = fake\n"
+        "from pathlib import Path; from netdyn.data import datasets, downloads\n"
+        "downloads.fetch = lambda urls, md5, path: print(path.parent, path.name, md5, *urls)\n"
         "for name in ('mnist', 'fashion_mnist', 'kmnist'):\n"
         "    datasets._download(datasets.DATASETS[name], Path('root'))\n"
     )
     lines = [line.split() for line in in_new_process(code, tmp_path).splitlines()]
     assert len(lines) == 12
-    for folder, filename, checksum in lines:
+    for folder, filename, checksum, *urls in lines:
         assert folder in {f"root/{raw}" for raw in RAW.values()}
         assert filename in {f"{name}.gz" for name in NAMES}
         assert len(checksum) == 32
+        assert urls
+        assert all(url.startswith("http") and url.endswith(f"/{filename}") for url in urls)
 
 
 def test_only_the_missing_operators_are_mended(tmp_path):

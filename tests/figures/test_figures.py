@@ -1,6 +1,5 @@
 """What all figures share, and Fig. 1 and 2, from the small tables of `figure_tables`."""
 
-import io
 import re
 
 import matplotlib
@@ -41,19 +40,6 @@ def test_type_is_at_least_seven_points(name):
     figure.draw_without_rendering()
     texts = figure.findobj(matplotlib.text.Text)
     assert min(text.get_fontsize() for text in texts if text.get_text()) >= 7
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_equal_tables_give_equal_files_and_leave_the_global_style(name):
-    before = dict(matplotlib.rcParams)
-    files = []
-    for _ in range(2):
-        figure = FIGURES[name][0].draw(make_tables(name), SETTINGS)
-        pdf = io.BytesIO()
-        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})
-        files.append(pdf.getvalue())
-    assert files[0] == files[1]
-    assert dict(matplotlib.rcParams) == before
 
 
 @pytest.mark.parametrize(("name", "table"), every_table())

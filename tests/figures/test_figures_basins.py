@@ -1,6 +1,5 @@
 """Fig. 4 and 5, from small tables."""
 
-import io
 import itertools
 import re
 
@@ -108,19 +107,6 @@ def test_no_label_of_an_axis_meets_another(drawn, name):
             box.intervalx.tolist() for box in shown if low <= box.x0 + box.width / 2 <= high
         )
         assert all(left[1] < right[0] for left, right in itertools.pairwise(shown))
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_equal_tables_give_equal_files_and_leave_the_global_style(name):
-    before = dict(matplotlib.rcParams)
-    files = []
-    for _ in range(2):
-        figure = FIGURES[name][0].draw(make_basin_tables(name, (0,)), SETTINGS)
-        pdf = io.BytesIO()
-        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})
-        files.append(pdf.getvalue())
-    assert files[0] == files[1]
-    assert dict(matplotlib.rcParams) == before
 
 
 @pytest.mark.parametrize("name", FIGURES)

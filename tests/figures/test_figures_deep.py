@@ -1,6 +1,5 @@
 """Fig. 3, its companion in training mode and the supplement, from small tables."""
 
-import io
 import re
 
 import matplotlib
@@ -92,19 +91,6 @@ def test_every_panel_has_its_letter_and_fits_the_page(drawn, name):
 def test_type_is_at_least_seven_points(drawn, name):
     written = drawn[name].findobj(matplotlib.text.Text)
     assert min(text.get_fontsize() for text in written if text.get_text()) >= 7
-
-
-@pytest.mark.parametrize("name", ["fig3", "supplement"])
-def test_equal_tables_give_equal_files_and_leave_the_global_style(name):
-    before = dict(matplotlib.rcParams)
-    files = []
-    for _ in range(2):
-        pdf = io.BytesIO()
-        figure = FIGURES[name][0].draw(make_deep_tables(name, (0,)), SETTINGS)
-        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})
-        files.append(pdf.getvalue())
-    assert files[0] == files[1]
-    assert dict(matplotlib.rcParams) == before
 
 
 def test_layouts_leave_no_digit_to_chance(drawn):

@@ -32,10 +32,12 @@ def copy_repository(target: Path) -> Path:
     return target
 
 
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Run Snakemake in `folder` with the folder's own code; output and errors in `stdout`."""
+def snakemake(
+    folder: Path, *arguments: str, source: Path | None = None
+) -> subprocess.CompletedProcess:
+    """Run Snakemake in `folder` with the code in it, or in `source`; all it says is in `stdout`."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
-    environment = {**kept, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
+    environment = {**kept, "PYTHONPATH": str((source or folder) / "src"), "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         status = forks().snakemake(str(folder), arguments, environment, output)
         output.seek(0)
@@ -52,9 +54,9 @@ def forks() -> Forks:
     return found
 
 
-def run(folder: Path, *arguments: str) -> str:
+def run(folder: Path, *arguments: str, source: Path | None = None) -> str:
     """Run Snakemake to a good end; return what it says."""
-    said = snakemake(folder, *arguments)
+    said = snakemake(folder, *arguments, source=source)
     assert said.returncode == 0, said.stdout
     return said.stdout
 
@@ -64,9 +66,9 @@ def errors(said: str) -> set[str]:
     return set(re.findall(r"^error: .*$", said, re.MULTILINE))
 
 
-def planned(folder: Path, *arguments: str) -> dict[str, int]:
+def planned(folder: Path, *arguments: str, source: Path | None = None) -> dict[str, int]:
     """Return how many jobs of each rule a dry run would run; target rules left out."""
-    said = snakemake(folder, "-n", *arguments)
+    said = snakemake(folder, "-n", *arguments, source=source)
     assert said.returncode == 0, said.stdout
     table = re.search(r"Job stats:\n.*?\n-+ .*?\n(.*?)\ntotal", said.stdout, re.DOTALL)
     if table is None:

@@ -2,7 +2,8 @@
 
     python tests/helpers/soak.py --kills 40 --seed 0 --output results/soak.csv
 
-What is killed and when follows from the seed; what it hits, also from how fast the machine is.
+What is killed and when follows from the seed; what it hits, also from how fast the machine is. A
+soak that was cut goes on with --resume from the last workflow that it finished.
 """
 
 import contextlib
@@ -133,14 +134,23 @@ def finished_runs(folder: Path) -> dict[str, bytes]:
     return {path.parts[-3]: path.with_name("provenance.json").read_bytes() for path in found}
 
 
-def soak(folder: Path, kills: int, seed: int, output: Path | None = None) -> pd.DataFrame:
-    """Kill `kills` times; return a row per kill: its kind, its moment and what it cost.
-
-    Written to `output` after every course that ended.
-    """
+def plan_of_kills(kills: int, seed: int) -> list[tuple[str, float]]:
+    """Return the kind and the moment, 0 … 1, of each kill."""
     chosen = random.Random(seed)
     kinds = list(KINDS) * -(-kills // len(KINDS))
     chosen.shuffle(kinds)
+    return [(kind, chosen.random()) for kind in kinds[:kills]]
+
+
+def soak(
+    folder: Path, kills: int, seed: int, output: Path | None = None, resume: bool = False
+) -> pd.DataFrame:
+    """Kill `kills` times; return a row per kill: its kind, its moment and what it cost.
+
+    Written to `output` after every course that ended. With `resume` its rows are the first ones.
+    """
+    planned = plan_of_kills(kills, seed)
+    rows = earlier(output, planned) if resume and output is not None else []
     fresh = prepared(folder / "fresh")
     original = shutil.copytree(fresh, folder / "undisturbed")
     started = time.monotonic()
@@ -150,31 +160,41 @@ def soak(folder: Path, kills: int, seed: int, output: Path | None = None) -> pd.
     finally:
         sitting.end()
     course, expected = time.monotonic() - started, results(original)
-    rows: list[dict] = []
-    round_ = 0
-    while len(rows) < kills or round_ == 0:
+    round_ = rows[-1]["round"] if rows else 0
+    while len(rows) < kills:
         round_ += 1
         copy = shutil.copytree(fresh, folder / f"round-{round_}")
         started = time.monotonic()
-        before = len(rows)
-        rows += one_round(copy, kinds, chosen, kills, rows, course)
-        if len(rows) == before:
+        new = one_round(copy, planned, len(rows), course)
+        if not new:
             course = time.monotonic() - started  # the machine has become faster
         found = results(copy)
         differing = [name for name in expected | found if expected.get(name) != found.get(name)]
-        for each in rows:
-            if each["round"] == round_:
-                each["differing"] = len(differing)
+        rows += [{"round": round_, **row, "differing": len(differing)} for row in new]
         shutil.rmtree(copy)
         if output is not None:
-            pd.DataFrame(rows).to_csv(output, index=False)
+            atomically = output.with_name(f"{output.name}.part")
+            pd.DataFrame(rows).to_csv(atomically, index=False)
+            atomically.replace(output)
     return pd.DataFrame(rows)
 
 
+def earlier(output: Path, planned: list[tuple[str, float]]) -> list[dict]:
+    """Return the rows of a soak that was cut; they must be of the same kills."""
+    if not output.exists():
+        return []
+    rows = pd.read_csv(output).to_dict("records")
+    if [(row["kind"], row["moment"]) for row in rows] != [
+        (kind, round(moment, 3)) for kind, moment in planned[: len(rows)]
+    ]:
+        raise SystemExit(f"error: {output} is of other kills, or of another seed: delete it")
+    return rows
+
+
 def one_round(
-    folder: Path, kinds: list[str], chosen: random.Random, kills: int, before: list, course: float
+    folder: Path, planned: list[tuple[str, float]], first: int, course: float
 ) -> list[dict]:
-    """Kill and go on until the workflow is finished; the last sitting may be undisturbed."""
+    """Carry out the kills from `first` on until the workflow is finished."""
     rows: list[dict] = []
     begun: list[str] = []
     whole: dict[str, bytes] = {}
@@ -182,9 +202,8 @@ def one_round(
         while True:
             sitting = Sitting(folder)
             ending.callback(sitting.end)
-            done = len(before) + len(rows)
-            moment = chosen.random()
-            killed = done < kills and sitting.kill(kinds[done], moment, course)
+            number = first + len(rows)
+            killed = number < len(planned) and sitting.kill(*planned[number], course)
             if not killed:
                 sitting.process.wait()
             again = [job for job in sitting.begun() if job in begun]
@@ -195,9 +214,9 @@ def one_round(
             whole = finished_runs(folder)
             if not killed:
                 break
-            number = int(folder.name.split("-")[1])
-            rows.append({"round": number, "kind": kinds[done], "moment": round(moment, 3)})
-            typer.echo(f"kill {done + 1} of {kills}: {KINDS[kinds[done]]}", err=True)
+            kind, moment = planned[number]
+            rows.append({"kind": kind, "moment": round(moment, 3)})
+            typer.echo(f"kill {number + 1} of {len(planned)}: {KINDS[kind]}", err=True)
             # What `snakemake --unlock` does, without the seconds that it takes to start.
             shutil.rmtree(folder / ".snakemake/locks", ignore_errors=True)
     assert sitting.process.returncode == 0, sitting.log.read_text(encoding="utf-8")
@@ -229,11 +248,12 @@ def main(
     kills: Annotated[int, typer.Option(min=1)] = 40,
     seed: int = 0,
     output: Annotated[Path, typer.Option(help="A row per kill, CSV.")] = Path("results/soak.csv"),
+    resume: Annotated[bool, typer.Option(help="Go on from the rows in the output.")] = False,
 ) -> None:
     """Kill the workflow again and again; fails where anything comes out with other bits."""
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        rows = soak(Path(folder), kills, seed, output)
+        rows = soak(Path(folder), kills, seed, output, resume)
     typer.echo(markdown(summary(rows)))
     if rows["differing"].any() or rows["runs_lost"].any():
         raise SystemExit(f"error: something was lost: see {output}")

@@ -71,6 +71,8 @@ ADDED = {
     "records/run_settings.py": "a run's settings have a type",
     "runtime/arithmetic.py": "the arithmetic is fixed and recorded",
     "runtime/torch_internals.py": "PyTorch's private names are in one file",
+    "data/downloads.py": "a download ends where a server stalls",
+    "figures/rounding.py": "figures have the same bytes on every machine",
     **dict.fromkeys(
         (
             f"training/engine/{name}.py"

@@ -55,7 +55,7 @@ rule publish_claims:
         mem_mb=1000,
         runtime=10,
     params:
-        reference="results/{scale}/reference",
+        reference=f"{RESULTS}/{{scale}}/reference",
         files=lambda w, input: repeated("--file", input.files),
         tables=lambda w, input: repeated("--table", input.tables),
     message:

@@ -1,7 +1,7 @@
 # The plan of a scale, and the environment that jobs run in.
 #
 # In:  the command line's configuration (config), which wins over the scale and over config.yaml.
-# Out: plan(scale), figure_files(…), SCALE, and the input functions of the rules.
+# Out: plan(scale), figure_files(…), SCALE, RESULTS, and the input functions of the rules.
 
 import atexit
 import functools
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from netdyn.runtime.clocks import date_back
 from netdyn.errors import NetdynError
+from netdyn.plan import written
 from netdyn.plan.multiverse import MultiversePlan
 from netdyn.plan.readings import declared_readings, plan_of, scale_of
-from netdyn.plan.written import code
 from netdyn.plan.shell_words import declarable, first_in_path, repeated
 from netdyn.runtime.visible_gpus import a_gpu_is_visible
 
@@ -30,11 +30,44 @@ atexit.register(gc.freeze)
 shell.prefix(f"set -euo pipefail; {first_in_path(Path(sys.executable).parent)}; ")
 
 
+# This workflow's folder, and where its results are: both differ from Snakemake's where the workflow
+# is a part of another one, which may put a prefix before all paths.
+FOLDER = Path(workflow.current_basedir).parents[1]
+RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/"))
+
+
+def named(paths):
+    """Return paths, alone or in lists and mappings, as rules name them: without the prefix.
+
+    Snakemake puts the prefix before what rules name. What they name by a function comes from the
+    plan, which knows files by their places.
+    """
+    if isinstance(paths, dict):
+        return {key: named(path) for key, path in paths.items()}
+    if not isinstance(paths, str):
+        return [named(path) for path in paths]
+    if RESULTS == Path("results") or hasattr(paths, "flags"):
+        return paths  # a path with flags was named before it got them
+    path = Path(paths)
+    if path.is_relative_to(RESULTS):
+        return str("results" / path.relative_to(RESULTS))
+    return os.path.abspath(path)
+
+
+def code(module):
+    """Return the file that stands for the code of a module, as rules name it."""
+    return named(written.code(module, RESULTS))
+
+
+def new_plan(scale):
+    return plan_of(FOLDER, config, scale, results=RESULTS)
+
+
 @functools.cache
 def plan(scale):
     """Return the plan of a scale or reading; a mistake in its settings ends in one line."""
     try:
-        return plan_of(Path(workflow.basedir), config, scale)
+        return new_plan(scale)
     except NetdynError as error:
         raise SystemExit(f"error: {error}") from None
 
@@ -44,7 +77,7 @@ def from_plan(method):
 
     def inputs(wildcards):
         try:
-            return method(plan(wildcards.scale), wildcards)
+            return named(method(plan(wildcards.scale), wildcards))
         except NetdynError as error:
             raise SystemExit(f"error: {error}") from None
 
@@ -59,7 +92,7 @@ def for_target(method, *arguments):
 
     def inputs(wildcards):
         try:
-            return method(plan(SCALE), *arguments)
+            return named(method(plan(SCALE), *arguments))
         except NetdynError as error:
             raise SystemExit(f"error: {error}") from None
 
@@ -69,7 +102,7 @@ def for_target(method, *arguments):
 def plan_or_none(scale):
     """Return the plan of another scale, or None where the overrides do not fit it."""
     try:
-        return plan_of(Path(workflow.basedir), config, scale)
+        return new_plan(scale)
     except NetdynError:
         return None
 
@@ -85,7 +118,7 @@ def multiverse(scale):
 
 def figure_files(scale, collection, *figures):
     return [
-        f"results/{scale}/{collection}/{figure}.{ending}"
+        f"{RESULTS}/{scale}/{collection}/{figure}.{ending}"
         for figure in figures or plan(scale).figures()
         for ending in ("pdf", "png", "json")
     ]
@@ -93,7 +126,7 @@ def figure_files(scale, collection, *figures):
 
 def multiverse_files(scale, judged):
     names = ("readings.csv", "readings.md", "multiverse.pdf", "multiverse.png")
-    return [f"results/{scale}/{judged}/{name}" for name in names]
+    return [f"{RESULTS}/{scale}/{judged}/{name}" for name in names]
 
 
 def files_needed(plan, *figures):
@@ -137,7 +170,7 @@ def is_redrawn(wildcards):
 def table_folder(wildcards):
     """Return the folder of the tables that a figure or the scorecard is made from."""
     folder = "reference/tables" if is_redrawn(wildcards) else "tables"
-    return f"results/{wildcards.scale}/{folder}"
+    return f"{RESULTS}/{wildcards.scale}/{folder}"
 
 
 def upstreams(plan, wildcards, tables):
@@ -154,9 +187,11 @@ def records(tables):
     measured = [path for path in tables if "/reference/" not in path]
     return [
         ancient(
-            str(Path(path).with_name("manifest.json"))
-            if Path(path).name == "history.csv"
-            else f"{path}.json"
+            named(
+                str(Path(path).with_name("manifest.json"))
+                if Path(path).name == "history.csv"
+                else f"{path}.json"
+            )
         )
         for path in measured
     ]
@@ -220,7 +255,9 @@ SCALE = config.get("scale") or plan("demo").config["scale"]
 # A target's path may name any scale or reading: the settings of each that is named are written
 # beside those of SCALE, where jobs on a cluster read them.
 NAMED = set(
-    re.findall(r"results/((?:demo|cpu|paper)(?:/readings/\w+)?)/", " ".join(sys.argv))
+    re.findall(
+        rf"{RESULTS}/((?:demo|cpu|paper)(?:/readings/\w+)?)/", " ".join(sys.argv)
+    )
 )
 if {"readings", "keep_readings"} & set(sys.argv):
     NAMED.update(scale_of(SCALE, name) for name in declared_readings(plan(SCALE)))
@@ -234,13 +271,13 @@ for scale in [SCALE, *sorted(NAMED - {SCALE})] if workflow.is_main_process else 
             raise SystemExit(f"error: {error}") from None
     except OSError as error:
         raise SystemExit(
-            f"error: {error.filename or 'results'}: {error.strerror}: "
-            "results/ must be a folder that can be written to, with space left"
+            f"error: {error.filename or RESULTS}: {error.strerror}: "
+            f"{RESULTS}/ must be a folder that can be written to, with space left"
         ) from None
 
 # A wrong clock may have left dates in the future, with which every job would fail.
 try:
-    date_back([*Path("results").rglob("*"), plan(SCALE).claims])
+    date_back([*RESULTS.rglob("*"), plan(SCALE).claims])
 except OSError as error:
     raise SystemExit(
         f"error: {error.filename}: {error.strerror}: it is dated in the future, touch it"

@@ -44,7 +44,7 @@ rule draw_figure:
         runtime=10,
     params:
         tables=table_folder,
-        stem="results/{scale}/{collection}/{figure}",
+        stem=f"{RESULTS}/{{scale}}/{{collection}}/{{figure}}",
     message:
         "draw {output.pdf} and {output.png}"
     shell:
@@ -78,7 +78,7 @@ rule publish_figure:
         mem_mb=1000,
         runtime=10,
     params:
-        reference="results/{scale}/reference",
+        reference=f"{RESULTS}/{{scale}}/reference",
         files=lambda w, input: repeated("--file", input.files),
         tables=lambda w, input: repeated("--table", input.tables),
     message:

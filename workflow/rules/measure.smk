@@ -74,7 +74,7 @@ rule keep_part:
         mem_mb=1000,
         runtime=10,
     params:
-        reference="results/{scale}/reference",
+        reference=f"{RESULTS}/{{scale}}/reference",
         runs=lambda w: repeated(
             "--run", plan(w.scale).keepable(w.measurement)[w.block][1]
         ),

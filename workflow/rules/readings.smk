@@ -7,9 +7,9 @@
 rule judge_readings:
     """Judge every claim of the paper under every reading."""
     input:
-        settings=lambda w: multiverse(w.scale).settings_file(w.judged),
+        settings=lambda w: named(multiverse(w.scale).settings_file(w.judged)),
         claims=from_plan(lambda plan, w: str(plan.claims)),
-        tables=lambda w: multiverse(w.scale).table_files(w.judged == "redrawn"),
+        tables=lambda w: named(multiverse(w.scale).table_files(w.judged == "redrawn")),
         code=code("netdyn.claims.readings"),
     output:
         csv="results/{scale}/{judged}/readings.csv",
@@ -28,14 +28,14 @@ rule judge_readings:
     message:
         "judge the paper's claims under every reading (scale {wildcards.scale})"
     shell:
-        "python -m netdyn judge {input.settings:q} --claims {input.claims:q} "
+        "python -P -m netdyn judge {input.settings:q} --claims {input.claims:q} "
         "--output {output.csv:q} --page {output.page:q} 2>&1 | tee {log:q}"
 
 
 rule draw_multiverse:
     """Draw the verdict on every claim under every reading."""
     input:
-        settings=lambda w: multiverse(w.scale).figure_settings_file(),
+        settings=lambda w: named(multiverse(w.scale).figure_settings_file()),
         table="results/{scale}/{judged}/readings.csv",
         record=ancient("results/{scale}/{judged}/readings.csv.json"),
         code=code("netdyn.figures.multiverse"),
@@ -60,12 +60,12 @@ rule draw_multiverse:
         mem_mb=2000,
         runtime=10,
     params:
-        tables="results/{scale}/{judged}",
-        stem="results/{scale}/{judged}/multiverse",
+        tables=f"{RESULTS}/{{scale}}/{{judged}}",
+        stem=f"{RESULTS}/{{scale}}/{{judged}}/multiverse",
     message:
         "draw {output.pdf} and {output.png}"
     shell:
-        "python -m netdyn draw multiverse {input.settings:q} --tables {params.tables:q} "
+        "python -P -m netdyn draw multiverse {input.settings:q} --tables {params.tables:q} "
         "--output {params.stem:q} 2>&1 | tee {log:q}"
 
 
@@ -75,7 +75,7 @@ rule publish_multiverse:
     They are those that were judged from committed tables, so no table is kept with them.
     """
     input:
-        settings=lambda w: multiverse(w.scale).figure_settings_file(),
+        settings=lambda w: named(multiverse(w.scale).figure_settings_file()),
         verdicts=[
             "results/{scale}/redrawn/readings.csv",
             "results/{scale}/redrawn/readings.md",
@@ -99,13 +99,13 @@ rule publish_multiverse:
         mem_mb=1000,
         runtime=10,
     params:
-        reference="results/{scale}/reference",
+        reference=f"{RESULTS}/{{scale}}/reference",
         verdicts=lambda w, input: repeated("--file", input.verdicts),
         pictures=lambda w, input: repeated("--file", input.pictures),
     message:
         "publish the multiverse to {params.reference}"
     shell:
-        "(python -m netdyn publish readings {input.settings:q} {params.verdicts:q} "
+        "(python -P -m netdyn publish readings {input.settings:q} {params.verdicts:q} "
         "--reference {params.reference:q} --folder . --output {output.readings:q} && "
-        "python -m netdyn publish multiverse {input.settings:q} {params.pictures:q} "
+        "python -P -m netdyn publish multiverse {input.settings:q} {params.pictures:q} "
         "--reference {params.reference:q} --output {output.multiverse:q}) 2>&1 | tee {log:q}"

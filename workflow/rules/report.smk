@@ -51,7 +51,8 @@ rule index_provenance:
     input:
         figures=from_plan(
             lambda plan, w: [
-                f"results/{w.scale}/figures/{figure}.json" for figure in plan.figures()
+                f"{RESULTS}/{w.scale}/figures/{figure}.json"
+                for figure in plan.figures()
             ]
         ),
         scorecard="results/{scale}/claims/claims.csv.json",
@@ -72,7 +73,9 @@ rule index_provenance:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        results=str(RESULTS),
     message:
         "write {output}"
     shell:
-        "python -P -m netdyn index {wildcards.scale:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -P -m netdyn index {wildcards.scale:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -27,8 +27,8 @@ rule train_run:
         runtime=240,
         gpu=GPUS,
     params:
-        folder="results/{scale}/runs/{run}",
-        checkpoints="results/{scale}/checkpoints/{run}",
+        folder=f"{RESULTS}/{{scale}}/runs/{{run}}",
+        checkpoints=f"{RESULTS}/{{scale}}/checkpoints/{{run}}",
     message:
         "train {wildcards.run} (scale {wildcards.scale})"
     shell:

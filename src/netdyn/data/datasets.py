@@ -1,13 +1,12 @@
 """Preparing a data set: IDX files or scikit-learn's digits become one prepared file.
 
-`prepare` searches a folder for the four IDX files of a data set, lets torchvision download them
-where they are missing, checks them and writes the prepared file that `netdyn.data.prepared` loads.
+`prepare` searches a folder for the four IDX files of a data set, downloads them where they are
+missing, checks them and writes the prepared file that `netdyn.data.prepared` loads.
 """
 
 import contextlib
 import gzip
 import hashlib
-import http.client
 import io
 import math
 import os
@@ -18,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from netdyn.data import prepared
+from netdyn.data import downloads, prepared
 from netdyn.data._torchvision_cpu import torchvision_datasets
 from netdyn.errors import NetdynError
 
@@ -30,7 +29,7 @@ class Source(NamedTuple):
 
     Attributes:
         title: its name in messages.
-        torchvision_class: the class of torchvision.datasets that downloads it; None: no download.
+        torchvision_class: the class of torchvision.datasets that knows its URLs; None: no download.
         sha256: digests of the four uncompressed IDX files, by name; empty where unknown.
         gz_md5: MD5 of the four .gz files, by name without .gz, as in torchvision; used where
             there is no `sha256`.
@@ -104,7 +103,7 @@ def prepare(name: str, data_root: Path | str, output: Path | str, download: bool
             torchvision stores them (`MNIST/raw`, `FashionMNIST/raw`, `KMNIST/raw`), then in the
             folder itself. Not used for "digits", which come with scikit-learn.
         output: the file to write; after an error it does not exist.
-        download: whether torchvision downloads missing files into `data_root`.
+        download: whether missing files are downloaded into `data_root`.
 
     The content of MNIST is checked by the SHA-256 of the uncompressed files. For Fashion-MNIST and
     KMNIST no such digest is known: a .gz must have the MD5 that torchvision holds; an uncompressed
@@ -173,30 +172,32 @@ def _candidates(folder: Path, file: str) -> list[Path]:
 
 
 def _download(source: Source, data_root: Path) -> None:
-    """Let torchvision download the files; after a failure remove the empty folders it created."""
+    """Download the missing files; after a failure remove the empty folders that were created.
+
+    torchvision has the names, the MD5 and the mirrors. The download itself is not left to it: it
+    waits for a stalled server forever, and two processes would write the same file.
+    """
     folder = data_root / str(source.torchvision_class) / "raw"
     created = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
     try:
-        dataset_class = getattr(torchvision_datasets(), str(source.torchvision_class))
-        # Without the constructor, which would read the files, or unpickle those that old versions
-        # of torchvision left in the folder.
-        dataset = dataset_class.__new__(dataset_class)
-        dataset.root = data_root
-        dataset.download()
+        known = getattr(torchvision_datasets(), str(source.torchvision_class))
+        for name, md5 in known.resources:
+            if not _candidates(folder, name.removesuffix(".gz")):
+                urls = [f"{mirror}{name}" for mirror in known.mirrors]
+                downloads.fetch(urls, md5, folder / name)
     except ImportError as error:
         problem, hint = _missing_message(source, data_root)
         raise NetdynError(
-            f"{problem}, and torchvision, which would download {source.title}, is not installed: "
-            f"install it, or {hint}"
+            f"{problem}, and torchvision, which knows where {source.title} is downloaded from, is "
+            f"not installed: install it, or {hint}"
         ) from error
-    except (RuntimeError, OSError, http.client.HTTPException) as error:
+    except (NetdynError, OSError, RuntimeError) as error:
         for path in created:
             with contextlib.suppress(OSError):
                 path.rmdir()
-        reason = (str(error).strip() or repr(error)).splitlines()[-1]
         problem, hint = _missing_message(source, data_root)
         raise NetdynError(
-            f"{problem}, and {source.title} cannot be downloaded into it ({reason}); {hint}"
+            f"{problem}, and {source.title} cannot be downloaded into it ({error}); {hint}"
         ) from error
 
 

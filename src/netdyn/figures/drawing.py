@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib
 
 from netdyn.errors import NetdynError
+from netdyn.figures.rounding import rounded_table
 from netdyn.records.files import atomic_write, digest, digest_file
 from netdyn.records.provenance import Origin
 from netdyn.records.sealed import write_record
@@ -31,7 +32,7 @@ def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> No
     """
     module = f"netdyn.figures.{figure}"
     checked = {n: read_checked(Path(table_folder) / f"{n}.csv") for n in settings["tables"]}
-    tables = {name: table for name, (table, _) in checked.items()}
+    tables = {name: rounded_table(table) for name, (table, _) in checked.items()}
     digests = {name: record["sha256"] for name, (_, record) in checked.items()}
     drawing_settings = {key: value for key, value in settings.items() if key != "tables"}
     try:

@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from netdyn.errors import NetdynError
 from netdyn.figures.layout import SteadyLayout
+from netdyn.figures.rounding import RoundedFigure
 
 __all__ = [
     "CLASS_COLOURS",
@@ -97,7 +98,7 @@ def new_figure(settings: Mapping, height: float) -> Iterator[Figure]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(RC)
         layout = SteadyLayout(w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.04)
-        figure = Figure(figsize=(WIDTH, height), layout=layout)
+        figure = RoundedFigure(figsize=(WIDTH, height), layout=layout)
         FigureCanvasAgg(figure)
         if settings.get("title"):
             figure.suptitle(settings["title"], fontsize=9)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from netdyn.plan.targets import Plan
-from netdyn.plan.written import RESULTS
 from netdyn.records.files import write_json
 
 __all__ = ["commands", "write_resolved"]
@@ -76,10 +75,10 @@ def _data(plan: Plan, tables: Sequence[str]) -> Iterator[list[str]]:
     needed = {run.settings["dataset"]: None for run in runs}
     translated = {run.settings["dataset"]: run.data for run in runs if run.settings["translated"]}
     for dataset in needed:
-        file = f"{RESULTS}/data/{dataset}.safetensors"
+        file = f"{plan.results}/data/{dataset}.safetensors"
         yield ["prepare", dataset, "--output", file]
         if dataset in translated:
-            output = f"{RESULTS}/data/{translated[dataset]}.safetensors"
+            output = f"{plan.results}/data/{translated[dataset]}.safetensors"
             yield ["translate", file, "--output", output]
 
 

@@ -17,7 +17,7 @@ from netdyn.claims.rows import PAPERS_DATA
 from netdyn.errors import NetdynError
 from netdyn.plan import settings
 from netdyn.plan.targets import Plan
-from netdyn.plan.written import once
+from netdyn.plan.written import RESULTS, once
 
 __all__ = ["Reading", "ReadingPlan", "declared_readings", "plan_of", "scale_of"]
 
@@ -52,7 +52,11 @@ def scale_of(scale: str, reading: str) -> str:
 
 
 def plan_of(
-    workflow: Path, overrides: Mapping, scale: str, settings_folder: Path | None = None
+    workflow: Path,
+    overrides: Mapping,
+    scale: str,
+    settings_folder: Path | None = None,
+    results: Path = RESULTS,
 ) -> Plan:
     """Return the plan of a scale, "cpu", or of one of its readings, "cpu/readings/coupled".
 
@@ -61,8 +65,8 @@ def plan_of(
     """
     name, between, reading = scale.partition(_BETWEEN)
     if not between:
-        return Plan(workflow, overrides, name, settings_folder)
-    return ReadingPlan(Plan(workflow, overrides, name), reading, settings_folder)
+        return Plan(workflow, overrides, name, settings_folder, results)
+    return ReadingPlan(Plan(workflow, overrides, name, None, results), reading, settings_folder)
 
 
 def declared_readings(plan: Plan) -> dict[str, Reading]:
@@ -148,7 +152,7 @@ class ReadingPlan(Plan):
             base.overrides,
         )
         self.workflow, self.overrides, self.claims = base.workflow, base.overrides, base.claims
-        self._resolve(config, scale_of(base.scale, name), settings_folder)
+        self._resolve(config, scale_of(base.scale, name), settings_folder, base.results)
         crossed = (ReadingPlan(base, part.name) for part in parts if self.reading.crosses)
         self.hosts: tuple[Plan, ...] = (base, *crossed)
 

@@ -27,6 +27,7 @@ class TablePlan:
         overrides: Mapping,
         scale: str,
         settings_folder: Path | None = None,
+        results: Path = RESULTS,
     ):
         """Load and resolve the scale's settings.
 
@@ -36,16 +37,20 @@ class TablePlan:
             scale: "demo", "cpu" or "paper".
             settings_folder: where resolved settings are written; results/<scale>/settings unless
                 given.
+            results: folder of all results; another one where the workflow is a part of another.
 
         Raises:
             NetdynError: for settings that cannot be run.
         """
         config = settings.read(workflow, {**overrides, "scale": scale})
-        self._resolve(config, scale, settings_folder)
+        self._resolve(config, scale, settings_folder, results)
 
-    def _resolve(self, config: dict, scale: str, settings_folder: Path | None = None) -> None:
+    def _resolve(
+        self, config: dict, scale: str, settings_folder: Path | None, results: Path
+    ) -> None:
         self.config = config
-        self.folder = RESULTS / scale
+        self.results = results
+        self.folder = results / scale
         self.scale = scale
         self.settings_folder = settings_folder or self.folder / "settings"
         declared = settings.runs(self.config)
@@ -76,13 +81,17 @@ class TablePlan:
 
     def data_file(self, run_id: str) -> str:
         """Return the prepared data set that a run is trained on."""
-        return f"{RESULTS}/data/{self.run(run_id).data}.safetensors"
+        return f"{self.results}/data/{self.run(run_id).data}.safetensors"
+
+    def code(self, module: str) -> str:
+        """Return the file that stands for the code of a module (see `written.code`)."""
+        return code(module, self.results)
 
     def data_code(self, *run_ids: str) -> list[str]:
         """Return the files of the code that prepares the data of these runs."""
         translated = any(self.run(run_id).settings["translated"] for run_id in run_ids)
         modules = ["datasets"] * bool(run_ids) + ["translation"] * translated
-        return [code(f"netdyn.data.{module}") for module in modules]
+        return [self.code(f"netdyn.data.{module}") for module in modules]
 
     # Measurements: on which runs, in which jobs
 
@@ -200,7 +209,7 @@ class TablePlan:
         measurement, chosen = self.measurement(name), self.block(name, block)
         inputs: dict[str, Any] = {
             "settings": self.block_settings_file(name, block),
-            "code": code(module_of(measurement.quantity)),
+            "code": self.code(module_of(measurement.quantity)),
         }
         if not chosen:
             return inputs
@@ -218,7 +227,7 @@ class TablePlan:
         """Return the files of the code behind what a measurement reads."""
         data_code = self.data_code(*(run.id for run in chosen))
         trained = data_code and self.measurement(name).quantity not in OF_DATA
-        return [*data_code, code("netdyn.training.train")] if trained else data_code
+        return [*data_code, self.code("netdyn.training.train")] if trained else data_code
 
     # Tables, put together from parts
 
@@ -266,9 +275,9 @@ class TablePlan:
         compare with, and whatever the clock says.
         """
         measurement = self.measurement(name)
-        files = [code("netdyn.results.tables"), *self._code_upstream(name, measurement.runs)]
+        files = [self.code("netdyn.results.tables"), *self._code_upstream(name, measurement.runs)]
         if measurement.quantity != "history":
-            files.append(code(module_of(measurement.quantity)))
+            files.append(self.code(module_of(measurement.quantity)))
         content = {
             "settings": measurement.settings,
             "table": self.table_settings_file(name),

@@ -12,7 +12,7 @@ from netdyn.claims.rows import load_claims
 from netdyn.claims.verdicts import Claim
 from netdyn.errors import NetdynError
 from netdyn.plan.tables import OF_DATA, TablePlan
-from netdyn.plan.written import code, once, written
+from netdyn.plan.written import RESULTS, once, written
 from netdyn.records.files import RUN_FILES
 
 __all__ = ["Plan"]
@@ -49,9 +49,10 @@ class Plan(TablePlan):
         overrides: Mapping,
         scale: str,
         settings_folder: Path | None = None,
+        results: Path = RESULTS,
     ):
         """Load and resolve the scale's settings, as `TablePlan` does."""
-        super().__init__(workflow, overrides, scale, settings_folder)
+        super().__init__(workflow, overrides, scale, settings_folder, results)
         self.workflow, self.overrides = Path(workflow), dict(overrides)
         # Relative, so that the workflow's folder can be moved.
         self.claims = Path(os.path.relpath(workflow / "workflow" / "claims.yaml"))
@@ -292,7 +293,7 @@ class Plan(TablePlan):
             "settings": self.keep_settings_file(name),
             "provenance": [f"{folder}/provenance.json" for folder in folders if trained],
             "upstream": self.upstream(name),
-            "code": code("netdyn.results.reference"),
+            "code": self.code("netdyn.results.reference"),
         }
 
     def kept_files(self, names: Iterable[str]) -> list[str]:

@@ -34,13 +34,13 @@ def once(method: Callable[..., T]) -> Callable[..., T]:
 
 
 @functools.cache  # one reading of the source for all jobs of a workflow
-def code(module: str) -> str:
-    """Return the file that stands for the code of a module and all that it imports.
+def code(module: str, results: Path = RESULTS) -> str:
+    """Return the file, in `results`, that stands for the code of a module and all that it imports.
 
     It holds their digests and is named by them: the input by which a rule reruns exactly when code
     it uses has changed its meaning.
     """
-    return written(RESULTS / "code", module, code_digests(module))
+    return written(results / "code", module, code_digests(module))
 
 
 def written(folder: Path, name: str, value: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["alone", "lock"]
+__all__ = ["alone", "is_held", "lock"]
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,20 @@ def alone(path: Path, silent: bool = False) -> Iterator[None]:
             if error.errno not in _WITHOUT:
                 raise OSError(error.errno, error.strerror, str(file)) from error
         yield
+
+
+def is_held(path: Path) -> bool:
+    """Say whether another process holds the lock of `path`; no, where there are no locks."""
+    file = path.with_name(f".{path.name}.lock")
+    if not file.exists():
+        return False
+    with file.open("r+b") as stream:
+        try:
+            return not lock(stream.fileno(), wait=False)
+        except OSError as error:
+            if error.errno not in _WITHOUT:
+                raise
+    return False
 
 
 def lock(file: int, wait: bool) -> bool:
