@@ -83,7 +83,7 @@ def refuse_if_not_elementwise(module: nn.Module, text: str, like: Tensor) -> Non
         like: a tensor (N,) of the width, precision and device of the local fields.
     """
     width = len(like)
-    places = torch.arange(PROBED * width, dtype=torch.float64).view(PROBED, width)
+    places = torch.arange(PROBED * width, dtype=torch.float64, device="cpu").view(PROBED, width)
     h = (6 * ((places * 0.7548776662) % 1) - 3).to(
         like
     )  # spread over [−3, 3], at no two places alike
