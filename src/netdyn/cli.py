@@ -381,15 +381,15 @@ def clean(
     """
     from netdyn.jobs import cleaning
 
-    asked = cleaning.asked_runs(workflow, _overrides(override, configfile))
-    found = cleaning.leftovers(asked, results)
-    for left in found:
+    configured = cleaning.configured_runs(workflow, _overrides(override, configfile))
+    unused = cleaning.leftovers(configured, results)
+    for left in unused:
         typer.echo(f"{left.size / 1e6:10.1f} MB  {left.checkpoints.parent.parent}: {left.name}")
         if remove:
             cleaning.remove(left)
-    total = f"{len(found)} runs, {sum(left.size for left in found) / 1e6:.1f} MB"
+    total = f"{len(unused)} runs, {sum(left.size for left in unused) / 1e6:.1f} MB"
     done = "removed" if remove else "nothing was removed: --remove does it"
-    message(f"{total}: {done}" if found else "no run is left over")
+    message(f"{total}: {done}" if unused else "no run is left over")
 
 
 @app.command()

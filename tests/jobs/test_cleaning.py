@@ -38,7 +38,7 @@ def put(results: Path, scale: str, name: str, *, trained: bool = True) -> None:
 def results(tmp_path, monkeypatch):
     """Results with a run that each scale asks for, and left-over, committed and unfinished ones."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cleaning, "asked_runs", lambda *_: set(ASKED.values()))
+    monkeypatch.setattr(cleaning, "configured_runs", lambda *_: set(ASKED.values()))
     for scale, name in ASKED.items():
         put(Path("results"), scale, name)
     put(Path("results"), "demo", "old-1")
@@ -89,7 +89,7 @@ def test_they_alone_are_removed_when_told_to(results, capsys):
 def test_settings_count_as_they_are_and_as_they_are_given(monkeypatch):
     monkeypatch.setattr(cleaning, "SCALES", ("demo", "cpu"))
     tiny = read_yaml(ROOT / "tests/workflow_tiny.yaml")  # fits scale demo alone
-    asked = cleaning.asked_runs(ROOT, tiny)
+    asked = cleaning.configured_runs(ROOT, tiny)
     committed = read_json(ROOT / "results/cpu/reference/provenance/runs.json")
     assert set(committed) <= asked
     own = {run.id for run in runs(read(ROOT, {**tiny, "scale": "demo"}))["deep23"]}
@@ -147,4 +147,4 @@ def test_a_folder_that_is_linked_elsewhere_is_only_unlinked(results, tmp_path):
 def test_settings_that_fit_no_scale_are_an_error(monkeypatch):
     monkeypatch.setattr(cleaning, "SCALES", ("demo",))
     with pytest.raises(NetdynError, match="steps"):
-        cleaning.asked_runs(ROOT, {"steps": 3})
+        cleaning.configured_runs(ROOT, {"steps": 3})

@@ -85,7 +85,7 @@ def _answer(request: urllib.request.Request) -> http.client.HTTPResponse:
     try:
         return urllib.request.urlopen(request, timeout=SILENCE)
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-        raise _Unfit(_said(error)) from error
+        raise _Unfit(_one_line(error)) from error
 
 
 def _piece(answer: http.client.HTTPResponse, received: int) -> bytes:
@@ -95,9 +95,9 @@ def _piece(answer: http.client.HTTPResponse, received: int) -> bytes:
     except TimeoutError as error:
         raise _Unfit(f"stalled after {received:,} bytes, for {SILENCE:.0f} s") from error
     except (OSError, http.client.HTTPException) as error:
-        raise _Unfit(f"broke off after {received:,} bytes ({_said(error)})") from error
+        raise _Unfit(f"broke off after {received:,} bytes ({_one_line(error)})") from error
 
 
-def _said(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     """Return what an error says, in one line."""
     return " ".join((str(getattr(error, "reason", "") or error) or repr(error)).split())

@@ -12,7 +12,7 @@ from netdyn.records.files import read_json
 from netdyn.results import finished
 from netdyn.runtime import locks
 
-__all__ = ["Leftover", "asked_runs", "leftovers", "remove"]
+__all__ = ["Leftover", "configured_runs", "leftovers", "remove"]
 
 SCALES = ("demo", "cpu", "paper")
 
@@ -33,7 +33,7 @@ class Leftover(NamedTuple):
     size: int
 
 
-def asked_runs(workflow: Path, overrides: Mapping) -> set[str]:
+def configured_runs(workflow: Path, overrides: Mapping) -> set[str]:
     """Return the ids of all runs that a scale's settings ask for, as they are or overridden.
 
     Args:
@@ -43,30 +43,30 @@ def asked_runs(workflow: Path, overrides: Mapping) -> set[str]:
     Raises:
         NetdynError: the settings of a scale cannot be read, or the overrides fit none.
     """
-    asked = {run for scale in SCALES for run in _asked(workflow, {"scale": scale})}
+    configured = {run for scale in SCALES for run in _runs_of(workflow, {"scale": scale})}
     mistakes = []
     for scale in SCALES if overrides else ():
         try:
-            asked |= _asked(workflow, {**overrides, "scale": scale})
+            configured |= _runs_of(workflow, {**overrides, "scale": scale})
         except NetdynError as error:
             mistakes.append(error)
     if len(mistakes) == len(SCALES):
         raise mistakes[0]
-    return asked
+    return configured
 
 
-def _asked(workflow: Path, overrides: Mapping) -> set[str]:
+def _runs_of(workflow: Path, overrides: Mapping) -> set[str]:
     declared = settings.runs(settings.read(workflow, overrides))
     return {run.id for runs in declared.values() for run in runs}
 
 
-def leftovers(asked: Collection[str], results: Path = RESULTS) -> list[Leftover]:
-    """Return the runs in `results` that are not `asked`, nor committed, nor being trained."""
-    found = []
+def leftovers(configured: Collection[str], results: Path = RESULTS) -> list[Leftover]:
+    """Return the runs in `results` that are not `configured`, nor committed, nor being trained."""
+    unused = []
     for scale in SCALES:
-        kept = {*asked, *_committed(results / scale / "reference")}
-        found += [left for left in _found(results / scale) if left.name not in kept]
-    return [left for left in found if not locks.is_held(left.checkpoints)]
+        kept = {*configured, *_committed(results / scale / "reference")}
+        unused += [left for left in _runs_in(results / scale) if left.name not in kept]
+    return [left for left in unused if not locks.is_held(left.checkpoints)]
 
 
 def remove(left: Leftover) -> None:
@@ -84,7 +84,7 @@ def remove(left: Leftover) -> None:
             shutil.rmtree(folder)
 
 
-def _found(scale: Path) -> Iterator[Leftover]:
+def _runs_in(scale: Path) -> Iterator[Leftover]:
     """Yield every run of a scale's folder, by name."""
     runs, checkpoints = scale / "runs", scale / "checkpoints"
     names = {folder.name for folder in _folders(runs)}
