@@ -265,3 +265,12 @@ def test_training_does_not_depend_on_defaults(batch_norm, tmp_path, train_run, r
         other = train_run(tmp_path / "other", settings)
     for name in ("snapshots.safetensors", "history.csv", "manifest.json"):
         assert (other / name).read_bytes() == (plain / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("setting", [*SETTINGS])
+def test_activations_with_parameters_are_tried_in_any_setting(setting):
+    of = subject(nn.Sequential(nn.Linear(6, 8), nn.PReLU(8), nn.Linear(8, 3)))
+    plain = netdyn.logits(of.model, of.x)
+    with SETTINGS[setting](), nothing_changes(of):
+        seen = netdyn.logits(of.model, of.x)
+    assert same_bytes(seen, plain)

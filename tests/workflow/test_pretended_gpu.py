@@ -5,10 +5,12 @@ import copy
 import numpy as np
 import pytest
 import torch
+from pandas.testing import assert_frame_equal
 from pretended_gpu import Pretended, pretended_gpu
 from test_every_quantity import RANKS, SAMPLE_NOISE
 from torch import nn
 
+from netdyn.errors import NetdynError
 from netdyn.quantities import basin_size, rpd_gradient
 from netdyn.quantities.subject import Subject
 from netdyn.runtime.random_streams import generator
@@ -132,7 +134,7 @@ def test_neither_arithmetic_nor_writing_a_number_waits(gpu):
 @pytest.fixture
 def subject(tmp_path, run_settings, train_run, toy_data):
     folder = train_run(tmp_path, run_settings(samples=60))
-    return lambda: Subject.open(folder, toy_data, "cuda")
+    return lambda device="cuda": Subject.open(folder, toy_data, device)
 
 
 def test_counts_by_the_line_that_waits(monkeypatch, subject):
@@ -142,17 +144,27 @@ def test_counts_by_the_line_that_waits(monkeypatch, subject):
     assert not counts.of_waits("lmap.py")
 
 
-@pytest.mark.parametrize(
-    ("left", "message"), [("images", "same device"), ("labels", "indices should be")]
-)
-def test_finds_samples_left_on_the_cpu(monkeypatch, subject, left, message):
+def test_finds_samples_left_on_the_cpu(monkeypatch, subject):
     def samples(self, split, count="all", given=Subject.samples):
         images, labels = given(self, split, count)
-        return (images.cpu(), labels) if left == "images" else (images, labels.cpu())
+        return images.cpu(), labels
 
     monkeypatch.setattr(Subject, "samples", samples)
-    with pretended_gpu(monkeypatch), pytest.raises(RuntimeError, match=message):
+    refusal = pytest.raises(NetdynError, match="samples are on cpu, the network is on cuda:0")
+    with pretended_gpu(monkeypatch), refusal:
         rpd_gradient.measure(subject(), RANKS)
+
+
+def test_labels_follow_the_samples(monkeypatch, subject):
+    def samples(self, split, count="all", given=Subject.samples):
+        images, labels = given(self, split, count)
+        return images, labels.cpu()
+
+    expected = rpd_gradient.measure(subject("cpu"), RANKS)
+    monkeypatch.setattr(Subject, "samples", samples)
+    with pretended_gpu(monkeypatch):
+        measured = rpd_gradient.measure(subject(), RANKS)
+    assert_frame_equal(measured, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_finds_an_order_of_samples_left_on_the_cpu(gpu, run_settings):
