@@ -32,6 +32,7 @@ COMMANDS = (
     "keep",
     "draw",
     "score",
+    "judge",
     "page",
     "provenance",
     "index",

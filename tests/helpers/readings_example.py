@@ -41,10 +41,12 @@ def plan_in(folder, readings=None, config=CONFIG, scale="demo", overrides=None):
     """Return the plan of a scale, or of one of its readings, in a new workflow folder."""
     workflow_folder(folder, config)
     declared = {"readings": READINGS if readings is None else readings}
-    (folder / "workflow/readings.yaml").write_text(yaml.safe_dump(declared, sort_keys=False))
+    (folder / "workflow/readings.yaml").write_text(
+        yaml.safe_dump(declared, sort_keys=False), encoding="utf-8"
+    )
     ids = [f"C{number:02d}" for number in range(1, 55)]
     words = {"where": "Fig. 1", "section": "II", "claim": "It holds.", "kind": "own", "test": "it"}
     rows = [{"id": id, **words, "tables": TABLES.get(id, ["deep_projection"])} for id in ids]
     content = {"kinds": {"own": {}}, "claims": rows}
-    (folder / "workflow/claims.yaml").write_text(yaml.safe_dump(content))
+    (folder / "workflow/claims.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return plan_of(folder, overrides or {}, scale, folder / "settings")

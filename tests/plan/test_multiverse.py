@@ -121,6 +121,9 @@ def test_what_must_be_made_for_a_reading_lies_in_its_folder_or_is_the_scales(own
     for reading in own["readings"][1:]:
         mine = tuple(folders[name] for name in (reading["name"], *crossed[reading["name"]]))
         for key in reading["tables"].values():
+            if reading["name"] in DATA_SETS:  # made by name alone: here only committed tables count
+                assert all("/reference/" in part["file"] for part in own["tables"][key]["parts"])
+                continue
             (part,) = own["tables"][key]["parts"]
             assert part["file"] in scale or part["file"].startswith(mine)
 

@@ -75,7 +75,7 @@ def write(settings: Mapping, claims_file: Path, output: Path, page: Path) -> Non
         dataset,
     )
     with atomic_write(page) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
     record = {
         "kind": "readings",
         "settings": {"scale": settings["scale"], "dataset": dataset},
