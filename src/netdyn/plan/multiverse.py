@@ -77,13 +77,14 @@ class MultiversePlan:
 
     def figure_settings(self) -> dict[str, Any]:
         """Return what the drawing of the multiverse reads."""
+        # In the paper's order: the claims of Sec. II have the last ids.
+        sections = list(SECTIONS)
+        claims = sorted(self.plan.claim_rows, key=lambda claim: sections.index(claim.section))
         shown = ("id", "where", "section", "claim")
         return {
             "tables": ["readings"],
             "readings": [each.reading.described() for each in self.readings],
-            "claims": [
-                {name: getattr(claim, name) for name in shown} for claim in self.plan.claim_rows
-            ],
+            "claims": [{name: getattr(claim, name) for name in shown} for claim in claims],
             "sections": SECTIONS,
             "title": "Under which reading of the paper does each claim hold?",
             "note": f"scale {self.plan.scale}, {self.plan.config['dataset']}",
