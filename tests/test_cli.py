@@ -424,6 +424,14 @@ def test_a_translated_set_is_17_times_the_set(netdyn, tmp_path, toy_data):
 # Signals and progress -----------------------------------------------------------------------------
 
 
+@pytest.fixture
+def not_under_nohup():
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("not_under_nohup")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_stops_the_work_and_the_second_ends_it(first, number):
@@ -438,6 +446,7 @@ def test_the_first_signal_stops_the_work_and_the_second_ends_it(first, number):
     assert (signal.getsignal(first), signal.getsignal(number)) == before
 
 
+@pytest.mark.usefixtures("not_under_nohup")
 def test_a_terminal_that_closes_may_say_so_twice():
     with terminal.received_signals() as signals:
         os.kill(os.getpid(), signal.SIGHUP)

@@ -30,6 +30,7 @@ from dag import copy_repository
 from netdyn.claims import page, scorecard
 from netdyn.claims.kinds import DIVERGED, NOT_TESTED, PARTLY, REPRODUCED, VERDICTS
 from netdyn.claims.scorecard import COLUMNS, evaluate, load_claims
+from netdyn.claims.sections import SECTIONS
 from netdyn.claims.tables import Tables
 from netdyn.errors import NetdynError
 from netdyn.plan.targets import Plan
@@ -69,7 +70,7 @@ def test_the_claims_are_54_with_their_thresholds_and_tables():
     for claim in claims:
         assert claim.tables
         assert set(claim.tables) <= declared.keys()
-        assert claim.section in page.SECTIONS
+        assert claim.section in SECTIONS
     assert set(scorecard.JUDGES) == set(IDS)
 
 
@@ -341,7 +342,7 @@ def test_the_page_counts_verdicts_and_shows_every_claim_under_its_section(writte
               row[1].isdigit()}  # fmt: skip
     assert counts == {v: int((memory["verdict"] == v).sum()) for v in VERDICTS}
     assert sum(counts.values()) == 54
-    assert [part.split(":")[0] for part in sections] == list(page.SECTIONS)
+    assert [part.split(":")[0] for part in sections] == list(SECTIONS)
     shown = {}
     for part in sections:
         header, rule, *rows = [cells(line) for line in part.splitlines() if line.startswith("|")]

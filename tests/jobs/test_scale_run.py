@@ -244,5 +244,7 @@ def test_names_are_tables_or_figures(paper):
         ["deep23_cone", "deep23_fragile"],
         ["toy_neurons"],
     ]
-    with pytest.raises(NetdynError, match="no table or figure 'fig9' at scale paper: choose from "):
+    with pytest.raises(
+        NetdynError, match="no table or figure 'fig9' at scale paper; did you mean 'fig7'"
+    ):
         chosen_tables(paper, ["fig9"])

@@ -5,7 +5,7 @@ import pytest
 from multiverse_tables import CELLS, CHOICES, cell, make_readings
 
 from netdyn.errors import NetdynError
-from netdyn.results.verdicts import checked_cells, counted_readings, judged, share_held
+from netdyn.results.verdict_cells import checked_cells, counted_readings, judged, share_held
 
 
 def checked(table):

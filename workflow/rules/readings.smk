@@ -60,7 +60,7 @@ rule draw_multiverse:
         mem_mb=2000,
         runtime=10,
     params:
-        tables=f"{RESULTS}/{{scale}}/{{judged}}",
+        tables=lambda w: f"{RESULTS}/{w.scale}/{w.judged}",
         stem=f"{RESULTS}/{{scale}}/{{judged}}/multiverse",
     message:
         "draw {output.pdf} and {output.png}"

@@ -74,7 +74,7 @@ rule index_provenance:
         mem_mb=1000,
         runtime=10,
     params:
-        results=str(RESULTS),
+        results=lambda w: str(RESULTS),
     message:
         "write {output}"
     shell:

@@ -6,17 +6,10 @@ import pandas as pd
 
 from netdyn.claims import multiverse_sentences as sentences
 from netdyn.claims.markdown import plain, table
-from netdyn.claims.page import SECTIONS
+from netdyn.claims.sections import SECTIONS
 from netdyn.claims.verdicts import NOT_TESTED, VERDICTS, Claim
-from netdyn.results.verdicts import (
-    FEWEST_CLAIMS,
-    FROZEN,
-    STRENGTHS,
-    checked_cells,
-    counted_readings,
-    judged,
-    share_held,
-)
+from netdyn.results.verdict_cells import checked_cells, counted_readings, judged, share_held
+from netdyn.results.verdicts import FEWEST_CLAIMS, FROZEN, STRENGTHS
 
 __all__ = ["markdown"]
 
@@ -42,7 +35,7 @@ def markdown(
     """Return the page of the claims under every reading.
 
     Args:
-        readings: the cells (see `netdyn.results.verdicts`).
+        readings: the cells (see `netdyn.results.verdict_cells`).
         claims: the claims with their frozen criteria.
         declared: the readings of workflow/readings.yaml, each with its `name`.
         criteria: the further criteria: `claim`, `id`, `added`, `reason`, `sees`.

@@ -6,7 +6,8 @@ import pandas as pd
 
 from netdyn.claims.markdown import plain
 from netdyn.claims.verdicts import DIVERGED, NOT_REPRODUCED, NOT_TESTED, PARTLY, REPRODUCED
-from netdyn.results.verdicts import FROZEN, Share, judged
+from netdyn.results.verdict_cells import Share, judged
+from netdyn.results.verdicts import FROZEN
 
 __all__ = ["SAYS", "numbers", "under_what"]
 

@@ -5,19 +5,11 @@ from collections.abc import Mapping
 import pandas as pd
 
 from netdyn.claims.markdown import plain, table
+from netdyn.claims.sections import SECTIONS
 from netdyn.claims.verdicts import DIVERGED, NOT_REPRODUCED, NOT_TESTED, PARTLY, REPRODUCED
 
 __all__ = ["markdown"]
 
-SECTIONS = {
-    "II": "Basic concepts and methods",
-    "III": "Shallow networks",
-    "IV.A": "RPD analysis of deep networks",
-    "IV.B": "Attraction basins",
-    "V.A": "Grokking in deep networks",
-    "V.B": "Grokking in shallow networks",
-    "SM": "Supplementary material",
-}
 MEANINGS = {
     REPRODUCED: "the claim passes its test",
     PARTLY: "it passes weaker thresholds, in a part of the networks, or in the only seed",

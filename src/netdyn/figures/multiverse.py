@@ -21,16 +21,8 @@ from netdyn.figures.multiverse_layout import (
 )
 from netdyn.figures.style import new_figure, required_table
 from netdyn.figures.verdict_marks import SIDE, draw_mark
-from netdyn.results.verdicts import (
-    FROZEN,
-    NOT_TESTED,
-    REPRODUCED,
-    STRENGTHS,
-    VERDICTS,
-    checked_cells,
-    counted_readings,
-    share_held,
-)
+from netdyn.results.verdict_cells import checked_cells, counted_readings, share_held
+from netdyn.results.verdicts import FROZEN, NOT_TESTED, REPRODUCED, STRENGTHS, VERDICTS
 
 __all__ = ["draw"]
 
@@ -52,7 +44,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
     the frozen criteria.
 
     Args:
-        tables: `readings`, the cells (see `netdyn.results.verdicts`).
+        tables: `readings`, the cells (see `netdyn.results.verdict_cells`).
         settings: `readings`: [{name, question, choice}], without the frozen one; `claims`: [{id,
             where, section, claim}] in the paper's order; `sections`, optional: section → its
             title; `title`, `note`: optional strings.

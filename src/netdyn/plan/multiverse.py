@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from netdyn.claims.page import SECTIONS
+from netdyn.claims.sections import SECTIONS
 from netdyn.errors import NetdynError
 from netdyn.plan.readings import ReadingPlan, declared_readings
 from netdyn.plan.targets import Plan
