@@ -21,6 +21,7 @@ from netdyn.figures.multiverse_layout import (
 )
 from netdyn.figures.style import new_figure, required_table
 from netdyn.figures.verdict_marks import SIDE, draw_mark
+from netdyn.records.figure_settings import MultiverseDrawing
 from netdyn.results.verdicts import (
     FROZEN,
     NOT_TESTED,
@@ -45,7 +46,7 @@ SENTENCES = (
 )
 
 
-def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], settings: MultiverseDrawing) -> Figure:
     """Draw the multiverse: claims down, readings across, further criteria and counts at the right.
 
     A reading is a column where it judges at least three claims. Counts are over the columns, by

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from netdyn.figures.verdict_marks import SIDE
 from netdyn.figures.wrapping import balanced, text_width, wrapped
+from netdyn.records.figure_settings import MultiverseDrawing
 from netdyn.results.verdicts import FROZEN
 
 __all__ = [
@@ -82,7 +83,11 @@ class Layout:
     """
 
     def __init__(
-        self, settings: Mapping, kept: Sequence[str], criteria: int, sentences: Sequence[str]
+        self,
+        settings: MultiverseDrawing,
+        kept: Sequence[str],
+        criteria: int,
+        sentences: Sequence[str],
     ):
         """Lay out the claims and the readings `kept` of a figure's settings.
 
@@ -133,7 +138,7 @@ class Layout:
         self.body = self.head + max(labels, LEGEND + len(self.sentences) * LINE)
         self.choices_end = self.body - choices - 6
 
-    def _place_rows(self, settings: Mapping) -> None:
+    def _place_rows(self, settings: MultiverseDrawing) -> None:
         self.rows, self.headings = [], []
         claims = settings["claims"]
         width = self.columns[0].x - PITCH / 2 - 1.5 * GAP - MARGIN - ID

@@ -77,7 +77,7 @@ class Measurement(NamedTuple):
     name: str
     quantity: str
     runs: tuple[Run, ...]  # empty for a quantity that needs no run
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # of the type that its `measure` in `netdyn.quantities` declares
 
 
 def overlay(base: Mapping, *tops: Mapping) -> dict:

@@ -5,8 +5,8 @@ torch.
 """
 
 import itertools
-from collections.abc import Mapping
 
+from netdyn.records.run_settings import RunSettings
 from netdyn.training.schedules import scheduled_steps
 
 __all__ = ["CLASSES", "INPUTS", "evaluated_steps", "kept_steps", "possible_best", "snapshot_bytes"]
@@ -14,14 +14,14 @@ __all__ = ["CLASSES", "INPUTS", "evaluated_steps", "kept_steps", "possible_best"
 INPUTS, CLASSES = 784, 10  # of every data set
 
 
-def evaluated_steps(settings: Mapping) -> list[int]:
+def evaluated_steps(settings: RunSettings) -> list[int]:
     """Return the steps of a run's history, ascending: the scheduled ones and those of snapshots."""
     steps = settings["steps"]
     snapshots = scheduled_steps(settings["snapshots"], steps)
     return sorted({*scheduled_steps(settings["evaluate"], steps), *snapshots})
 
 
-def kept_steps(settings: Mapping, best: int | None = None) -> list[int]:
+def kept_steps(settings: RunSettings, best: int | None = None) -> list[int]:
     """Return the steps whose weights a run keeps, ascending.
 
     Args:
@@ -33,14 +33,14 @@ def kept_steps(settings: Mapping, best: int | None = None) -> list[int]:
     return sorted({*scheduled, possible_best(settings) if best is None else best})
 
 
-def possible_best(settings: Mapping) -> int:
+def possible_best(settings: RunSettings) -> int:
     """Return a step that may be the best: the last that nothing else keeps, if there is one."""
     scheduled = scheduled_steps(settings["snapshots"], settings["steps"])
     others = [step for step in evaluated_steps(settings) if step not in scheduled]
     return (others or scheduled[:-1])[-1]
 
 
-def snapshot_bytes(settings: Mapping, best: int | None = None) -> int:
+def snapshot_bytes(settings: RunSettings, best: int | None = None) -> int:
     """Return the bytes of the weights that a run keeps, names and shapes left out.
 
     Args:

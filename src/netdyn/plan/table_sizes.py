@@ -12,6 +12,7 @@ from typing import Any
 from netdyn.errors import NetdynError
 from netdyn.plan.settings import Measurement, Run
 from netdyn.plan.snapshots import CLASSES, INPUTS, evaluated_steps, kept_steps, possible_best
+from netdyn.records.run_settings import RunSettings
 
 __all__ = ["columns", "table_bytes", "table_rows"]
 
@@ -258,7 +259,9 @@ def _apexes(settings: Mapping) -> int:
     return len(settings["digits"]) * settings["samples_per_class"] * copies
 
 
-def _selected(selector: int | str | list, settings: Mapping, best: int | None) -> set[int | str]:
+def _selected(
+    selector: int | str | list, settings: RunSettings, best: int | None
+) -> set[int | str]:
     """Return the steps that a selector means; a threshold, which means one, stands for itself."""
     if isinstance(selector, list):
         return set().union(*(_selected(each, settings, best) for each in selector))
