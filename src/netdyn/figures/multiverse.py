@@ -68,9 +68,9 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: MultiverseDrawing) -> Fig
         raise NetdynError("the multiverse has no claims: list them in the figure's settings")
     cells = checked_cells(required_table(tables, "readings", ["claim"]), claims, names)
     further = cells[(cells["criterion"] != FROZEN) & (cells["reading"] == FROZEN)]
-    kept = counted_readings(cells, names)
+    counted = counted_readings(cells, names)
     most = further["claim"].value_counts().max() if len(further) else 0
-    layout = Layout(settings, kept, int(most), SENTENCES if most else SENTENCES[:-1])
+    layout = Layout(settings, counted, int(most), SENTENCES if most else SENTENCES[:-1])
     by_frozen = cells[cells["criterion"] == FROZEN].set_index(["claim", "reading"], drop=False)
     with new_figure(settings, layout.height / 72) as figure:
         axes = _page(figure, layout, settings.get("title"))
@@ -84,10 +84,10 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: MultiverseDrawing) -> Fig
                 if (row.claim, column.reading) in by_frozen.index:
                     cell = by_frozen.loc[(row.claim, column.reading)]
                     _draw_cell(axes, cell, column.x, row)
-            own = further[further["claim"] == row.claim]
-            for x, (_, cell) in zip(layout.criteria, own.iterrows(), strict=False):
+            of_claim = further[further["claim"] == row.claim]
+            for x, (_, cell) in zip(layout.criteria, of_claim.iterrows(), strict=False):
                 _draw_cell(axes, cell, x, row, round_mark=True)
-            share = share_held(cells, row.claim, [FROZEN, *kept])
+            share = share_held(cells, row.claim, [FROZEN, *counted])
             if share.judged:
                 count = f"{share.holds} of {share.judged}"
                 look = {"fontsize": SIZE, "ha": "center", "gid": f"{row.claim} share"}

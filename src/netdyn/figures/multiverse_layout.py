@@ -85,15 +85,15 @@ class Layout:
     def __init__(
         self,
         settings: MultiverseDrawing,
-        kept: Sequence[str],
+        counted: Sequence[str],
         criteria: int,
         sentences: Sequence[str],
     ):
-        """Lay out the claims and the readings `kept` of a figure's settings.
+        """Lay out the claims and the readings `counted` of a figure's settings.
 
         Args:
             settings: of the figure.
-            kept: names of the readings that are columns.
+            counted: names of the readings that are columns.
             criteria: the most further criteria of a claim.
             sentences: of the legend.
         """
@@ -101,7 +101,7 @@ class Layout:
         edge = PAGE - MARGIN - SHARE
         self.criteria = [edge - (criteria - i - 0.5) * PITCH for i in range(criteria)]
         edge -= criteria * PITCH + (GAP if criteria else 0)
-        readings = [r for r in settings.get("readings", ()) if r["name"] in kept]
+        readings = [r for r in settings.get("readings", ()) if r["name"] in counted]
         self._place_columns(readings, edge)
         self._place_header(bool(settings.get("title")), sentences)
         self._place_rows(settings)

@@ -9,7 +9,14 @@ import itertools
 from netdyn.records.run_settings import RunSettings
 from netdyn.training.schedules import scheduled_steps
 
-__all__ = ["CLASSES", "INPUTS", "evaluated_steps", "kept_steps", "possible_best", "snapshot_bytes"]
+__all__ = [
+    "CLASSES",
+    "INPUTS",
+    "evaluated_steps",
+    "possible_best",
+    "snapshot_bytes",
+    "snapshot_steps",
+]
 
 INPUTS, CLASSES = 784, 10  # of every data set
 
@@ -21,7 +28,7 @@ def evaluated_steps(settings: RunSettings) -> list[int]:
     return sorted({*scheduled_steps(settings["evaluate"], steps), *snapshots})
 
 
-def kept_steps(settings: RunSettings, best: int | None = None) -> list[int]:
+def snapshot_steps(settings: RunSettings, best: int | None = None) -> list[int]:
     """Return the steps whose weights a run keeps, ascending.
 
     Args:
@@ -45,7 +52,7 @@ def snapshot_bytes(settings: RunSettings, best: int | None = None) -> int:
 
     Args:
         settings: the run's resolved settings.
-        best: as for `kept_steps`.
+        best: as for `snapshot_steps`.
     """
     widths = [INPUTS, *settings["width"], CLASSES]
     pairs = list(itertools.pairwise(widths))
@@ -56,4 +63,4 @@ def snapshot_bytes(settings: RunSettings, best: int | None = None) -> int:
         numbers += fan_in * fan_out + fan_out * (4 if normalised else 1)
         counters += normalised
     each = 8 if settings["precision"] == "float64" else 4
-    return len(kept_steps(settings, best)) * (numbers * each + counters * 8)
+    return len(snapshot_steps(settings, best)) * (numbers * each + counters * 8)
