@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 from settings_example import ROOT
+from typed_settings import mismatches, type_of
 
 from netdyn.plan.multiverse import MultiversePlan
 from netdyn.plan.readings import plan_of
 from netdyn.plan.settings import overlay
+from netdyn.records.figure_settings import MultiverseFigure
 from netdyn.records.files import read_yaml
+from netdyn.records.job_settings import DeclaredReading, MultiverseSettings
 from netdyn.results.verdicts import FROZEN
 
 DATA_SETS = {"data_fashion_mnist", "data_kmnist"}
@@ -156,3 +159,18 @@ def test_a_setting_that_readings_add_is_all_that_they_change(plans, multiverse, 
         now = plan.measurement(table)
         assert now.runs == before.runs
         assert now.settings == overlay(before.settings, setting)
+
+
+def test_settings_of_the_multiverse_are_of_their_types(multiverse, own, committed):
+    assert mismatches(own, MultiverseSettings) == []
+    assert mismatches(committed, MultiverseSettings) == []
+    for reading in own["readings"][1:]:
+        assert mismatches(reading, DeclaredReading) == []
+    assert mismatches(multiverse.figure_settings(), MultiverseFigure) == []
+
+
+def test_measurements_under_a_reading_are_of_their_types(plans):
+    for name, plan in plans.items():
+        for table, measurement in plan.measurements.items():
+            expected = type_of(measurement.quantity)
+            assert mismatches(measurement.settings, expected, f"{name}: {table}") == []

@@ -71,12 +71,12 @@ def test_every_table_of_a_scale_can_be_committed(scale):
     assert min(found.values()) > 100
 
 
-def test_the_kept_steps_of_committed_runs_are_the_scheduled_and_the_best():
+def test_the_snapshot_steps_of_committed_runs_are_the_scheduled_and_the_best():
     table, best = committed("deep10_gradient"), best_steps()
     for run in measurements("cpu")["deep10_gradient"].runs:
         steps = set(rows_of(table, run.columns())["step"])
-        assert steps == {*snapshots.kept_steps(run.settings, best[run.id])}
-        assert len(snapshots.kept_steps(run.settings)) >= len(steps)
+        assert steps == {*snapshots.snapshot_steps(run.settings, best[run.id])}
+        assert len(snapshots.snapshot_steps(run.settings)) >= len(steps)
 
 
 def schedule(every_step_until, per_decade):
@@ -93,7 +93,7 @@ def schedule(every_step_until, per_decade):
 )
 def test_an_unknown_best_step_is_one_more_where_there_is_another(evaluated, kept, steps):
     run = {"evaluate": evaluated, "snapshots": kept, "steps": 20}
-    assert snapshots.kept_steps(run) == steps
+    assert snapshots.snapshot_steps(run) == steps
 
 
 def test_best_and_last_are_two_steps_unless_they_are_known_to_be_one():
@@ -123,7 +123,7 @@ def test_weights_are_those_of_the_networks(name, precision):
     state = build_model(run, snapshots.INPUTS, snapshots.CLASSES).state_dict().values()
     one = sum(tensor.numel() * tensor.element_size() for tensor in state)
     assert sum(tensor.dtype == torch.int64 for tensor in state) == run["batch_norm"] * 22
-    assert snapshots.snapshot_bytes(run) == len(snapshots.kept_steps(run)) * one
+    assert snapshots.snapshot_bytes(run) == len(snapshots.snapshot_steps(run)) * one
 
 
 def test_the_documented_disk_is_what_the_weights_of_scale_paper_take():

@@ -71,6 +71,8 @@ ADDED = {
     "claims/options.py": "judges compute what a reading chooses",
     "claims/fitted.py": "networks that do not fit may be left out",
     "records/run_settings.py": "a run's settings have a type",
+    "records/job_settings.py": "so have those of jobs",
+    "records/figure_settings.py": "and those of figures",
     "runtime/arithmetic.py": "the arithmetic is fixed and recorded",
     "runtime/torch_internals.py": "PyTorch's private names are in one file",
     "data/downloads.py": "a download ends where a server stalls",

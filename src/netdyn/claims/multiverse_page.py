@@ -48,7 +48,7 @@ def markdown(
     """
     names = [reading["name"] for reading in declared]
     cells = checked_cells(readings, [claim.id for claim in claims], names)
-    kept = counted_readings(cells, names)
+    counted = counted_readings(cells, names)
     parts = [
         f"# Readings: under what each of {len(claims)} claims holds, scale {scale}, {dataset}",
         "The paper's words leave choices open. A *reading* is one of them; the *frozen* reading is "
@@ -57,25 +57,27 @@ def markdown(
         "test reads or computes. A reading is a column, and counts, where it judges at least "
         f"{FEWEST_CLAIMS} claims. A claim *holds* where its verdict is “reproduced”; “partly” does "
         "not count.",
-        _counts(cells, [claim.id for claim in claims], names, kept),
+        _counts(cells, [claim.id for claim in claims], names, counted),
     ]
     labels = {r["name"]: f"{r['question']}: {r['choice']}" for r in declared}
     for section in dict.fromkeys([*SECTIONS, *(claim.section for claim in claims)]):
-        own = [claim for claim in claims if claim.section == section]
-        if own:
-            items = (_claim(claim, cells, kept, labels) for claim in own)
+        of_section = [claim for claim in claims if claim.section == section]
+        if of_section:
+            items = (_claim(claim, cells, counted, labels) for claim in of_section)
             title = ": ".join(filter(None, [section, SECTIONS.get(section, "")]))
             parts += [f"## {title}", "\n".join(items)]
-    parts += ["## The readings", *_readings(cells, declared, kept)]
+    parts += ["## The readings", *_readings(cells, declared, counted)]
     if criteria:
         parts += ["## Further criteria", _criteria(cells, criteria)]
     parts += ["## Strength of the evidence", *_rules(strength)]
     return "\n\n".join(parts) + "\n"
 
 
-def _counts(cells: pd.DataFrame, claims: Sequence[str], names: list[str], kept: list[str]) -> str:
+def _counts(
+    cells: pd.DataFrame, claims: Sequence[str], names: list[str], counted: list[str]
+) -> str:
     """Return the counts of columns, cells and claims, and that of verdicts by strength."""
-    columns = [FROZEN, *kept]
+    columns = [FROZEN, *counted]
     counted = cells[(cells["criterion"] == FROZEN) & cells["reading"].isin(columns)]
     tested = judged(counted)
     shares = [share_held(cells, claim, columns) for claim in claims]
@@ -84,7 +86,10 @@ def _counts(cells: pd.DataFrame, claims: Sequence[str], names: list[str], kept: 
     under_all = sum(share.holds == share.judged for share in several)
     under_none = sum(share.holds == 0 for share in several)
     rows = [
-        ["columns", f"{len(columns)}: the frozen reading and {len(kept)} of {len(names)} others"],
+        [
+            "columns",
+            f"{len(columns)}: the frozen reading and {len(counted)} of {len(names)} others",
+        ],
         ["cells", f"{len(tested)} judged, {len(counted) - len(tested)} not tested yet"],
         [
             "claims judged under several readings",
@@ -109,15 +114,15 @@ def _counts(cells: pd.DataFrame, claims: Sequence[str], names: list[str], kept: 
 
 
 def _claim(
-    claim: Claim, cells: pd.DataFrame, kept: Sequence[str], labels: Mapping[str, str]
+    claim: Claim, cells: pd.DataFrame, counted: Sequence[str], labels: Mapping[str, str]
 ) -> str:
-    share = share_held(cells, claim.id, [FROZEN, *kept])
-    own = cells[cells["claim"] == claim.id]
-    text = sentences.under_what(claim.id, share, own, kept, labels)
+    share = share_held(cells, claim.id, [FROZEN, *counted])
+    of_claim = cells[cells["claim"] == claim.id]
+    text = sentences.under_what(claim.id, share, of_claim, counted, labels)
     return f"- *{plain(claim.claim)}* ({plain(claim.where)}) {text}"
 
 
-def _readings(cells: pd.DataFrame, declared: Sequence[Mapping], kept: list[str]) -> list[str]:
+def _readings(cells: pd.DataFrame, declared: Sequence[Mapping], counted: list[str]) -> list[str]:
     """Return the readings that are columns, those that judge too few claims, and the others."""
     groups: dict[str, list[str]] = {
         "Columns": [],
@@ -126,10 +131,10 @@ def _readings(cells: pd.DataFrame, declared: Sequence[Mapping], kept: list[str])
     }
     columns, few, waiting = groups.values()
     for reading in declared:
-        own = cells[(cells["reading"] == reading["name"]) & (cells["criterion"] == FROZEN)]
-        tested = judged(own)
-        group = columns if reading["name"] in kept else few if len(tested) else waiting
-        group.append(_reading(reading, own, tested, listed=group is few))
+        of_reading = cells[(cells["reading"] == reading["name"]) & (cells["criterion"] == FROZEN)]
+        tested = judged(of_reading)
+        group = columns if reading["name"] in counted else few if len(tested) else waiting
+        group.append(_reading(reading, of_reading, tested, listed=group is few))
     return [
         text
         for title, items in groups.items()
@@ -138,13 +143,13 @@ def _readings(cells: pd.DataFrame, declared: Sequence[Mapping], kept: list[str])
     ]
 
 
-def _reading(reading: Mapping, own: pd.DataFrame, tested: pd.DataFrame, listed: bool) -> str:
+def _reading(reading: Mapping, of_reading: pd.DataFrame, tested: pd.DataFrame, listed: bool) -> str:
     counts = tested["verdict"].value_counts()
     verdicts = [f"{counts[word]} {word}" for word in VERDICTS if counts.get(word)]
     judging = f"{len(tested)} claims judged" if len(tested) != 1 else "1 claim judged"
     if verdicts:
         judging += f": {', '.join(verdicts)}"
-    if untested := list(own["claim"][own["verdict"] == NOT_TESTED]):
+    if untested := list(of_reading["claim"][of_reading["verdict"] == NOT_TESTED]):
         judging += f"; not tested yet: {', '.join(untested)}"
     if listed:
         each = (

@@ -25,7 +25,7 @@ def under_what(
     claim: str,
     share: Share,
     cells: pd.DataFrame,
-    kept: Sequence[str],
+    counted: Sequence[str],
     labels: Mapping[str, str],
 ) -> str:
     """Return the two sentences.
@@ -34,12 +34,12 @@ def under_what(
         claim: its id.
         share: of the columns under which it holds.
         cells: of this claim.
-        kept: the readings that are columns, besides the frozen one.
+        counted: the readings that are columns, besides the frozen one.
         labels: how readings are called.
     """
     by_frozen = cells[cells["criterion"] == FROZEN]
-    in_columns = by_frozen[by_frozen["reading"].isin([FROZEN, *kept])]
-    elsewhere = judged(by_frozen[~by_frozen["reading"].isin([FROZEN, *kept])])
+    in_columns = by_frozen[by_frozen["reading"].isin([FROZEN, *counted])]
+    elsewhere = judged(by_frozen[~by_frozen["reading"].isin([FROZEN, *counted])])
     further = cells[cells["criterion"] != FROZEN]
     tested = judged(in_columns)
     if share.judged == 1:

@@ -15,6 +15,7 @@ from netdyn.claims.strength_rules import Rules, load_rules
 from netdyn.claims.tables import Tables
 from netdyn.claims.verdicts import FROZEN, NOT_TESTED, Claim, Criterion, Options
 from netdyn.records.files import atomic_write, digest_file
+from netdyn.records.job_settings import MultiverseSettings, ReadingSettings
 from netdyn.records.provenance import Origin
 from netdyn.results.tables import tabulate, write_table
 
@@ -37,7 +38,7 @@ COLUMNS = [
 ]
 
 
-def write(settings: Mapping, claims_file: Path, output: Path, page: Path) -> None:
+def write(settings: MultiverseSettings, claims_file: Path, output: Path, page: Path) -> None:
     """Judge the claims under every reading; write the verdicts, a row per cell, and their page.
 
     Args:
@@ -94,7 +95,7 @@ def _described(criterion: Criterion) -> dict[str, str]:
 
 
 def judge(
-    readings: Sequence[Mapping],
+    readings: Sequence[ReadingSettings],
     claims: Sequence[Claim],
     criteria: Sequence[Criterion],
     contents: Mapping[str, pd.DataFrame],

@@ -3,8 +3,8 @@
 A class's region is, by option `region` (`netdyn.claims.options`):
     ellipse: where the Mahalanobis distance, by mean and covariance of all its training samples, is
         at most the 99th percentile of theirs. A few samples far from the others widen it.
-    trimmed: the same with the inner `KEPT` of the training samples alone, those of least
-        Mahalanobis distance to all: mean, covariance and percentile are those of the samples kept.
+    trimmed: the same with the inner `INNER_SHARE` of the training samples alone, those of least
+        Mahalanobis distance to all: mean, covariance and percentile are those of these samples.
         Made from the projected training samples of the table, a part of the training set.
     centroid: where the mean of its training samples is nearer than that of any other class shown.
 """
@@ -39,7 +39,7 @@ from netdyn.claims.verdicts import (
 
 __all__ = ["moments", "share_inside", "share_nearest", "trimmed"]
 
-KEPT = 0.9
+INNER_SHARE = 0.9
 PERCENTILE = 99.0  # that of the ellipses of the regions' tables
 REGION = ["mean_h1", "mean_h2", "cov_11", "cov_12", "cov_22", "radius"]
 
@@ -140,7 +140,7 @@ def share_nearest(points: pd.DataFrame, regions: pd.DataFrame) -> float:
 
 
 def trimmed(points: pd.DataFrame) -> pd.DataFrame:
-    """Return the regions of the inner `KEPT` of the points (h1, h2) of each run, moment and digit.
+    """Return the regions of the inner points (h1, h2), `INNER_SHARE`, by run, moment and digit.
 
     Raises:
         NotTested: the points of a digit have no area, or one of them is not finite.
@@ -150,9 +150,9 @@ def trimmed(points: pd.DataFrame) -> pd.DataFrame:
     for labels, rows in points.groupby(columns, sort=False):
         at = finite(rows[["h1", "h2"]])
         distances = _mahalanobis(at, *_moments(at, labels[-1]))
-        kept = at[np.argsort(distances, kind="stable")[: math.ceil(KEPT * len(at))]]
-        mean, covariance = _moments(kept, labels[-1])
-        radius = np.percentile(_mahalanobis(kept, mean, covariance), PERCENTILE)
+        inner = at[np.argsort(distances, kind="stable")[: math.ceil(INNER_SHARE * len(at))]]
+        mean, covariance = _moments(inner, labels[-1])
+        radius = np.percentile(_mahalanobis(inner, mean, covariance), PERCENTILE)
         region = (*mean, *covariance[[0, 0, 1], [0, 1, 1]], radius)
         regions.append(dict(zip([*columns, *REGION], [*labels, *region], strict=True)))
     return pd.DataFrame(regions)

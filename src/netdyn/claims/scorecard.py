@@ -21,6 +21,7 @@ from netdyn.claims.kinds import DIVERGED, NOT_TESTED, Claim, Diverged, NotTested
 from netdyn.claims.rows import PAPERS_DATA, load_claims
 from netdyn.claims.tables import Tables
 from netdyn.records.files import atomic_write, digest_file
+from netdyn.records.job_settings import ClaimsSettings
 from netdyn.records.provenance import Origin
 from netdyn.results.tables import read_checked, write_table
 
@@ -57,7 +58,7 @@ IN_WORDS = {"digits": "the digits"}
 
 
 def write(
-    settings: Mapping,
+    settings: ClaimsSettings,
     claims_file: Path,
     table_folder: Path,
     csv_path: Path,

@@ -25,6 +25,7 @@ from netdyn.figures.style import (
     required_table,
     zero_log_axis,
 )
+from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw_first_batch", "draw_statistics_and_signs"]
 
@@ -65,7 +66,7 @@ ACCURACIES = {
 
 
 def draw_statistics_and_signs(
-    figure: FigureBase, tables: Mapping[str, pd.DataFrame], settings: Mapping, letters: str
+    figure: FigureBase, tables: Mapping[str, pd.DataFrame], settings: DrawingSettings, letters: str
 ) -> None:
     """Draw three panels on the runs of Fig. 3(a)–(g) below one legend.
 
@@ -151,7 +152,7 @@ def _agreement(axes: Axes, tables: Mapping[str, pd.DataFrame], letters: str) -> 
 
 
 def draw_first_batch(
-    figure: FigureBase, tables: Mapping[str, pd.DataFrame], settings: Mapping, letters: str
+    figure: FigureBase, tables: Mapping[str, pd.DataFrame], settings: DrawingSettings, letters: str
 ) -> None:
     """Draw the test accuracy had the running statistics started from the first batch's.
 

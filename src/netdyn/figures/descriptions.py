@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from netdyn.records.figure_settings import DrawingSettings
+
 __all__ = [
     "listed",
     "optimizer_of",
@@ -30,12 +32,12 @@ def listed(*parts: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def optimizer_of(settings: Mapping, run: str) -> str:
+def optimizer_of(settings: DrawingSettings, run: str) -> str:
     """Return the optimizer's name as printed, "" if the settings do not describe the run."""
     return OPTIMIZERS.get(_run_settings(settings, run).get("optimizer"), "")
 
 
-def training_of(settings: Mapping, run: str) -> str:
+def training_of(settings: DrawingSettings, run: str) -> str:
     """Return optimizer, rate, "linear" for an identity activation, and a batch that is not full."""
     run_settings = _run_settings(settings, run)
     if not run_settings:
@@ -49,7 +51,7 @@ def training_of(settings: Mapping, run: str) -> str:
     )
 
 
-def shape_of(settings: Mapping, *runs: str) -> str:
+def shape_of(settings: DrawingSettings, *runs: str) -> str:
     """Return the depth and the width that the networks have in common; "" if they differ."""
     depths = {_run_settings(settings, run).get("depth") for run in runs}
     widths = {width for run in runs for width in _run_settings(settings, run).get("width", (None,))}
@@ -58,7 +60,7 @@ def shape_of(settings: Mapping, *runs: str) -> str:
     return f"{depths.pop()} layers of {widths.pop():,}"
 
 
-def samples_of(settings: Mapping, *runs: str) -> str:
+def samples_of(settings: DrawingSettings, *runs: str) -> str:
     """Return the number of training samples, "n = 600"; its range where runs differ."""
     counts = {_run_settings(settings, run).get("samples") for run in runs} - {None}
     if not counts:
@@ -78,10 +80,10 @@ def seeds_of(table: pd.DataFrame, points: Iterable[str] = ()) -> str:
     return f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds"
 
 
-def return_of(settings: Mapping, table: str) -> str:
+def return_of(settings: DrawingSettings, table: str) -> str:
     """Return how the noisy samples of a table return to the data's range, as text."""
     return RETURNS.get(settings.get("noise_return", {}).get(table), "")
 
 
-def _run_settings(settings: Mapping, run: str) -> Mapping:
+def _run_settings(settings: DrawingSettings, run: str) -> Mapping:
     return settings.get("runs", {}).get(run, {})

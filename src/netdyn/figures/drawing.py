@@ -1,13 +1,13 @@
 """From tables to a figure's files: PDF and PNG that are equal when their content is equal."""
 
 import importlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
 
 from netdyn.errors import NetdynError
 from netdyn.figures.rounding import rounded_table
+from netdyn.records.figure_settings import FigureSettings, MultiverseFigure
 from netdyn.records.files import atomic_write, digest, digest_file
 from netdyn.records.provenance import Origin
 from netdyn.records.sealed import write_record
@@ -18,7 +18,9 @@ __all__ = ["draw"]
 PNG_DPI = 200
 
 
-def draw(figure: str, table_folder: Path, settings: Mapping, output: Path) -> None:
+def draw(
+    figure: str, table_folder: Path, settings: FigureSettings | MultiverseFigure, output: Path
+) -> None:
     """Draw a figure from its tables into `output`.pdf and `output`.png, its record `output`.json.
 
     Args:

@@ -15,6 +15,7 @@ from netdyn.figures.style import (
     required_rows,
     required_table,
 )
+from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
@@ -27,7 +28,7 @@ SAMPLE_LOOK = {
 CIRCLE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "linewidth": 0.6}
 
 
-def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figure:
     """Draw Fig. 1 from the table `toy_neurons` (see `netdyn.quantities.toy_neurons`).
 
     Args:

@@ -23,6 +23,7 @@ from netdyn.figures.style import (
     rows_where,
     zero_log_axis,
 )
+from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
@@ -34,7 +35,7 @@ LOOK = {
 }
 
 
-def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figure:
     """Draw Fig. 2: accuracies, RPDs and RPD gradients of the shallow networks.
 
     Args:

@@ -26,6 +26,7 @@ from netdyn.figures.style import (
     required_rows,
     required_table,
 )
+from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
@@ -35,7 +36,7 @@ SPLITS = {
 }
 
 
-def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figure:
     """Draw Fig. 3: accuracies, RPD gradients and pruning of deep networks, in evaluation mode.
 
     Args:
@@ -81,7 +82,7 @@ def _pruning(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
     axes.legend(loc="best")
 
 
-def _depth(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping) -> None:
+def _depth(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> None:
     """Draw the best test accuracy of every depth and width."""
     columns = ["run", "width", "depth", "seed", "step", "train_loss", "test_accuracy"]
     history = required_table(tables, "architecture_history", columns)

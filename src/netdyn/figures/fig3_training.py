@@ -7,11 +7,12 @@ from matplotlib.figure import Figure
 
 from netdyn.figures.phases import COURSES, HEIGHTS, PARTS, draw_courses, draw_first_layer
 from netdyn.figures.style import new_figure
+from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
 
-def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figure:
     """Draw Fig. 3(a)–(g) and (j) in training mode: gradients and test accuracies with α = 1.
 
     Args:

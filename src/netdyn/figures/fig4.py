@@ -41,6 +41,7 @@ from netdyn.figures.style import (
     required_rows,
     required_table,
 )
+from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
@@ -67,7 +68,7 @@ COLUMNS = {  # of every table except that of the cones
 }
 
 
-def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figure:
     """Draw Fig. 4: accuracy under noise and basin sizes, by depth, width, rate, batch and class.
 
     Args:
@@ -103,7 +104,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
 
 
 def _depth_panels(
-    panels: Mapping[str, Axes], tables: Mapping[str, pd.DataFrame], settings: Mapping
+    panels: Mapping[str, Axes], tables: Mapping[str, pd.DataFrame], settings: DrawingSettings
 ) -> None:
     """Draw (a)–(d), with one key of depths for all four."""
     noise = {space: _averages(tables, _noise_of(space)) for space in SPACES}
@@ -139,7 +140,7 @@ def _noise_curves(
     space: str,
     table: pd.DataFrame,
     looks: Mapping[int, dict],
-    settings: Mapping,
+    settings: DrawingSettings,
 ) -> None:
     """Draw the accuracy of training samples against the noise on them or on the weights."""
     widths = sorted(map(int, table["width"].unique()))
@@ -162,7 +163,7 @@ def _noise_of(space: str) -> str:
     return f"architecture_{space}_noise"
 
 
-def _noise_label(space: str, settings: Mapping, name: str, before_return: str = " ") -> str:
+def _noise_label(space: str, settings: DrawingSettings, name: str, before_return: str = " ") -> str:
     """Return the label of an axis of amplitudes: their unit, and how noisy samples return."""
     returned = return_of(settings, name) if space == "sample" else ""
     return f"noise a ({UNIT[space]}{f';{before_return}{returned}' if returned else ''})"
@@ -174,7 +175,7 @@ def _sizes_by_width(
     space: str,
     table: pd.DataFrame,
     looks: Mapping[int, dict],
-    settings: Mapping,
+    settings: DrawingSettings,
 ) -> None:
     samples = samples_of(settings, "architecture")
     panel_title(axes, letter, listed(f"average basin in {space} space", samples))
@@ -198,7 +199,7 @@ def _sweep(
     panels: Mapping[str, Axes],
     letter: str,
     tables: Mapping[str, pd.DataFrame],
-    settings: Mapping,
+    settings: DrawingSettings,
 ) -> None:
     """Draw, one above the other, test accuracy and both basins against a swept setting."""
     name, column = SWEEPS[letter]
@@ -224,7 +225,7 @@ def _sweep(
     mark_diverged([above, *below], history, column)
 
 
-def _classes(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping) -> None:
+def _classes(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> None:
     """Draw the accuracy of each class of noisy training samples, and of all, against the noise.
 
     Each curve carries its class, and a mark where its basin ends: hollow if it rises again above

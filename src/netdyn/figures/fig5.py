@@ -24,6 +24,7 @@ from netdyn.figures.style import (
     required_rows,
     required_table,
 )
+from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
@@ -47,7 +48,7 @@ IMAGES = {
 }
 
 
-def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figure:
     """Draw Fig. 5: basins of single samples among the data, and the sample of smallest basin.
 
     Args:

@@ -15,6 +15,7 @@ from netdyn.figures.projection_axes import (
     share_limits,
 )
 from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
+from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
@@ -25,7 +26,7 @@ ROWS = (
 )
 
 
-def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figure:
     """Draw Fig. 6: projections before (left) and after (right) grokking.
 
     Args:

@@ -33,6 +33,7 @@ from netdyn.figures.style import (
     rows_where,
     zero_log_axis,
 )
+from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
@@ -54,7 +55,7 @@ SPLITS = {
 }
 
 
-def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figure:
     """Draw Fig. 7: accuracies, basins, RPD gradients and projections of the shallow network.
 
     Args:

@@ -21,6 +21,7 @@ from netdyn.figures.multiverse_layout import (
 )
 from netdyn.figures.style import new_figure, required_table
 from netdyn.figures.verdict_marks import SIDE, draw_mark
+from netdyn.records.figure_settings import MultiverseDrawing
 from netdyn.results.verdict_cells import checked_cells, counted_readings, share_held
 from netdyn.results.verdicts import FROZEN, NOT_TESTED, REPRODUCED, STRENGTHS, VERDICTS
 
@@ -37,7 +38,7 @@ SENTENCES = (
 )
 
 
-def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], settings: MultiverseDrawing) -> Figure:
     """Draw the multiverse: claims down, readings across, further criteria and counts at the right.
 
     A reading is a column where it judges at least three claims. Counts are over the columns, by
@@ -59,9 +60,9 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
         raise NetdynError("the multiverse has no claims: list them in the figure's settings")
     cells = checked_cells(required_table(tables, "readings", ["claim"]), claims, names)
     further = cells[(cells["criterion"] != FROZEN) & (cells["reading"] == FROZEN)]
-    kept = counted_readings(cells, names)
+    counted = counted_readings(cells, names)
     most = further["claim"].value_counts().max() if len(further) else 0
-    layout = Layout(settings, kept, int(most), SENTENCES if most else SENTENCES[:-1])
+    layout = Layout(settings, counted, int(most), SENTENCES if most else SENTENCES[:-1])
     by_frozen = cells[cells["criterion"] == FROZEN].set_index(["claim", "reading"], drop=False)
     with new_figure(settings, layout.height / 72) as figure:
         axes = _page(figure, layout, settings.get("title"))
@@ -75,10 +76,10 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
                 if (row.claim, column.reading) in by_frozen.index:
                     cell = by_frozen.loc[(row.claim, column.reading)]
                     _draw_cell(axes, cell, column.x, row)
-            own = further[further["claim"] == row.claim]
-            for x, (_, cell) in zip(layout.criteria, own.iterrows(), strict=False):
+            of_claim = further[further["claim"] == row.claim]
+            for x, (_, cell) in zip(layout.criteria, of_claim.iterrows(), strict=False):
                 _draw_cell(axes, cell, x, row, round_mark=True)
-            share = share_held(cells, row.claim, [FROZEN, *kept])
+            share = share_held(cells, row.claim, [FROZEN, *counted])
             if share.judged:
                 count = f"{share.holds} of {share.judged}"
                 look = {"fontsize": SIZE, "ha": "center", "gid": f"{row.claim} share"}

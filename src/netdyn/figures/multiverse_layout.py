@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from netdyn.figures.verdict_marks import SIDE
 from netdyn.figures.wrapping import balanced, text_width, wrapped
+from netdyn.records.figure_settings import MultiverseDrawing
 from netdyn.results.verdicts import FROZEN
 
 __all__ = [
@@ -82,13 +83,17 @@ class Layout:
     """
 
     def __init__(
-        self, settings: Mapping, kept: Sequence[str], criteria: int, sentences: Sequence[str]
+        self,
+        settings: MultiverseDrawing,
+        counted: Sequence[str],
+        criteria: int,
+        sentences: Sequence[str],
     ):
-        """Lay out the claims and the readings `kept` of a figure's settings.
+        """Lay out the claims and the readings `counted` of a figure's settings.
 
         Args:
             settings: of the figure.
-            kept: names of the readings that are columns.
+            counted: names of the readings that are columns.
             criteria: the most further criteria of a claim.
             sentences: of the legend.
         """
@@ -96,7 +101,7 @@ class Layout:
         edge = PAGE - MARGIN - SHARE
         self.criteria = [edge - (criteria - i - 0.5) * PITCH for i in range(criteria)]
         edge -= criteria * PITCH + (GAP if criteria else 0)
-        readings = [r for r in settings.get("readings", ()) if r["name"] in kept]
+        readings = [r for r in settings.get("readings", ()) if r["name"] in counted]
         self._place_columns(readings, edge)
         self._place_header(bool(settings.get("title")), sentences)
         self._place_rows(settings)
@@ -133,7 +138,7 @@ class Layout:
         self.body = self.head + max(labels, LEGEND + len(self.sentences) * LINE)
         self.choices_end = self.body - choices - 6
 
-    def _place_rows(self, settings: Mapping) -> None:
+    def _place_rows(self, settings: MultiverseDrawing) -> None:
         self.rows, self.headings = [], []
         claims = settings["claims"]
         width = self.columns[0].x - PITCH / 2 - 1.5 * GAP - MARGIN - ID

@@ -34,6 +34,7 @@ from netdyn.figures.style import (
     required_table,
     zero_log_axis,
 )
+from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = [
     "ACCURACY",
@@ -86,7 +87,7 @@ def draw_courses(
     panels: Mapping[str, Axes],
     key: FigureBase,
     tables: Mapping[str, pd.DataFrame],
-    settings: Mapping,
+    settings: DrawingSettings,
     mode: str,
 ) -> None:
     """Draw Fig. 3(a)–(g): accuracies of every training above the gradients of its layers.
@@ -223,7 +224,9 @@ def _key(strip: FigureBase, shallow: list[int], deep: list[int], mode: str) -> N
         bar.text(-0.04, height, text, transform=bar.transAxes, **look)
 
 
-def _write_samples(strip: FigureBase, courses: Mapping[str, Course], settings: Mapping) -> None:
+def _write_samples(
+    strip: FigureBase, courses: Mapping[str, Course], settings: DrawingSettings
+) -> None:
     """Write the networks, samples and seeds of the panels, and the batch that is the default."""
     texts = []
     for panels, letters in (("(a)–(f)", "abcdef"), ("(g)", "g")):
@@ -238,7 +241,7 @@ def _write_samples(strip: FigureBase, courses: Mapping[str, Course], settings: M
 def draw_first_layer(
     axes: Axes,
     tables: Mapping[str, pd.DataFrame],
-    settings: Mapping,
+    settings: DrawingSettings,
     mode: str,
     letter: str = "j",
 ) -> None:
@@ -263,7 +266,7 @@ def draw_first_layer(
     axes.legend(title="width", title_fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def samples_and_seeds(table: pd.DataFrame, settings: Mapping) -> str:
+def samples_and_seeds(table: pd.DataFrame, settings: DrawingSettings) -> str:
     """Return the numbers of samples and seeds of a panel of depths and widths, as text."""
     samples = samples_of(settings, "architecture")
     return listed(samples, seeds_of(table, ["width", "depth"]))

@@ -15,6 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from netdyn.errors import NetdynError
 from netdyn.figures.layout import SteadyLayout
 from netdyn.figures.rounding import RoundedFigure
+from netdyn.records.figure_settings import PageTexts
 
 __all__ = [
     "CLASS_COLOURS",
@@ -87,7 +88,7 @@ RC = {
 
 
 @contextmanager
-def new_figure(settings: Mapping, height: float) -> Iterator[Figure]:
+def new_figure(settings: PageTexts, height: float) -> Iterator[Figure]:
     """Yield a Figure, 7 inches wide and `height` high, in the common style.
 
     Args:

@@ -25,6 +25,7 @@ from netdyn.figures.style import (
     required_table,
     zero_log_axis,
 )
+from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
@@ -37,7 +38,7 @@ LAYER_LOOK = (
 RECORD = ["seed", "step", "train_loss"]
 
 
-def draw(tables: Mapping[str, pd.DataFrame], settings: Mapping) -> Figure:
+def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figure:
     """Draw the supplement's panels.
 
     Args:
@@ -116,7 +117,9 @@ def _first(history: pd.DataFrame, column: str, threshold: float) -> float:
     return reached.min() if len(reached) else np.inf
 
 
-def _initial_scales(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping) -> None:
+def _initial_scales(
+    axes: Axes, tables: Mapping[str, pd.DataFrame], settings: DrawingSettings
+) -> None:
     name = "initial_scales"
     panel_title(axes, "b", "basins against the scale of initial weights")
     history = required_table(tables, f"{name}_history", ["initial_scale", *RECORD])
@@ -136,7 +139,7 @@ def _initial_scales(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Ma
 
 
 def _fixed_range(
-    axes: Axes, tables: Mapping[str, pd.DataFrame], settings: Mapping, space: str
+    axes: Axes, tables: Mapping[str, pd.DataFrame], settings: DrawingSettings, space: str
 ) -> None:
     """Draw basins against width, for initial ranges that shrink with it and for a fixed one."""
     history = required_table(tables, "fixed_range_history", ["width", *RECORD, "weight_norm_1"])

@@ -64,8 +64,8 @@ def leftovers(configured: Collection[str], results: Path = RESULTS) -> list[Left
     """Return the runs in `results` that are not `configured`, nor committed, nor being trained."""
     unused = []
     for scale in SCALES:
-        kept = {*configured, *_committed(results / scale / "reference")}
-        unused += [left for left in _runs_in(results / scale) if left.name not in kept]
+        needed = {*configured, *_committed(results / scale / "reference")}
+        unused += [left for left in _runs_in(results / scale) if left.name not in needed]
     return [left for left in unused if not locks.is_held(left.checkpoints)]
 
 

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from netdyn import quantities as measurements
 from netdyn.errors import NetdynError
 from netdyn.jobs.settings_files import read_settings
 from netdyn.quantities.modules import module_of, quantity_of
-from netdyn.quantities.subject import Subject
+from netdyn.quantities.subject import MeasurementSettings, Subject
 from netdyn.records.files import read_json
+from netdyn.records.job_settings import MeasuredRun
 from netdyn.records.provenance import Origin
 from netdyn.results.measured import measured_record
 from netdyn.results.tables import identified, write_table
@@ -93,11 +94,11 @@ def measure_file(
 
 def measure_block(
     name: str,
-    settings: Mapping,
-    runs: Sequence[Mapping],
+    settings: MeasurementSettings,
+    runs: Sequence[MeasuredRun],
     output: Path,
     device: str,
-    open_subject: Callable[[Mapping, str], Subject] | None = None,
+    open_subject: Callable[[MeasuredRun, str], Subject] | None = None,
 ) -> None:
     """Measure a quantity on a block of runs and write its table, with its record beside it.
 
@@ -135,7 +136,7 @@ def measure_block(
         write_table(output, table, measured_record(name, settings, runs, device, origin))
 
 
-def subject_of(run: Mapping, device: str) -> Subject:
+def subject_of(run: MeasuredRun, device: str) -> Subject:
     """Open a run, or the samples of one that need not be trained (see `measure_block`)."""
     if "folder" in run:
         return Subject.open(Path(run["folder"]), Path(run["data"]), device)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from netdyn.plan.snapshots import CLASSES, INPUTS, evaluated_steps
+from netdyn.records.run_settings import RunSettings
 
 __all__ = ["TimeLeft", "training_work"]
 
@@ -19,7 +20,7 @@ TRUST = 0.1
 TEST_SAMPLES = 10_000
 
 
-def training_work(settings: Mapping) -> tuple[float, float, float]:
+def training_work(settings: RunSettings) -> tuple[float, float, float]:
     """Return multiplications, values of fields, and steps of a training, evaluations included."""
     widths = [INPUTS, *settings["width"], CLASSES]
     samples = settings["samples"]
@@ -47,7 +48,7 @@ class TimeLeft:
         self._seconds: list[float] = []
         self._measured: dict[str, list[float]] = defaultdict(list)
 
-    def trained(self, settings: Mapping, seconds: float) -> None:
+    def trained(self, settings: RunSettings, seconds: float) -> None:
         """Record a training."""
         self._work.append(training_work(settings))
         self._seconds.append(max(seconds, 1e-3))

@@ -1,13 +1,19 @@
 """Which tables each reading's claims are judged from: what the job of the multiverse reads."""
 
-from typing import Any
-
 from netdyn.claims.sections import SECTIONS
 from netdyn.errors import NetdynError
 from netdyn.plan.readings import ReadingPlan, declared_readings
 from netdyn.plan.targets import Plan
 from netdyn.plan.written import once, written
+from netdyn.records.figure_settings import MultiverseFigure, ShownClaim
 from netdyn.records.files import digest
+from netdyn.records.job_settings import (
+    DeclaredReading,
+    MultiverseSettings,
+    MultiverseTable,
+    ReadingSettings,
+    TablePart,
+)
 from netdyn.results.verdicts import FROZEN
 
 __all__ = ["MultiversePlan"]
@@ -40,16 +46,17 @@ class MultiversePlan:
         folder = self.plan.settings_folder / "readings"
         return written(folder, collection, self.settings(collection == "redrawn"))
 
-    def settings(self, committed: bool) -> dict[str, Any]:
+    def settings(self, committed: bool) -> MultiverseSettings:
         """Return what the claims are judged from under each reading, the frozen one first.
 
         Args:
             committed: whether tables are the committed ones; a claim that needs what is not
                 committed is not tested. Those of readings of another data set always are.
         """
-        tables: dict[str, Any] = {}
+        tables: dict[str, MultiverseTable] = {}
         claims = [claim.id for claim in self.plan.claim_rows]
         frozen = {"name": FROZEN, "claims": claims, "options": {}, "mode": "evaluation"}
+        readings: list[ReadingSettings | DeclaredReading]
         readings = [{**frozen, "changed": [], "tables": _tables(self.plan, committed, tables)}]
         for each in self.readings:
             readings.append(
@@ -75,12 +82,12 @@ class MultiversePlan:
         folder = self.plan.settings_folder / "figures"
         return written(folder, "multiverse", self.figure_settings())
 
-    def figure_settings(self) -> dict[str, Any]:
+    def figure_settings(self) -> MultiverseFigure:
         """Return what the drawing of the multiverse reads."""
         # In the paper's order: the claims of Sec. II have the last ids.
         sections = list(SECTIONS)
         claims = sorted(self.plan.claim_rows, key=lambda claim: sections.index(claim.section))
-        shown = ("id", "where", "section", "claim")
+        shown = ShownClaim.__annotations__
         return {
             "tables": ["readings"],
             "readings": [each.reading.described() for each in self.readings],
@@ -110,7 +117,7 @@ class MultiversePlan:
         return [path for each in on_this_data for path in each.kept_files(each.tables())]
 
 
-def _tables(plan: Plan, committed: bool, tables: dict[str, Any]) -> dict[str, str]:
+def _tables(plan: Plan, committed: bool, tables: dict[str, MultiverseTable]) -> dict[str, str]:
     """Return the keys in `tables`, which are added, of a plan's claim tables by their names."""
     keys = {}
     for name in plan.claim_tables():
@@ -119,13 +126,13 @@ def _tables(plan: Plan, committed: bool, tables: dict[str, Any]) -> dict[str, st
             {**run.columns(), "samples": run.settings["samples"]}
             for run in plan.measurement(name).runs
         ]
-        entry = {"parts": parts, "runs": runs}
+        entry: MultiverseTable = {"parts": parts, "runs": runs}
         keys[name] = digest(entry)[:10]
         tables[keys[name]] = entry
     return keys
 
 
-def _committed_parts(plan: Plan, name: str) -> list[dict[str, Any]]:
+def _committed_parts(plan: Plan, name: str) -> list[TablePart]:
     """Return the committed tables with rows of a table, and which rows; all unless named."""
     if isinstance(plan, ReadingPlan) and (host := plan.host(name)):
         return _committed_parts(*host)

@@ -18,6 +18,7 @@ from netdyn.errors import NetdynError
 from netdyn.plan import settings
 from netdyn.plan.targets import Plan
 from netdyn.plan.written import RESULTS, once
+from netdyn.records.figure_settings import ReadingTexts
 
 __all__ = ["Reading", "ReadingPlan", "declared_readings", "plan_of", "scale_of"]
 
@@ -40,10 +41,9 @@ class Reading(NamedTuple):
     options: Mapping[str, str] = {}  # of judging
     mode: str = "evaluation"  # "training": judged with the batch's own statistics
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> ReadingTexts:
         """Return what pages and figures say of the reading."""
-        names = ("name", "question", "choice", "words", "section", "added", "reason", "crosses")
-        return {name: getattr(self, name) for name in names}
+        return ReadingTexts(**{name: getattr(self, name) for name in ReadingTexts.__annotations__})
 
 
 def scale_of(scale: str, reading: str) -> str:

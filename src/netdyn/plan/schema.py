@@ -113,8 +113,8 @@ def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
         unknown = _unknown_keys(error, known)
         if not unknown:
             return f"{where}: {error.message.split('(')[-1].rstrip(')')} here: remove it"
-        here = error.schema.get("properties", {})
-        near = difflib.get_close_matches(unknown[0], here, n=1)
+        allowed = error.schema.get("properties", {})
+        near = difflib.get_close_matches(unknown[0], allowed, n=1)
         near = near or difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ": remove it, or correct its name"
         return f"{where}: unknown key {unknown[0]!r}{hint}"
@@ -129,8 +129,8 @@ def _explain(error: jsonschema.ValidationError, known: set[str]) -> str:
     if error.validator == "type":
         kind = error.validator_value
         plain = isinstance(error.instance, str | int | float)
-        here = f"{where}: {error.instance!r} must be {_KINDS[kind]}"
-        return here + _as_list(error) + _IN_A_FILE if kind == "array" and plain else here
+        text = f"{where}: {error.instance!r} must be {_KINDS[kind]}"
+        return text + _as_list(error) + _IN_A_FILE if kind == "array" and plain else text
     if error.validator == "anyOf":
         if inside := _first(_inside(error), known):
             return _explain(inside, known)

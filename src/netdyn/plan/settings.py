@@ -77,7 +77,7 @@ class Measurement(NamedTuple):
     name: str
     quantity: str
     runs: tuple[Run, ...]  # empty for a quantity that needs no run
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # of the type that its `measure` in `netdyn.quantities` declares
 
 
 def overlay(base: Mapping, *tops: Mapping) -> dict:
@@ -200,13 +200,13 @@ def _digest(run: Run) -> str:
 
 def _expand(config: Mapping, name: str, declared: Mapping) -> Iterator[Run]:
     sweep = declared.get("sweep", {})
-    own = {key: value for key, value in declared.items() if key not in RUN_SELECTION}
+    given = {key: value for key, value in declared.items() if key not in RUN_SELECTION}
     defaults = overlay(
         {"dataset": config["dataset"], "threads": config["threads"]}, config["run_defaults"]
     )
     for point in itertools.product(*sweep.values()):
         swept = dict(zip(sweep, point, strict=True))
-        settings = _resolve_run(overlay(defaults, own, swept), f"runs.{name}")
+        settings = _resolve_run(overlay(defaults, given, swept), f"runs.{name}")
         for seed in _seeds(config, name, declared, swept):
             # Swept values as resolved, "all" samples as their number; but one width for all
             # layers stays one number.
@@ -303,12 +303,12 @@ def measurements(
 
 
 def _measurement(config: Mapping, trained: Mapping, name: str, declared: Mapping) -> Measurement:
-    own = {
+    given = {
         key: value
         for key, value in declared.items()
         if key not in MEASUREMENT_SELECTION and MEASUREMENT_DEFAULTS.get(key) != value
     }
-    settings = {"threads": config["threads"], **own}
+    settings = {"threads": config["threads"], **given}
     chosen: tuple[Run, ...] = ()
     if "run" in declared:
         selected = dict(declared.get("where", {}))
@@ -352,9 +352,9 @@ def _select(declared: list[Run], selected: Mapping, where: str) -> list[Run]:
         present = {_comparable(run.identity[key]): run.identity[key] for run in declared}
         missing = [value for value in values if _comparable(value) not in present]
         if missing:
-            here = f"{where}.seeds" if key == "seed" else f"{where}.where.{key}"
-            there = ", ".join(str(value) for value in present.values())
-            raise NetdynError(f"{here}: no run has {missing[0]!r}; there are {there}")
+            setting = f"{where}.seeds" if key == "seed" else f"{where}.where.{key}"
+            known = ", ".join(str(value) for value in present.values())
+            raise NetdynError(f"{setting}: no run has {missing[0]!r}; there are {known}")
     return [
         r for r in declared if all(r.identity[key] in values for key, values in selected.items())
     ]

@@ -5,23 +5,30 @@ torch.
 """
 
 import itertools
-from collections.abc import Mapping
 
+from netdyn.records.run_settings import RunSettings
 from netdyn.training.schedules import scheduled_steps
 
-__all__ = ["CLASSES", "INPUTS", "evaluated_steps", "kept_steps", "possible_best", "snapshot_bytes"]
+__all__ = [
+    "CLASSES",
+    "INPUTS",
+    "evaluated_steps",
+    "possible_best",
+    "snapshot_bytes",
+    "snapshot_steps",
+]
 
 INPUTS, CLASSES = 784, 10  # of every data set
 
 
-def evaluated_steps(settings: Mapping) -> list[int]:
+def evaluated_steps(settings: RunSettings) -> list[int]:
     """Return the steps of a run's history, ascending: the scheduled ones and those of snapshots."""
     steps = settings["steps"]
     snapshots = scheduled_steps(settings["snapshots"], steps)
     return sorted({*scheduled_steps(settings["evaluate"], steps), *snapshots})
 
 
-def kept_steps(settings: Mapping, best: int | None = None) -> list[int]:
+def snapshot_steps(settings: RunSettings, best: int | None = None) -> list[int]:
     """Return the steps whose weights a run keeps, ascending.
 
     Args:
@@ -33,19 +40,19 @@ def kept_steps(settings: Mapping, best: int | None = None) -> list[int]:
     return sorted({*scheduled, possible_best(settings) if best is None else best})
 
 
-def possible_best(settings: Mapping) -> int:
+def possible_best(settings: RunSettings) -> int:
     """Return a step that may be the best: the last that nothing else keeps, if there is one."""
     scheduled = scheduled_steps(settings["snapshots"], settings["steps"])
     others = [step for step in evaluated_steps(settings) if step not in scheduled]
     return (others or scheduled[:-1])[-1]
 
 
-def snapshot_bytes(settings: Mapping, best: int | None = None) -> int:
+def snapshot_bytes(settings: RunSettings, best: int | None = None) -> int:
     """Return the bytes of the weights that a run keeps, names and shapes left out.
 
     Args:
         settings: the run's resolved settings.
-        best: as for `kept_steps`.
+        best: as for `snapshot_steps`.
     """
     widths = [INPUTS, *settings["width"], CLASSES]
     pairs = list(itertools.pairwise(widths))
@@ -56,4 +63,4 @@ def snapshot_bytes(settings: Mapping, best: int | None = None) -> int:
         numbers += fan_in * fan_out + fan_out * (4 if normalised else 1)
         counters += normalised
     each = 8 if settings["precision"] == "float64" else 4
-    return len(kept_steps(settings, best)) * (numbers * each + counters * 8)
+    return len(snapshot_steps(settings, best)) * (numbers * each + counters * 8)

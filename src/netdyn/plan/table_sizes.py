@@ -11,7 +11,8 @@ from typing import Any
 
 from netdyn.errors import NetdynError
 from netdyn.plan.settings import Measurement, Run
-from netdyn.plan.snapshots import CLASSES, INPUTS, evaluated_steps, kept_steps, possible_best
+from netdyn.plan.snapshots import CLASSES, INPUTS, evaluated_steps, possible_best, snapshot_steps
+from netdyn.records.run_settings import RunSettings
 
 __all__ = ["columns", "table_bytes", "table_rows"]
 
@@ -126,10 +127,10 @@ def columns(measurement: Measurement) -> list[str]:
         for name, count in (("weight_norm", _depth), ("statistics_distance", _normalised)):
             most = max(count(run) for run in measurement.runs)
             layers += [f"{name}_{layer}" for layer in range(1, most + 1)]
-    return [*identity, *step, *_own_columns(measurement), *layers]
+    return [*identity, *step, *_quantity_columns(measurement), *layers]
 
 
-def _own_columns(measurement: Measurement) -> dict[str, str]:
+def _quantity_columns(measurement: Measurement) -> dict[str, str]:
     if measurement.quantity not in COLUMNS:
         raise NetdynError(
             f"quantity {measurement.quantity!r} has no size: add it to netdyn.plan.table_sizes"
@@ -139,7 +140,7 @@ def _own_columns(measurement: Measurement) -> dict[str, str]:
 
 def _filled(measurement: Measurement, run: Run | None) -> float:
     """Return the characters in the cells of a row, on average."""
-    size = float(sum(map(len, _own_columns(measurement).values())))
+    size = float(sum(map(len, _quantity_columns(measurement).values())))
     if run is None:
         return size
     size += sum(len(str(value)) for value in run.columns().values())
@@ -147,7 +148,7 @@ def _filled(measurement: Measurement, run: Run | None) -> float:
         size += 10 * (_depth(run) + _normalised(run))
         steps = evaluated_steps(run.settings)
     else:
-        steps = kept_steps(run.settings)
+        steps = snapshot_steps(run.settings)
     if measurement.quantity not in WITHOUT_STEP:
         size += sum(len(str(step)) for step in steps) / len(steps)
     return size
@@ -258,12 +259,14 @@ def _apexes(settings: Mapping) -> int:
     return len(settings["digits"]) * settings["samples_per_class"] * copies
 
 
-def _selected(selector: int | str | list, settings: Mapping, best: int | None) -> set[int | str]:
+def _selected(
+    selector: int | str | list, settings: RunSettings, best: int | None
+) -> set[int | str]:
     """Return the steps that a selector means; a threshold, which means one, stands for itself."""
     if isinstance(selector, list):
         return set().union(*(_selected(each, settings, best) for each in selector))
     if selector == "all":
-        return {*kept_steps(settings, best)}
+        return {*snapshot_steps(settings, best)}
     if selector == "best":
         return {possible_best(settings) if best is None else best}
     return {settings["steps"] if selector == "last" else selector}

@@ -9,6 +9,13 @@ from netdyn.plan import settings
 from netdyn.plan.written import RESULTS, code, once, written
 from netdyn.quantities.modules import module_of
 from netdyn.records.files import RUN_FILES, digest, write_json
+from netdyn.records.job_settings import (
+    BlockSettings,
+    KeepSettings,
+    MeasuredRun,
+    TablePart,
+    TableSettings,
+)
 from netdyn.results.reference import committed_runs, is_committed_table
 
 __all__ = ["OF_DATA", "TablePlan"]
@@ -190,10 +197,10 @@ class TablePlan:
         folder = self.settings_folder / "measurements" / name
         return written(folder, block, self.block_settings(name, block))
 
-    def block_settings(self, name: str, block: str) -> dict[str, Any]:
+    def block_settings(self, name: str, block: str) -> BlockSettings:
         """Return a measuring job's settings and the runs that it measures."""
         measurement = self.measurement(name)
-        runs = []
+        runs: list[MeasuredRun] = []
         for run in self.block(name, block):
             where = (
                 {"settings": self.run_settings_file(run.id)}
@@ -252,10 +259,10 @@ class TablePlan:
         """Write `table_settings`; return the file."""
         return written(self.settings_folder / "tables", name, self.table_settings(name))
 
-    def table_settings(self, name: str) -> dict[str, Any]:
+    def table_settings(self, name: str) -> TableSettings:
         """Return which parts a table is put together from, and which rows of the committed one."""
         measurement, reused = self.measurement(name), self.reused_runs(name)
-        parts: list[dict] = [{"file": part} for part in self.parts(name)]
+        parts: list[TablePart] = [{"file": part} for part in self.parts(name)]
         if measurement.quantity == "history":
             chosen = [run for run in measurement.runs if run.id not in reused]
             for part, run in zip(parts, chosen, strict=True):
@@ -289,7 +296,7 @@ class TablePlan:
         """Return `upstream` of each of these tables."""
         return [self.upstream(name) for name in names]
 
-    def keep_settings(self, name: str) -> dict[str, Any]:
+    def keep_settings(self, name: str) -> KeepSettings:
         """Return what identifies a committed table: quantity, settings, runs in their order."""
         measurement = self.measurement(name)
         return {

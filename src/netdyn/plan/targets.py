@@ -13,20 +13,15 @@ from netdyn.claims.verdicts import Claim
 from netdyn.errors import NetdynError
 from netdyn.plan.tables import OF_DATA, TablePlan
 from netdyn.plan.written import RESULTS, once, written
+from netdyn.records.figure_settings import FigureSettings, Training
 from netdyn.records.files import RUN_FILES
+from netdyn.records.job_settings import ClaimsSettings, ClaimsTable
+from netdyn.records.run_settings import RunSettings
 
 __all__ = ["Plan"]
 
 # What figures may say of a training.
-SHARED_SETTINGS = (
-    "activation",
-    "batch_size",
-    "depth",
-    "learning_rate",
-    "optimizer",
-    "samples",
-    "width",
-)
+SHARED_SETTINGS = tuple(Training.__annotations__)
 
 
 # Figures and claims in the order in which their tables are made where time may not last for all.
@@ -85,7 +80,7 @@ class Plan(TablePlan):
         """Write `figure_settings`; return the file."""
         return written(self.settings_folder / "figures", figure, self.figure_settings(figure))
 
-    def figure_settings(self, figure: str) -> dict[str, Any]:
+    def figure_settings(self, figure: str) -> FigureSettings:
         """Return what the drawing of a figure reads: its block of config.yaml, title and note."""
         counts = set().union(*(self._seeds(table) for table in self.figure_tables(figure)))
         least, most = (min(counts), max(counts)) if counts else (0, 0)
@@ -105,9 +100,9 @@ class Plan(TablePlan):
         points = (json.dumps({**run.identity, "seed": 0}) for run in self.measurement(table).runs)
         return set(Counter(points).values())
 
-    def _trainings(self, figure: str) -> dict[str, dict[str, Any]]:
+    def _trainings(self, figure: str) -> dict[str, Training]:
         """Return, by declared run, what the trainings behind a figure have in common."""
-        trainings: dict[str, list[Mapping]] = {}
+        trainings: dict[str, list[RunSettings]] = {}
         for table in self.figure_tables(figure):
             for run in self.measurement(table).runs:
                 trainings.setdefault(run.identity["run"], []).append(run.settings)
@@ -178,9 +173,9 @@ class Plan(TablePlan):
         """Write `claims_settings`; return the file."""
         return written(self.settings_folder / "claims", "claims", self.claims_settings())
 
-    def claims_settings(self) -> dict[str, Any]:
+    def claims_settings(self) -> ClaimsSettings:
         """Return which runs each table of the scorecard must hold, with their sample counts."""
-        tables = {}
+        tables: dict[str, ClaimsTable] = {}
         for name in self.claim_tables():
             runs = self.measurement(name).runs
             tables[name] = {

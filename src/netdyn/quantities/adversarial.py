@@ -1,14 +1,13 @@
 """Basins of single samples and the smallest perturbations that flip the samples (Fig. 5b)."""
 
 import math
-from collections.abc import Mapping
 from functools import reduce
 
 import pandas as pd
 import torch
 
 from netdyn.measures.adversarial import deepfool
-from netdyn.quantities.single_basins import single_basins
+from netdyn.quantities.single_basins import SingleBasinsSettings, single_basins
 from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
@@ -19,7 +18,7 @@ __all__ = ["measure"]
 STEPS = ((math.inf, 50), (1.0, 100), (0.1, 200))
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+def measure(subject: Subject, settings: SingleBasinsSettings) -> pd.DataFrame:
     """Return basin size and flipping distances of single samples, in evaluation mode.
 
     Args:

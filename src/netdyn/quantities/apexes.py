@@ -1,8 +1,8 @@
 """The cones of single samples, for their views: the samples, their noise and their projection."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import pandas as pd
 import torch
@@ -15,10 +15,30 @@ from netdyn.measures.principal_components import principal_components
 from netdyn.measures.projections import half_sums, inside_region
 from netdyn.networks.reading import Network
 from netdyn.quantities.perturbed import amplitude_grid
-from netdyn.quantities.subject import Subject
+from netdyn.quantities.subject import MeasurementSettings, Subject
 from netdyn.runtime.random_streams import generator
 
-__all__ = ["MeasuredCones", "noise_amplitudes", "projection_of", "single_sample_cones"]
+__all__ = [
+    "ApexSettings",
+    "MeasuredCones",
+    "ReturnedApexSettings",
+    "noise_amplitudes",
+    "projection_of",
+    "single_sample_cones",
+]
+
+
+class ApexSettings(MeasurementSettings):
+    """The samples, their noise and their projection."""
+
+    steps: int | str  # a step, best, last, train>=x or test>=x: one snapshot
+    projection: Literal["half_sums", "pca"]
+    digits: list[int]  # 0 … 9
+    samples_per_class: int
+    shift: int  # pixels along both axes of a second copy of each, at most 14; 0 for none
+    amplitudes: list[float]  # ascending from above 0
+    trials: int  # of noise per sample and amplitude
+    percentile: float  # of distances, in (0, 100]: the boundary of regions
 
 
 class MeasuredCones(NamedTuple):
@@ -28,6 +48,12 @@ class MeasuredCones(NamedTuple):
     noise_return: str
     samples: pd.DataFrame  # columns sample, digit and shift, a row per apex
     cones: Cones
+
+
+class ReturnedApexSettings(ApexSettings):
+    """The same under several returns of the noise."""
+
+    noise_return: list[Literal["affine", "clip", "range"]]
 
 
 def projection_of(name: str, images: Tensor) -> Callable[[Tensor], Tensor]:
@@ -46,14 +72,14 @@ def projection_of(name: str, images: Tensor) -> Callable[[Tensor], Tensor]:
     raise NetdynError(f"projection {name!r} is unknown: choose half_sums or pca")
 
 
-def noise_amplitudes(settings: Mapping) -> list[float]:
+def noise_amplitudes(settings: ApexSettings) -> list[float]:
     """Return the amplitudes of the settings above 0: without noise a cone is only its apex."""
     return [a for a in amplitude_grid(settings["amplitudes"]) if a > 0]
 
 
 def single_sample_cones(
     subject: Subject,
-    settings: Mapping,
+    settings: ApexSettings,
     project: Callable[[Tensor], Tensor],
     noise_returns: Sequence[str],
 ) -> Iterator[MeasuredCones]:
@@ -110,7 +136,7 @@ def _chosen(
     images: Tensor,
     labels: Tensor,
     within: Callable[[int], bool],
-    settings: Mapping,
+    settings: ApexSettings,
     seed: int,
 ) -> list[int]:
     """Return the positions of the samples among the run's training samples, digit by digit."""

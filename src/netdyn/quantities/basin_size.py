@@ -1,17 +1,15 @@
 """Sizes of the attraction basins in sample and weight space."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from netdyn.measures.basins.sizes import basin_error, basin_size
-from netdyn.quantities.perturbed import amplitude_grid, perturbed_groups
+from netdyn.quantities.perturbed import NoiseSettings, amplitude_grid, perturbed_groups
 from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+def measure(subject: Subject, settings: NoiseSettings) -> pd.DataFrame:
     """Return basin sizes with their resampling errors, in evaluation mode (see `basins.sizes`).
 
     Args:

@@ -1,12 +1,14 @@
 """Perturbed points of single samples beside the data, in a projection (Fig. 4h, 5a)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Literal
 
 import pandas as pd
 import torch
 from torch import Tensor
 
 from netdyn.quantities.apexes import (
+    ApexSettings,
     MeasuredCones,
     noise_amplitudes,
     projection_of,
@@ -15,7 +17,7 @@ from netdyn.quantities.apexes import (
 from netdyn.quantities.subject import Subject
 from netdyn.runtime.random_streams import generator
 
-__all__ = ["measure"]
+__all__ = ["ConeSettings", "measure"]
 
 # Largest number of points of the data, all digits and both splits together: with the cones of 20
 # samples at 7 amplitudes, 60 points each, the table stays below 1 MB.
@@ -23,7 +25,14 @@ DATA_POINTS = 6000
 COLUMNS = ["step", "kind", "sample", "digit", "shift", "amplitude", "c1", "c2", "c3", "kept"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+class ConeSettings(ApexSettings):
+    """Of which samples how many points are shown."""
+
+    noise_return: Literal["affine", "clip", "range"]  # how a noisy sample returns to [0, 1]
+    points: int  # that are shown per sample and amplitude, at most
+
+
+def measure(subject: Subject, settings: ConeSettings) -> pd.DataFrame:
     """Return perturbed points of single samples in a projection, in evaluation mode.
 
     Args:
@@ -50,7 +59,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
     return pd.concat(tables).reindex(columns=COLUMNS).astype(integers).reset_index(drop=True)
 
 
-def _points(measured: MeasuredCones, settings: Mapping) -> list[pd.DataFrame]:
+def _points(measured: MeasuredCones, settings: ConeSettings) -> list[pd.DataFrame]:
     amplitudes, shown = noise_amplitudes(settings), settings["points"]
     tables = []
     for s, sample in enumerate(measured.samples.to_dict("records")):
@@ -65,7 +74,7 @@ def _points(measured: MeasuredCones, settings: Mapping) -> list[pd.DataFrame]:
 
 
 def _data(
-    subject: Subject, split: str, project: Callable[[Tensor], Tensor], settings: Mapping
+    subject: Subject, split: str, project: Callable[[Tensor], Tensor], settings: ConeSettings
 ) -> pd.DataFrame:
     images, labels = subject.samples(split)
     digits = settings["digits"]

@@ -1,7 +1,6 @@
 """Overlaps of the effective basins of single samples in a projection (Fig. 4h, 5a)."""
 
 import itertools
-from collections.abc import Mapping
 
 import pandas as pd
 from torch import Tensor
@@ -10,6 +9,7 @@ from netdyn.measures.cones import basin_overlaps
 from netdyn.measures.projections import inside_region
 from netdyn.quantities.apexes import (
     MeasuredCones,
+    ReturnedApexSettings,
     noise_amplitudes,
     projection_of,
     single_sample_cones,
@@ -19,7 +19,7 @@ from netdyn.quantities.subject import Subject
 __all__ = ["measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+def measure(subject: Subject, settings: ReturnedApexSettings) -> pd.DataFrame:
     """Return the overlap of each two samples' basins (see `netdyn.measures.cones.basin_overlaps`).
 
     Args:

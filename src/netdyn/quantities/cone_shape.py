@@ -1,11 +1,14 @@
 """Shape of a single sample's cone and its share within the basin, by noise (Fig. 4h, 5a)."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from netdyn.measures.cones import cone_shapes
-from netdyn.quantities.apexes import noise_amplitudes, projection_of, single_sample_cones
+from netdyn.quantities.apexes import (
+    ReturnedApexSettings,
+    noise_amplitudes,
+    projection_of,
+    single_sample_cones,
+)
 from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
@@ -16,7 +19,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+def measure(subject: Subject, settings: ReturnedApexSettings) -> pd.DataFrame:
     """Return the shape of each sample's cone at each amplitude (see `cones.ConeShapes`).
 
     Args:

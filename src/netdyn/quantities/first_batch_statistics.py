@@ -1,19 +1,23 @@
 """Test accuracy with running statistics of batch norm that start from the first batch's."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 from torch import Tensor
 
 from netdyn.errors import NetdynError
 from netdyn.networks.reading import Network
 from netdyn.networks.running_statistics import started_from_first_batch
-from netdyn.quantities.subject import Subject
+from netdyn.quantities.subject import MeasurementSettings, StepSelector, Subject
 
-__all__ = ["measure"]
+__all__ = ["FirstBatchStatisticsSettings", "measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+class FirstBatchStatisticsSettings(MeasurementSettings):
+    """Which networks are compared."""
+
+    steps: StepSelector
+
+
+def measure(subject: Subject, settings: FirstBatchStatisticsSettings) -> pd.DataFrame:
     """Return the test accuracy with both histories of the running statistics and the same weights.
 
     See `netdyn.networks.running_statistics.started_from_first_batch`; the statistics of the first

@@ -1,6 +1,5 @@
 """The sample with the smallest basin, and slight perturbations that flip it (Fig. 5b)."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,13 +11,20 @@ from netdyn.measures.adversarial import deepfool
 from netdyn.measures.cones import perturbed_samples
 from netdyn.networks.reading import Network
 from netdyn.quantities.perturbed import amplitude_grid
-from netdyn.quantities.single_basins import single_basins
+from netdyn.quantities.single_basins import SingleBasinsSettings, single_basins
 from netdyn.quantities.subject import Subject
 
-__all__ = ["measure"]
+__all__ = ["FragileSampleSettings", "measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+class FragileSampleSettings(SingleBasinsSettings):
+    """By which noise the sample is chosen, and by which it is shown."""
+
+    held_out_trials: int  # of the independent noise, at each amplitude
+    held_out_seed: int  # of that noise
+
+
+def measure(subject: Subject, settings: FragileSampleSettings) -> pd.DataFrame:
     """Return the training sample with the smallest basin and perturbations of it, pixel by pixel.
 
     The sample is the one with the smallest basin among those that are classified correctly.
@@ -61,7 +67,7 @@ def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
 
 
 def _fragile(
-    subject: Subject, network: Network, settings: Mapping
+    subject: Subject, network: Network, settings: FragileSampleSettings
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the images (N_0,) by kind and the numbers by name of one network's sample."""
     basins, x, y = single_basins(subject, network, settings)
@@ -95,7 +101,7 @@ def _fragile(
 
 
 def _misclassified(
-    network: Network, original: Tensor, label: int, settings: Mapping
+    network: Network, original: Tensor, label: int, settings: FragileSampleSettings
 ) -> dict[str, Any] | None:
     """Return a misclassified noisy version at the first amplitude that misclassifies most trials.
 

@@ -1,20 +1,32 @@
 """Local fields and connections' signs of every hidden layer, for RPDs and their gradients."""
 
 import itertools
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal, NotRequired
 
 from torch import Tensor
 
 from netdyn.networks.jacobian import mean_jacobians
 from netdyn.networks.reading import Network
-from netdyn.quantities.subject import Subject, in_mode
+from netdyn.quantities.subject import MeasurementSettings, StepSelector, Subject, in_mode
 
-__all__ = ["hidden_layers"]
+__all__ = ["LayerwiseSettings", "hidden_layers"]
+
+
+class LayerwiseSettings(MeasurementSettings):
+    """Which samples are ranked by whose neurons."""
+
+    steps: StepSelector
+    samples: int | Literal["all"]  # training samples that are ranked
+    all_samples_at: NotRequired[StepSelector]  # steps at which all are ranked; none unless given
+    modes: list[Literal["evaluation", "training"]]
+    signs: NotRequired[Literal["lmap", "jacobian"]]  # of connections; lmap unless given
+    # Training samples that the Jacobian is averaged over, where it gives the signs.
+    sign_samples: NotRequired[int | Literal["all"]]
 
 
 def hidden_layers(
-    subject: Subject, settings: Mapping
+    subject: Subject, settings: LayerwiseSettings
 ) -> Iterator[tuple[dict[str, Any], Tensor, Tensor, Tensor]]:
     """Yield, per chosen step, mode and hidden layer, the input of its RPD.
 

@@ -1,17 +1,15 @@
 """Distances of test images to the nearest training image of their class."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 import torch
 
 from netdyn.measures.distances import nearest_distance
-from netdyn.quantities.subject import Subject
+from netdyn.quantities.subject import MeasurementSettings, Subject
 
 __all__ = ["measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+def measure(subject: Subject, settings: MeasurementSettings) -> pd.DataFrame:
     """Return the mean distance of test images to the run's training images, by class.
 
     See `netdyn.measures.distances.nearest_distance`. The distances depend only on the samples: the

@@ -1,16 +1,14 @@
 """Accuracy of training samples as a function of the noise on them or on the weights."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
-from netdyn.quantities.perturbed import amplitude_grid, perturbed_groups
+from netdyn.quantities.perturbed import NoiseSettings, amplitude_grid, perturbed_groups
 from netdyn.quantities.subject import Subject
 
 __all__ = ["measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+def measure(subject: Subject, settings: NoiseSettings) -> pd.DataFrame:
     """Return accuracy against noise amplitude, in evaluation mode (see `basins.sizes`).
 
     Args:

@@ -1,19 +1,57 @@
 """Shares of correct trials by amplitude and sample, for accuracies under noise and basin sizes."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 from torch import Tensor
 
 from netdyn.measures.basins.sizes import sample_noise_correct, weight_noise_correct
 from netdyn.networks.reading import Network
-from netdyn.quantities.subject import Subject
+from netdyn.quantities.subject import MeasurementSettings, StepSelector, Subject
 
-__all__ = ["amplitude_grid", "groups", "perturbed_groups"]
+__all__ = [
+    "AmplitudeGrid",
+    "Amplitudes",
+    "NoiseSettings",
+    "amplitude_grid",
+    "groups",
+    "perturbed_groups",
+]
 
 
-def amplitude_grid(amplitudes: list[float] | Mapping[str, float]) -> list[float]:
+class AmplitudeGrid(TypedDict):
+    """Amplitudes 0 and a geometric grid from first to last."""
+
+    first: float  # above 0
+    last: float
+    points: int  # of the grid, at least 2
+
+
+# Amplitudes of noise, ascending: in units of inputs in [0, 1], or of the standard deviation of
+# weights.
+Amplitudes = list[float] | AmplitudeGrid
+
+
+class NoiseSettings(MeasurementSettings):
+    """What noise on samples or weights is measured on."""
+
+    steps: StepSelector
+    space: Literal["sample", "weight"]  # which of the two the noise is on
+    amplitudes: Amplitudes  # from 0
+    trials: int  # of noise per sample, or of the weights, at each amplitude
+    samples: int | Literal["all"]  # training samples
+    of: list[Literal["average", "class", "sample"]]  # whose accuracies there are
+    # How a noisy sample returns to [0, 1], in sample space; affine unless given.
+    noise_return: NotRequired[Literal["affine", "clip", "range"]]
+    # Over what the noise on weights is standardised, in weight space; matrix unless given.
+    standardization: NotRequired[Literal["matrix", "row", "all"]]
+    # As what a sample is to be classified: its label, or the prediction without noise; label unless
+    # given.
+    correct: NotRequired[Literal["label", "prediction"]]
+
+
+def amplitude_grid(amplitudes: Amplitudes) -> list[float]:
     """Return the noise amplitudes: the list itself, or 0 and a geometric grid first … last."""
     if isinstance(amplitudes, Mapping):
         grid = np.geomspace(amplitudes["first"], amplitudes["last"], amplitudes["points"])
@@ -22,7 +60,7 @@ def amplitude_grid(amplitudes: list[float] | Mapping[str, float]) -> list[float]
 
 
 def perturbed_groups(
-    subject: Subject, settings: Mapping
+    subject: Subject, settings: NoiseSettings
 ) -> Iterator[tuple[dict[str, Any], Tensor]]:
     """Yield the columns and the table (A, P_group) of each step and group of training samples.
 
@@ -45,7 +83,7 @@ def perturbed_groups(
 
 
 def _correct(
-    subject: Subject, network: Network, x: Tensor, target: Tensor, settings: Mapping
+    subject: Subject, network: Network, x: Tensor, target: Tensor, settings: NoiseSettings
 ) -> Tensor:
     grid, seed = amplitude_grid(settings["amplitudes"]), subject.settings["seed"]
     if settings["space"] == "weight":

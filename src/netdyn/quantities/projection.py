@@ -1,18 +1,22 @@
 """Samples in the plane of the output layer's two leading right-singular vectors (Fig. 6, 7)."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 import torch
 
-from netdyn.quantities.moments import views
+from netdyn.quantities.moments import MomentSettings, views
 from netdyn.quantities.subject import Subject
 from netdyn.runtime.random_streams import generator
 
-__all__ = ["measure"]
+__all__ = ["ProjectionSettings", "measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+class ProjectionSettings(MomentSettings):
+    """Which samples are shown when and how."""
+
+    points: int  # samples of each digit, at most
+
+
+def measure(subject: Subject, settings: ProjectionSettings) -> pd.DataFrame:
     """Return at most `points` samples of each digit in the plane (h_1, h_2).
 
     Args:

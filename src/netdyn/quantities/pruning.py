@@ -1,18 +1,26 @@
 """Accuracy of a network whose later layers are replaced by their L-map."""
 
-from collections.abc import Mapping
+from typing import Literal
 
 import pandas as pd
 from torch import Tensor
 
 from netdyn.networks.lmap import pruned
 from netdyn.networks.reading import Network
-from netdyn.quantities.subject import Subject
+from netdyn.quantities.subject import MeasurementSettings, StepSelector, Subject
 
-__all__ = ["measure"]
+__all__ = ["PruningSettings", "measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+class PruningSettings(MeasurementSettings):
+    """What is pruned."""
+
+    steps: StepSelector
+    start_layers: Literal["all"] | list[int]  # the first layers that are replaced, 1 … L
+    splits: list[Literal["train", "test"]]
+
+
+def measure(subject: Subject, settings: PruningSettings) -> pd.DataFrame:
     """Return the pruning accuracy by starting layer (see `netdyn.prune`).
 
     Args:

@@ -1,17 +1,22 @@
 """Rank probability distributions of every hidden layer, as curves."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from netdyn.measures.ranks.rpd import rank_probability
-from netdyn.quantities.layerwise import hidden_layers
+from netdyn.quantities.layerwise import LayerwiseSettings, hidden_layers
 from netdyn.quantities.subject import Subject
 
-__all__ = ["measure"]
+__all__ = ["RankProbabilitySettings", "measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+class RankProbabilitySettings(LayerwiseSettings):
+    """Of which samples and neurons there are curves, and how fine they are."""
+
+    bins: int  # of r in [0, 1]
+    classes: bool  # whether each class has a curve beside the layer's
+
+
+def measure(subject: Subject, settings: RankProbabilitySettings) -> pd.DataFrame:
     """Return the RPDs of training samples (see `netdyn.measures.ranks.rpd.rank_probability`).
 
     Args:

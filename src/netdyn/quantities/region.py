@@ -1,17 +1,21 @@
 """The regions that digits occupy in the plane of Fig. 6 and 7, as ellipses."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from netdyn.measures.projections import region
-from netdyn.quantities.moments import views
+from netdyn.quantities.moments import MomentSettings, views
 from netdyn.quantities.subject import Subject
 
-__all__ = ["measure"]
+__all__ = ["RegionSettings", "measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+class RegionSettings(MomentSettings):
+    """Whose regions are measured when and how."""
+
+    percentile: float  # of the Mahalanobis distance, in (0, 100]: the boundary of a region
+
+
+def measure(subject: Subject, settings: RegionSettings) -> pd.DataFrame:
     """Return the region of each digit: where its Mahalanobis distance is within the percentile.
 
     Args:

@@ -1,16 +1,26 @@
 """Shares of samples inside the region of the training samples of their class, over steps."""
 
-from collections.abc import Mapping
+from typing import Literal
 
 import pandas as pd
 
 from netdyn.measures.projections import bottleneck, inside_region
-from netdyn.quantities.subject import Subject, in_mode
+from netdyn.quantities.subject import MeasurementSettings, StepSelector, Subject, in_mode
 
-__all__ = ["measure"]
+__all__ = ["RegionShareSettings", "measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+class RegionShareSettings(MeasurementSettings):
+    """Whose shares are measured in which regions."""
+
+    steps: StepSelector
+    samples: int | Literal["all"]  # training samples that form regions and the split train
+    views: list[tuple[str, str]]  # [train or test, evaluation or training]: split and mode
+    digits: list[int]  # 0 … 9
+    percentile: float  # of the Mahalanobis distance, in (0, 100]: the boundary of a region
+
+
+def measure(subject: Subject, settings: RegionShareSettings) -> pd.DataFrame:
     """Return the share of each digit's projections inside the region of their own class.
 
     The plane is that of Fig. 6 (`netdyn.measures.projections.bottleneck`). The regions are those of

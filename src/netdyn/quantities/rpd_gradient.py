@@ -1,17 +1,23 @@
 """RPD gradients of every hidden layer over steps."""
 
-from collections.abc import Mapping
+from typing import NotRequired
 
 import pandas as pd
 
 from netdyn.measures.ranks.rpd import rpd_gradient
-from netdyn.quantities.layerwise import hidden_layers
+from netdyn.quantities.layerwise import LayerwiseSettings, hidden_layers
 from netdyn.quantities.subject import Subject
 
-__all__ = ["measure"]
+__all__ = ["RPDGradientSettings", "measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+class RPDGradientSettings(LayerwiseSettings):
+    """Of which samples and neurons there are gradients."""
+
+    classes: NotRequired[bool]  # whether each class has rows beside the layer's; true unless given
+
+
+def measure(subject: Subject, settings: RPDGradientSettings) -> pd.DataFrame:
     """Return g_l on training samples (see `netdyn.measures.ranks.rpd.rpd_gradient`).
 
     Args:

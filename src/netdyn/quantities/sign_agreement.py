@@ -1,16 +1,23 @@
 """Shares of signs of the L-map that are those of the true connections, layer by layer."""
 
-from collections.abc import Mapping
+from typing import Literal
 
 import pandas as pd
 
 from netdyn.networks import jacobian
-from netdyn.quantities.subject import Subject
+from netdyn.quantities.subject import MeasurementSettings, StepSelector, Subject
 
-__all__ = ["measure"]
+__all__ = ["SignAgreementSettings", "measure"]
 
 
-def measure(subject: Subject, settings: Mapping) -> pd.DataFrame:
+class SignAgreementSettings(MeasurementSettings):
+    """Which networks are compared, on how many samples."""
+
+    steps: StepSelector
+    samples: int | Literal["all"]  # training samples that the Jacobian is averaged over
+
+
+def measure(subject: Subject, settings: SignAgreementSettings) -> pd.DataFrame:
     """Return the agreement of signs of every hidden layer (see `jacobian.sign_agreement`).
 
     Args:

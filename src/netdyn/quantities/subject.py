@@ -1,8 +1,8 @@
 """The subject of a measurement: a run's networks and samples, on the chosen device."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
@@ -11,10 +11,21 @@ from netdyn.data import prepared
 from netdyn.errors import NetdynError
 from netdyn.networks.reading import Network, read
 from netdyn.records.files import read_json
+from netdyn.records.run_settings import RunSettings
 from netdyn.results import runs
 from netdyn.runtime.devices import measuring_device
 
-__all__ = ["Subject", "in_mode"]
+__all__ = ["MeasurementSettings", "StepSelector", "Subject", "in_mode"]
+
+# A step, "best", "last", "all", or "train>=x" or "test>=x" with x in [0, 1], the first snapshot of
+# that accuracy; or a list of these (see `netdyn.results.runs.select_steps`).
+StepSelector = int | str | list[int | str]
+
+
+class MeasurementSettings(TypedDict):
+    """What the settings of every measurement hold; those of a quantity are beside its `measure`."""
+
+    threads: int  # of the processor
 
 
 class Subject(NamedTuple):
@@ -25,7 +36,7 @@ class Subject(NamedTuple):
     """
 
     run_folder: Path | None
-    settings: Mapping  # the run's
+    settings: RunSettings
     loaded: prepared.Dataset
     device: torch.device
 
@@ -39,13 +50,13 @@ class Subject(NamedTuple):
         return cls(Path(run_folder), settings, loaded, measuring_device(device))
 
     @classmethod
-    def of_data(cls, settings: Mapping, data_file: Path, device: str = "auto") -> "Subject":
+    def of_data(cls, settings: RunSettings, data_file: Path, device: str = "auto") -> "Subject":
         """Open the samples of a run that need not be trained, by its settings."""
         loaded = prepared.load(data_file)
         prepared.check_name(loaded, settings, data_file)
         return cls(None, settings, loaded, measuring_device(device))
 
-    def steps(self, selector: int | str | list) -> list[int]:
+    def steps(self, selector: StepSelector) -> list[int]:
         """Return the snapshot steps that the selector means (see `runs.select_steps`)."""
         return runs.select_steps(self.run_folder, selector)
 
@@ -72,7 +83,7 @@ class Subject(NamedTuple):
         """Return the modes to measure in: without batch norm there is only evaluation mode."""
         return requested if self.settings["batch_norm"] else ["evaluation"]
 
-    def each_network(self, selector: int | str | list) -> Iterator[tuple[int, Network]]:
+    def each_network(self, selector: StepSelector) -> Iterator[tuple[int, Network]]:
         """Yield each step that the selector means, with its network."""
         for step in self.steps(selector):
             yield step, self.network(step)

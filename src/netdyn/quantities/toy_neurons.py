@@ -1,6 +1,7 @@
 """Toy neurons of Fig. 1: the effect of the two transformation modes on samples and weights."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from netdyn.networks.mlp import MLP, initialise
 from netdyn.networks.reading import read
 from netdyn.runtime.random_streams import generator
 
-__all__ = ["SETTINGS", "measure"]
+__all__ = ["SETTINGS", "ToyNeuronsSettings", "measure"]
 
 # The settings that `measure` needs, all of them integers.
 SETTINGS = {
@@ -32,7 +33,19 @@ INITIAL_SCALE = {"identity": 0.3, "gaussian": 2.0}
 A, B = 0, 1
 
 
-def measure(settings: Mapping[str, int]) -> pd.DataFrame:
+class ToyNeuronsSettings(TypedDict):
+    """The integers named in `SETTINGS`, and threads."""
+
+    seed: int  # at least 0; all others at least 1
+    samples: int  # per class
+    neurons: int  # hidden
+    steps: int  # of Adam
+    bins: int  # of r in [0, 1]
+    points: int  # of a curve
+    threads: int  # of the processor
+
+
+def measure(settings: ToyNeuronsSettings) -> pd.DataFrame:
     """Measure the four panels of Fig. 1 on toy neurons.
 
     Args:
@@ -108,7 +121,7 @@ def _peak_weights(place: float, grid: np.ndarray) -> np.ndarray:
     return fitted.x
 
 
-def _clusters(settings: Mapping[str, int], name: str, centres: Tensor, spread: float) -> Tensor:
+def _clusters(settings: ToyNeuronsSettings, name: str, centres: Tensor, spread: float) -> Tensor:
     """Return `samples` points, (P, 2), normally scattered about the centres in turn."""
     noise = torch.randn(
         settings["samples"],
@@ -120,7 +133,7 @@ def _clusters(settings: Mapping[str, int], name: str, centres: Tensor, spread: f
     return centres[torch.arange(settings["samples"], device="cpu") % len(centres)] + spread * noise
 
 
-def _separable(settings: Mapping[str, int]) -> tuple[Tensor, Tensor]:
+def _separable(settings: ToyNeuronsSettings) -> tuple[Tensor, Tensor]:
     """Return A and B on either side of a line."""
     centre = torch.tensor([[1.0, 0.6]], dtype=torch.float64, device="cpu")
     return (
@@ -129,7 +142,7 @@ def _separable(settings: Mapping[str, int]) -> tuple[Tensor, Tensor]:
     )
 
 
-def _alternating(settings: Mapping[str, int]) -> tuple[Tensor, Tensor]:
+def _alternating(settings: ToyNeuronsSettings) -> tuple[Tensor, Tensor]:
     """Return A and B in six clusters that alternate around a circle: no line parts them."""
     angles = torch.arange(6, dtype=torch.float64, device="cpu") * torch.pi / 3
     centres = 1.3 * torch.stack([angles.cos(), angles.sin()], dim=1)  # (6, 2)
@@ -140,7 +153,7 @@ def _alternating(settings: Mapping[str, int]) -> tuple[Tensor, Tensor]:
 
 
 def _trained(
-    panel: str, activation: str, samples: tuple[Tensor, Tensor], settings: Mapping[str, int]
+    panel: str, activation: str, samples: tuple[Tensor, Tensor], settings: ToyNeuronsSettings
 ) -> Iterator[tuple]:
     """Train 2 – neurons – 2 on A and B; yield its rows of the table."""
     x = torch.cat(samples)  # (P, 2)

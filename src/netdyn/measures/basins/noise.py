@@ -24,7 +24,7 @@ def _clip(x: Tensor, noise: Tensor) -> Tensor:
     return (x + noise).clamp_(0.0, 1.0)
 
 
-def _own_range(x: Tensor, noise: Tensor) -> Tensor:
+def _range_of_sample(x: Tensor, noise: Tensor) -> Tensor:
     noisy = x + noise
     low, high = noisy.aminmax(dim=1, keepdim=True)  # (P, 1) each
     # A constant sample has no range to map: it is left unchanged.
@@ -34,7 +34,7 @@ def _own_range(x: Tensor, noise: Tensor) -> Tensor:
 NOISE_RETURNS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "affine": _affine,
     "clip": _clip,
-    "range": _own_range,
+    "range": _range_of_sample,
 }
 
 
