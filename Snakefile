@@ -90,12 +90,12 @@ rule multiverse:
 rule readings:
     input:
         named(multiverse_files(SCALE, "claims")),
-        lambda w: named(multiverse(SCALE).files_needed()),
+        from_multiverse(lambda plan, w: plan.files_needed()),
 
 
 rule keep_readings:
     input:
-        lambda w: named(multiverse(SCALE).kept_files()),
+        from_multiverse(lambda plan, w: plan.kept_files()),
 
 
 # Every finished part goes into the committed tables, whatever else is still missing:

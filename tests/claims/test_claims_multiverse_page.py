@@ -52,8 +52,10 @@ def of_codes(codes, further=()):
     [
         (
             {"frozen": "+s", "affine": "+s", "range": "-w"},
-            "**C01 holds under 2 of 3 readings, on strong evidence under all of them.** It fails "
-            "under *return of noisy samples: own range* (C01 under range; weak evidence).",
+            "**C01 holds under 2 of 3 readings, on strong evidence under all of them.** It holds "
+            "under the frozen reading (C01 under frozen; strong evidence) and under *return of "
+            "noisy samples: affine* (C01 under affine; strong evidence) and fails under *return of "
+            "noisy samples: own range* (C01 under range; weak evidence).",
         ),
         (
             {"frozen": "+f", "affine": "+s", "range": "+w"},
@@ -70,9 +72,10 @@ def of_codes(codes, further=()):
         ),
         (
             {"frozen": "+f", "affine": "!w", "range": "."},
-            "**C01 holds under 1 of 2 readings, on fair evidence.** It meets a diverged training "
-            "under *return of noisy samples: affine* (C01 under affine; weak evidence) and is not "
-            "tested yet under *return of noisy samples: own range*.",
+            "**C01 holds under 1 of 2 readings, on fair evidence.** It holds under the frozen "
+            "reading (C01 under frozen; fair evidence) and meets a diverged training under *return "
+            "of noisy samples: affine* (C01 under affine; weak evidence); it is not tested yet "
+            "under 1 other.",
         ),
         (
             {"frozen": "-f"},
@@ -82,13 +85,12 @@ def of_codes(codes, further=()):
         (
             {"frozen": ".", "affine": "+s"},
             "**C01 holds under *return of noisy samples: affine*, the only column that judges "
-            "it.** The evidence is strong: C01 under affine; it is not tested yet under the frozen "
-            "reading.",
+            "it.** The evidence is strong: C01 under affine; it is not tested yet under 1 "
+            "other.",
         ),
         (
             {"frozen": "."},
-            "**C01 is not tested under any reading.** It is not tested yet under the frozen "
-            "reading.",
+            "**C01 is not tested under any reading.** What it needs is not trained or measured yet.",
         ),
         (
             {"frozen": "+s", "affine": "+s", "pair": "-w"},
@@ -111,8 +113,8 @@ def test_further_criteria_stand_beside_the_count_and_do_not_change_it():
     with_criteria = sentences(page(of_codes(codes, [("a", "-w"), ("b", "+s")])), "C01")
     assert with_criteria.startswith("**C01 holds under 1 of 2 readings, on strong evidence.**")
     assert with_criteria.endswith(
-        "; by further criteria, it fails by `a` (C01 under frozen; weak evidence) and holds by `b` "
-        "(C01 under frozen; strong evidence)."
+        "; by further criteria, it holds by `b` (C01 under frozen; strong evidence) and fails by `a` "
+        "(C01 under frozen; weak evidence)."
     )
     assert sentences(page(of_codes(codes)), "C01") == with_criteria.split("; by further")[0] + "."
 

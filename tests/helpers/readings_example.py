@@ -33,7 +33,7 @@ READINGS = {
     "slow": reading("C01", "C02", "C03", settings={"runs": {"deep": {"learning_rate": 0.0001}}}),
     "clipped": reading("C02", settings={"measurements": {"deep_noise": {"noise_return": "clip"}}}),
     "both": reading("C02", "C03", crosses=["slow", "clipped"]),
-    "common": reading("C01", options={"step": "common"}),
+    "common": reading("C17", options={"step": "common"}),
 }
 
 

@@ -40,6 +40,21 @@ def plan(built):
     return make
 
 
+def test_a_name_that_is_there_twice_is_refused(tmp_path):
+    path = tmp_path / "readings.yaml"
+    path.write_text("readings:\n  a: {x: 1}\n  b: 2\n  a: 3\n", encoding="utf-8")
+    with pytest.raises(NetdynError, match="the key 'a' in line 4 is there twice"):
+        read_yaml(path)
+    path.write_text("b: &b {x: 1}\na:\n  <<: *b\n  x: 2\n", encoding="utf-8")
+    assert read_yaml(path)["a"] == {"x": 2}  # what a merge brings may be replaced
+
+
+def test_an_option_that_no_claim_of_it_computes_is_refused(plan):
+    other = reading("C24", options={"region": "trimmed"})
+    with pytest.raises(NetdynError, match=r"options\.region: none of its claims computes trimmed"):
+        ReadingPlan(plan({"other": other}), "other").check()
+
+
 def test_deviations_are_ordered_by_reading():
     text = (ROOT / "docs" / "deviations.md").read_text(encoding="utf-8")
     declared = read_yaml(ROOT / "workflow" / "readings.yaml")["readings"]
@@ -292,7 +307,7 @@ def test_a_reading_that_changes_nothing_for_its_claims_is_refused(plan, declared
     [
         ("clipped", reading("C02", settings=CLIP)),
         ("clipped", reading("C02", "C03", settings=CLIP)),
-        ("common", reading("C01", "C02", options={"step": "common"})),
+        ("common", reading("C17", "C02", options={"step": "common"})),
         ("both", reading("C02", "C03", crosses=["clipped", "slow"])),
     ],
 )
@@ -305,5 +320,5 @@ def test_two_readings_with_the_same_overlay_are_refused(plan, other, declared):
 
 
 def test_the_same_options_in_another_mode_are_another_reading(plan):
-    more = {"it": reading("C01", options={"step": "common"}, mode="training")}
+    more = {"it": reading("C17", options={"step": "common"}, mode="training")}
     assert len(MultiversePlan(plan({**READINGS, **more})).readings) == len(READINGS) + 1

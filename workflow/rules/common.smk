@@ -116,6 +116,19 @@ def multiverse(scale):
         raise SystemExit(f"error: {error}") from None
 
 
+def from_multiverse(method):
+    """Return an input function that calls `method` with the multiverse of the wildcards' scale."""
+
+    def inputs(wildcards):
+        try:
+            scale = wildcards.get("scale", SCALE)
+            return named(method(multiverse(scale), wildcards))
+        except NetdynError as error:
+            raise SystemExit(f"error: {error}") from None
+
+    return inputs
+
+
 def figure_files(scale, collection, *figures):
     return [
         f"{RESULTS}/{scale}/{collection}/{figure}.{ending}"

@@ -7,9 +7,9 @@
 rule judge_readings:
     """Judge every claim of the paper under every reading."""
     input:
-        settings=lambda w: named(multiverse(w.scale).settings_file(w.judged)),
+        settings=from_multiverse(lambda plan, w: plan.settings_file(w.judged)),
         claims=from_plan(lambda plan, w: str(plan.claims)),
-        tables=lambda w: named(multiverse(w.scale).table_files(w.judged == "redrawn")),
+        tables=from_multiverse(lambda plan, w: plan.table_files(w.judged == "redrawn")),
         code=code("netdyn.claims.readings"),
     output:
         csv="results/{scale}/{judged}/readings.csv",
@@ -35,7 +35,7 @@ rule judge_readings:
 rule draw_multiverse:
     """Draw the verdict on every claim under every reading."""
     input:
-        settings=lambda w: named(multiverse(w.scale).figure_settings_file()),
+        settings=from_multiverse(lambda plan, w: plan.figure_settings_file()),
         table="results/{scale}/{judged}/readings.csv",
         record=ancient("results/{scale}/{judged}/readings.csv.json"),
         code=code("netdyn.figures.multiverse"),
@@ -75,7 +75,7 @@ rule publish_multiverse:
     They are those that were judged from committed tables, so no table is kept with them.
     """
     input:
-        settings=lambda w: named(multiverse(w.scale).figure_settings_file()),
+        settings=from_multiverse(lambda plan, w: plan.figure_settings_file()),
         verdicts=[
             "results/{scale}/redrawn/readings.csv",
             "results/{scale}/redrawn/readings.md",

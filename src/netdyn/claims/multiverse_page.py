@@ -78,8 +78,8 @@ def _counts(
 ) -> str:
     """Return the counts of columns, cells and claims, and that of verdicts by strength."""
     columns = [FROZEN, *counted]
-    counted = cells[(cells["criterion"] == FROZEN) & cells["reading"].isin(columns)]
-    tested = judged(counted)
+    in_columns = cells[(cells["criterion"] == FROZEN) & cells["reading"].isin(columns)]
+    tested = judged(in_columns)
     shares = [share_held(cells, claim, columns) for claim in claims]
     several = [share for share in shares if share.judged > 1]
     single = [share for share in shares if share.judged == 1]
@@ -90,7 +90,7 @@ def _counts(
             "columns",
             f"{len(columns)}: the frozen reading and {len(counted)} of {len(names)} others",
         ],
-        ["cells", f"{len(tested)} judged, {len(counted) - len(tested)} not tested yet"],
+        ["cells", f"{len(tested)} judged, {len(in_columns) - len(tested)} not tested yet"],
         [
             "claims judged under several readings",
             f"{len(several)}: {under_all} hold under all, "

@@ -18,7 +18,7 @@ SAYS = {
     REPRODUCED: "holds",
     NOT_TESTED: "is not tested yet",
 }
-NOT_HOLDING = [verdict for verdict in SAYS if verdict != REPRODUCED]
+GIVEN = [REPRODUCED, *(verdict for verdict in SAYS if verdict not in (REPRODUCED, NOT_TESTED))]
 
 
 def under_what(
@@ -40,24 +40,25 @@ def under_what(
     by_frozen = cells[cells["criterion"] == FROZEN]
     in_columns = by_frozen[by_frozen["reading"].isin([FROZEN, *counted])]
     elsewhere = judged(by_frozen[~by_frozen["reading"].isin([FROZEN, *counted])])
-    further = cells[cells["criterion"] != FROZEN]
+    further = judged(cells[cells["criterion"] != FROZEN])
+    waiting = len(by_frozen) - len(judged(by_frozen))
     tested = judged(in_columns)
+    parts = []
     if share.judged == 1:
         _, only = next(tested.iterrows())
         strength = f"the evidence is {only['strength']}: " if only["strength"] else ""
         parts = [strength + plain(only["measured"] or only["seen"]).rstrip(".")]
-        verdicts = [NOT_TESTED]
-    else:
-        parts = []
-        everywhere = share.judged and share.holds == share.judged
-        verdicts = [REPRODUCED, NOT_TESTED] if everywhere else NOT_HOLDING
-    if text := _by_verdict(in_columns, verdicts, labels):
+    elif text := _by_verdict(in_columns, GIVEN, labels):
         parts.append(f"it {text}")
     if len(elsewhere):
-        outside = _by_verdict(elsewhere, list(SAYS), labels)
+        outside = _by_verdict(elsewhere, GIVEN, labels)
         parts.append(f"under readings of too few claims to count, it {outside}")
     if len(further):
-        parts.append(f"by further criteria, it {_by_verdict(further, list(SAYS), labels)}")
+        parts.append(f"by further criteria, it {_by_verdict(further, GIVEN, labels)}")
+    if share.judged == 0:
+        parts.append("what it needs is not trained or measured yet")
+    elif waiting:
+        parts.append(f"it is not tested yet under {waiting} other{'s' * (waiting > 1)}")
     first = f"**{claim} {_first(share, tested, labels)}.**"
     second = "; ".join(parts)
     return f"{first} {second[:1].upper()}{second[1:]}." if second else first

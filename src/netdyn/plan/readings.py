@@ -250,6 +250,13 @@ class ReadingPlan(Plan):
                 f"readings.{self.reading.name}: it changes no table of "
                 f"{', '.join(self.reading.claims)} and has no options"
             )
+        for name, value in self.reading.options.items():  # none where it crosses others
+            computing = OPTIONS[name].others[value]
+            if not set(computing) & set(self.reading.claims):
+                raise NetdynError(
+                    f"readings.{self.reading.name}.options.{name}: none of its claims computes "
+                    f"{value}: it can be for {', '.join(computing)}"
+                )
 
     def overlay_identity(self) -> str:
         """Return what this reading changes; equal for two that change the same."""

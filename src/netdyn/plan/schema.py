@@ -21,7 +21,9 @@ def validate(config: Mapping, schema: Mapping) -> None:
         config = json.loads(json.dumps(config))
     except (TypeError, ValueError) as error:
         where = ".".join(_culprit(config)) or "settings"
-        raise NetdynError(f"{where}: {error}; write plain numbers, words and lists") from error
+        raise NetdynError(
+            f"{where}: {error}; write plain numbers, words and lists, and dates in quotes"
+        ) from error
     # A swept value is held to the same rule as the setting it sweeps.
     swept = {"$defs": schema["$defs"], "$ref": "#/$defs/run_settings"}
     _refuse(config, schema, "")

@@ -158,7 +158,13 @@ def read_yaml(path: Path) -> dict:
     try:
         loader = _LOADER(path.read_bytes())
         try:
-            content = loader.get_single_data()
+            node = loader.get_single_node()
+            if (twice := _repeated_key(node)) is not None:
+                raise NetdynError(
+                    f"{path}: the key {twice.value!r} in line {twice.start_mark.line + 1} is there "
+                    "twice: remove one"
+                )
+            content = None if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
     except FileNotFoundError as error:
@@ -170,3 +176,19 @@ def read_yaml(path: Path) -> dict:
     if not isinstance(content, dict):
         raise NetdynError(f"{path} must hold keys and values")
     return content
+
+
+def _repeated_key(node: yaml.Node | None) -> yaml.Node | None:
+    """Return the first key that a mapping has twice: YAML would take the last without a word."""
+    if isinstance(node, yaml.MappingNode):
+        keys = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in keys:
+                    return key
+                keys.add(key.value)
+            if (twice := _repeated_key(value)) is not None:
+                return twice
+    elif isinstance(node, yaml.SequenceNode):
+        return next(filter(None, map(_repeated_key, node.value)), None)
+    return None
