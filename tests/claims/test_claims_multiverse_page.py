@@ -90,7 +90,8 @@ def of_codes(codes, further=()):
         ),
         (
             {"frozen": "."},
-            "**C01 is not tested under any reading.** What it needs is not trained or measured yet.",
+            "**C01 is not tested under any reading.** What it needs is not trained or measured "
+            "yet.",
         ),
         (
             {"frozen": "+s", "affine": "+s", "pair": "-w"},
@@ -113,8 +114,8 @@ def test_further_criteria_stand_beside_the_count_and_do_not_change_it():
     with_criteria = sentences(page(of_codes(codes, [("a", "-w"), ("b", "+s")])), "C01")
     assert with_criteria.startswith("**C01 holds under 1 of 2 readings, on strong evidence.**")
     assert with_criteria.endswith(
-        "; by further criteria, it holds by `b` (C01 under frozen; strong evidence) and fails by `a` "
-        "(C01 under frozen; weak evidence)."
+        "; by further criteria, it holds by `b` (C01 under frozen; strong evidence) and fails by "
+        "`a` (C01 under frozen; weak evidence)."
     )
     assert sentences(page(of_codes(codes)), "C01") == with_criteria.split("; by further")[0] + "."
 
