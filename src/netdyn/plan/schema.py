@@ -66,8 +66,9 @@ _Validator = jsonschema.validators.extend(
 
 def _refuse(instance: Any, schema: Mapping, prefix: str) -> None:
     validator = _Validator(schema)
-    known = set(_property_names(schema))
-    if error := _first(validator.iter_errors(instance), known):
+    if errors := list(validator.iter_errors(instance)):
+        known = set(_property_names(schema))
+        error = _first(errors, known)
         raise NetdynError(prefix + _explain(error, known))
 
 

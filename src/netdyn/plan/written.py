@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from netdyn.plan.code_cache import CodeCache
 from netdyn.records.files import digest, write_json
-from netdyn.records.import_graph import code_digests
 
 __all__ = ["RESULTS", "code", "once", "written"]
 
@@ -40,7 +40,12 @@ def code(module: str, results: Path = RESULTS) -> str:
     It holds their digests and is named by them: the input by which a rule reruns exactly when code
     it uses has changed its meaning.
     """
-    return written(results / "code", module, code_digests(module))
+    return written(results / "code", module, _cache(results).digests(module))
+
+
+@functools.cache
+def _cache(results: Path) -> CodeCache:
+    return CodeCache(results / "code" / "digests.json")
 
 
 def written(folder: Path, name: str, value: Mapping[str, Any]) -> str:
