@@ -272,7 +272,7 @@ def wait_for_step(folder, step, process):
 
 
 def test_killed_processes_lose_nothing(tmp_path, run_settings, train_run, process):
-    settings = run_settings(steps=1200, snapshots={"every_step_until": 0, "per_decade": 5})
+    settings = run_settings(steps=400, snapshots={"every_step_until": 0, "per_decade": 5})
     complete = bits(train_run(tmp_path / "whole", settings))
     for step in (10, 60):
         begun = process(settings)
@@ -290,7 +290,7 @@ def test_killed_processes_lose_nothing(tmp_path, run_settings, train_run, proces
 def test_a_terminated_process_leaves_its_checkpoint_and_says_so(
     tmp_path, toy_data, run_settings, train_run, process
 ):
-    settings = run_settings(steps=1200, snapshots={"every_step_until": 0, "per_decade": 5})
+    settings = run_settings(steps=400, snapshots={"every_step_until": 0, "per_decade": 5})
     begun = process(settings)
     wait_for_step(tmp_path / "checkpoints", 3, begun)
     begun.send_signal(signal.SIGUSR1)  # a checkpoint, and on it goes
