@@ -11,7 +11,9 @@ from pathlib import Path
 
 from forking import Forks
 
-__all__ = ["FIGURES", "TINY", "copy_repository", "errors", "planned", "run", "snakemake"]
+__all__ = [
+    *("FIGURES", "TINY", "copy_repository", "errors", "forks", "planned", "run", "snakemake"),
+]
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "profiles", "src", "workflow", "tests/workflow_tiny.yaml")

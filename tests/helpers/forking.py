@@ -13,11 +13,13 @@ import os
 import socket
 import sys
 
-__all__ = ["Forks"]
+__all__ = ["Forks", "Session"]
 
+PYTHON = sys.executable  # before a fork takes another name for it
 IMPORTED = (
     *("snakemake.cli", "snakemake_executor_plugin_slurm", "jsonschema", "typer", "pandas"),
     *("torch", "safetensors.torch", "matplotlib.backends.backend_pdf", "scipy.optimize"),
+    *("scipy.stats", "sklearn.decomposition", "snakemake.report", "docutils.core", "yte"),
 )
 
 
@@ -29,15 +31,10 @@ class Forks:
     """
 
     def __init__(self, folder: str):
-        import shlex
         import subprocess
 
         self.address = os.path.join(folder, "forks")
-        self.python = os.path.join(folder, "python")
-        with open(self.python, "w", encoding="utf-8") as file:
-            words = (sys.executable, "-IS", __file__, "python", self.address, sys.executable)
-            file.write(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-        os.chmod(self.python, 0o755)
+        self.python = python_of(folder)
         # Every folder's netdyn is compiled once, not by each of its jobs.
         left_out = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
         kept = {key: value for key, value in os.environ.items() if key not in left_out}
@@ -56,17 +53,89 @@ class Forks:
             request = ["snakemake", self.python, arguments, environment, folder]
             return status_of_fork(self.address, request, files)
 
+    def session(self, folder: str, arguments: tuple, environment: dict, output) -> "Session":
+        """Begin what `snakemake` does, with its jobs in a session and process group of its own."""
+        with open(os.devnull, encoding="utf-8") as nothing:
+            files = [nothing.fileno(), output.fileno(), output.fileno()]
+            request = ["session", self.python, arguments, environment, folder]
+            return Session(asked(self.address, request, files), os.path.dirname(self.address))
+
     def end(self) -> None:
         self.process.communicate()
 
 
+class Session:
+    """A Snakemake at work as a fork, the leader of its group: what `Popen` is of a process."""
+
+    def __init__(self, connection: socket.socket, folder: str):
+        self.connection = connection
+        self.pid = int(connection.recv(20))
+        self.folder = session_of(folder, self.pid)
+        self.returncode: int | None = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        import subprocess
+
+        if self.returncode is None:
+            self.connection.settimeout(timeout)
+            try:
+                self.returncode = int(self.connection.recv(20))
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired("snakemake", timeout or 0) from None
+            self.connection.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        import subprocess
+
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def jobs(self) -> dict[int, list[str]]:
+        """Return the words after `python` of each job that is at work, by the process."""
+        found = {}
+        for entry in os.scandir(self.folder):
+            if entry.name.isdecimal():
+                try:
+                    with open(entry.path, encoding="utf-8") as file:
+                        found[int(entry.name)] = json.load(file)
+                except (FileNotFoundError, ValueError):
+                    continue  # it has just ended, or begun
+        return found
+
+
+def session_of(folder: str, leader: int) -> str:
+    return os.path.join(folder, f"session-{leader}")
+
+
+def python_of(folder: str) -> str:
+    """Write what takes the place of Python for jobs that a process with a socket there forks."""
+    import shlex
+
+    path = os.path.join(folder, "python")
+    address = os.path.join(folder, "forks")
+    with open(path, "w", encoding="utf-8") as file:
+        words = (PYTHON, "-IS", __file__, "python", address, PYTHON)
+        file.write(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    os.chmod(path, 0o755)
+    return path
+
+
+def asked(address: str, request: list, files: list[int]) -> socket.socket:
+    """Ask for a fork that runs a module with these standard files; return where it is answered."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(address)
+    socket.send_fds(connection, [b"\0"], files)
+    connection.sendall(json.dumps(request).encode())
+    connection.shutdown(socket.SHUT_WR)
+    return connection
+
+
 def status_of_fork(address: str, request: list, files: list[int]) -> int:
     """Have a module run by a fork with these standard files; return its exit status."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(address)
-        socket.send_fds(connection, [b"\0"], files)
-        connection.sendall(json.dumps(request).encode())
-        connection.shutdown(socket.SHUT_WR)
+    with asked(address, request, files) as connection:
         return int(connection.makefile(encoding="utf-8").read())
 
 
@@ -92,32 +161,60 @@ def serve(address: str) -> None:
         listener.bind(address)
         listener.listen(64)
         os.write(1, b"ready\n")
-        at_work: set[int] = set()
-        while True:
-            ready, _, _ = select.select([listener, 0], [], [])
-            at_work -= {child for child in at_work if os.waitpid(child, os.WNOHANG)[0]}
-            if 0 in ready:
-                break
-            connection, _ = listener.accept()
-            if child := os.fork():
-                at_work.add(child)
-                connection.close()
-            else:
-                listener.close()
-                answer(connection)
+
+        def ended(_):
+            return bool(select.select([0], [], [], 0)[0])
+
+        at_work = fork_for_each(listener, ended, watched=[0])
         for child in at_work:
             os.waitpid(child, 0)
 
 
-def answer(connection: socket.socket) -> None:
-    """Fork what a connection asks for, and send its exit status once it has ended."""
+def fork_for_each(listener: socket.socket, ended, watched: list[int], seconds=None) -> set[int]:
+    """Fork for every connection until it is `ended`; return the forks that are still at work."""
+    import select
+
+    at_work: set[int] = set()
+    while True:
+        ready, _, _ = select.select([listener, *watched], [], [], seconds)
+        at_work -= {child for child in at_work if os.waitpid(child, os.WNOHANG)[0]}
+        if ended(at_work):
+            return at_work
+        if listener not in ready:
+            continue
+        connection, _ = listener.accept()
+        if child := os.fork():
+            at_work.add(child)
+            connection.close()
+        else:
+            place = os.path.dirname(listener.getsockname())
+            listener.close()
+            answer(connection, place)
+
+
+def answer(connection: socket.socket, place: str) -> None:
+    """Fork what a connection asks for, and send its exit status once it has ended.
+
+    Of a job, the words lie in a file in `place` as long as it is at work, named by its process.
+    """
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
     request = json.loads(connection.makefile(encoding="utf-8").read())
     if child := os.fork():
+        if request[0] == "netdyn":
+            note = os.path.join(place, str(child))
+            with open(note, "w", encoding="utf-8") as file:
+                json.dump(request[2], file)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        # As a shell has it where a signal ended it.
-        connection.sendall(str(status if status >= 0 else 128 - status).encode())
-        os._exit(0)
+        if request[0] == "netdyn":
+            os.unlink(note)
+        try:
+            # As a shell has it where a signal ended it.
+            connection.sendall(str(status if status >= 0 else 128 - status).encode())
+        finally:
+            os._exit(0)  # also where who asked was killed
+    if request[0] == "session":
+        request[0], request[1] = "snakemake", jobs_of_a_new_session(place, connection)
+        connection.sendall(f"{os.getpid()}\n".encode())
     connection.close()
     for stream, file in enumerate(files):
         os.dup2(file, stream)
@@ -125,13 +222,44 @@ def answer(connection: socket.socket) -> None:
     become(*request)
 
 
+def jobs_of_a_new_session(place: str, connection: socket.socket) -> str:
+    """Make this process lead a session, with another that forks its jobs; return their Python.
+
+    A signal to the group reaches Snakemake and jobs alike; when Snakemake alone is killed, jobs run
+    on, and what forks them ends with the last.
+    """
+    import shutil
+    import signal
+
+    os.setsid()
+    leader = os.getpid()
+    folder = session_of(place, leader)
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier process with this number
+    os.mkdir(folder)
+    python = python_of(folder)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(os.path.join(folder, "forks"))
+    listener.listen(64)
+    if os.fork():
+        listener.close()
+        return python
+    connection.close()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # jobs have them from `become`
+    fork_for_each(listener, lambda at_work: os.getppid() != leader and not at_work, [], 0.5)
+    os._exit(0)
+
+
 def become(module: str, python: str, arguments: list, environment: dict, folder: str) -> None:
     """Go on as `python -m module …`, started in `folder`, and end."""
     import atexit
     import runpy
+    import signal
     import threading
     import traceback
 
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

@@ -23,6 +23,7 @@ import pandas as pd
 import psutil
 import typer
 from dag import TINY, copy_repository
+from forking import Forks, Session
 
 # What is killed with -9, each as often as the others, and how the page calls it.
 KINDS = {
@@ -56,15 +57,18 @@ def results(folder: Path) -> dict[str, bytes]:
 
 
 class Sitting:
-    """One Snakemake at work in `folder`, until it ends or is killed."""
+    """One Snakemake at work in `folder`, as a fork or by itself, until it ends or is killed."""
 
-    def __init__(self, folder: Path, *more: str, log: str = "said.txt"):
+    def __init__(self, folder: Path, *more: str, log: str = "said.txt", forks: Forks | None = None):
         self.log = folder / log
-        command = [str(Path(sys.executable).with_name("snakemake")), *more, *ARGUMENTS]
+        words = (*more, *ARGUMENTS)
         environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
         with self.log.open("w", encoding="utf-8") as said:
+            if forks is not None:
+                self.process = forks.session(str(folder), words, environment, said)
+                return
             self.process = subprocess.Popen(
-                command,
+                [str(Path(sys.executable).with_name("snakemake")), *words],
                 cwd=folder,
                 env=environment,
                 stdout=said,
@@ -80,16 +84,22 @@ class Sitting:
             return False
         return True
 
-    def jobs(self, command: str) -> list[psutil.Process]:
-        """Return the processes of jobs at work of a subcommand of netdyn."""
-        found = []
+    def jobs(self, command: str) -> dict[psutil.Process, list[str]]:
+        """Return the processes of jobs at work of a subcommand of netdyn, and their words."""
+        found = {}
+        if isinstance(self.process, Session):
+            for number, words in self.process.jobs().items():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if words[0] == command:
+                        found[psutil.Process(number)] = words
+            return found
         for process in psutil.Process(self.process.pid).children(recursive=True):
             try:
                 words = process.cmdline()
             except psutil.Error:
                 continue
             if words[1:5] == ["-P", "-m", "netdyn", command]:
-                found.append(process)
+                found[process] = words
         return found
 
     def kill(self, kind: str, moment: float, course: float) -> bool:
@@ -108,7 +118,7 @@ class Sitting:
                 continue
             time.sleep(seconds)
             try:
-                jobs[0].kill()
+                next(iter(jobs)).kill()
             except psutil.NoSuchProcess:
                 seconds /= 2  # it ended before: the next job of this kind, and sooner
                 continue
@@ -143,7 +153,13 @@ def plan_of_kills(kills: int, seed: int) -> list[tuple[str, float]]:
 
 
 def soak(
-    folder: Path, kills: int, seed: int, output: Path | None = None, resume: bool = False
+    folder: Path,
+    kills: int,
+    seed: int,
+    output: Path | None = None,
+    resume: bool = False,
+    runs: int = 4,
+    forks: Forks | None = None,
 ) -> pd.DataFrame:
     """Kill `kills` times; return a row per kill: its kind, its moment and what it cost.
 
@@ -151,10 +167,10 @@ def soak(
     """
     planned = plan_of_kills(kills, seed)
     rows = earlier(output, planned) if resume and output is not None else []
-    fresh = prepared(folder / "fresh")
+    fresh = prepared(folder / "fresh", runs)
     original = shutil.copytree(fresh, folder / "undisturbed")
     started = time.monotonic()
-    sitting = Sitting(original)
+    sitting = Sitting(original, forks=forks)
     try:
         assert sitting.process.wait() == 0, sitting.log.read_text(encoding="utf-8")
     finally:
@@ -165,7 +181,7 @@ def soak(
         round_ += 1
         copy = shutil.copytree(fresh, folder / f"round-{round_}")
         started = time.monotonic()
-        new = one_round(copy, planned, len(rows), course)
+        new = one_round(copy, planned, len(rows), course, forks)
         if not new:
             course = time.monotonic() - started  # the machine has become faster
         found = results(copy)
@@ -192,7 +208,11 @@ def earlier(output: Path, planned: list[tuple[str, float]]) -> list[dict]:
 
 
 def one_round(
-    folder: Path, planned: list[tuple[str, float]], first: int, course: float
+    folder: Path,
+    planned: list[tuple[str, float]],
+    first: int,
+    course: float,
+    forks: Forks | None,
 ) -> list[dict]:
     """Carry out the kills from `first` on until the workflow is finished."""
     rows: list[dict] = []
@@ -200,7 +220,7 @@ def one_round(
     whole: dict[str, bytes] = {}
     with contextlib.ExitStack() as ending:
         while True:
-            sitting = Sitting(folder)
+            sitting = Sitting(folder, forks=forks)
             ending.callback(sitting.end)
             number = first + len(rows)
             killed = number < len(planned) and sitting.kill(*planned[number], course)

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 import soak
-from dag import errors, planned, run, snakemake
+from dag import errors, forks, planned, run, snakemake
 from soak import ARGUMENTS, CONFIGURED, Sitting, results
 
 from netdyn.errors import NetdynError
@@ -55,14 +55,13 @@ def untrained(folder):
 @pytest.fixture
 def training(untrained):
     """The same with Snakemake at work and both trainings begun."""
-    sitting = Sitting(untrained)
+    sitting = Sitting(untrained, forks=forks())
     held = {}
 
     def both_begun():
         # The first is held still until the second has begun, however fast the machine is.
-        for job in sitting.jobs("train"):
+        for job, words in sitting.jobs("train").items():
             with contextlib.suppress(psutil.Error):
-                words = job.cmdline()
                 checkpoints = untrained / words[words.index("--checkpoints") + 1]
                 if job.pid not in held and (checkpoints / "state.safetensors").exists():
                     job.suspend()
@@ -132,7 +131,7 @@ def read_only(folder):
 
 
 def test_random_kills_lose_nothing(tmp_path):
-    rows = soak.soak(tmp_path, kills=4, seed=1)
+    rows = soak.soak(tmp_path, kills=4, seed=1, runs=2, forks=forks())
     assert sorted(rows["kind"]) == sorted(soak.KINDS)
     assert not rows["differing"].any()
     assert not rows["runs_lost"].any()
@@ -220,7 +219,7 @@ def test_a_second_snakemake_that_is_forced_makes_nothing_wrong(undisturbed, trai
     held = training.jobs("train")
     for job in held:
         job.suspend()
-    second = Sitting(folder, "--nolock", log="second.txt")
+    second = Sitting(folder, "--nolock", log="second.txt", forks=forks())
     try:
         waiting = "another process is still making"
         wait_for(lambda: second.log.read_text().count(waiting) == 2, second)
