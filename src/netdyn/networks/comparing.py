@@ -1,8 +1,8 @@
 """A model's own forward pass against the passes of netdyn: what is read must be what is run.
 
-Reading refuses all that it knows to change a forward pass. This catches the rest: classes that were
-patched, or an activation whose test shows nothing. Both passes call the same operations, so they
-agree in every bit unless the model fuses some; the tolerance is for that.
+Reading refuses all that it knows to change a forward pass. This catches the rest, such as an
+activation whose test shows nothing. Both passes call the same operations, so they agree in every
+bit unless the model fuses some; the tolerance is for that.
 """
 
 import contextlib

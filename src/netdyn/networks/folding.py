@@ -23,7 +23,9 @@ __all__ = [
     "linear_of",
     "norms",
     "refuse_shared_norms",
+    "set_statistics",
     "wide",
+    "with_logit_0",
 ]
 
 
@@ -153,6 +155,27 @@ def refuse_shared_norms(layers: Sequence[Layer]) -> None:
             "one batch norm stands in two places of the network and cannot hold the statistics of "
             "both: give each its own (copy.deepcopy)"
         )
+
+
+def set_statistics(
+    layers: Sequence[Layer],
+    statistics: Sequence[tuple[Tensor, Tensor] | None],
+    input_statistics: Sequence[tuple[Tensor, Tensor] | None],
+) -> None:
+    """Set the running mean and variance of each layer's `norm` and `input_norm`, if it has one."""
+    for layer, *pairs in zip(layers, statistics, input_statistics, strict=True):
+        for norm, pair in zip((layer.norm, layer.input_norm), pairs, strict=True):
+            if pair is not None:
+                mean, variance = pair
+                norm.to(mean.dtype)
+                norm.running_mean.copy_(mean)
+                norm.running_var.copy_(variance)
+
+
+def with_logit_0(maps: Sequence[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+    """Return maps to one output z as maps to the logits [0, z]: a first row of 0."""
+    pad = nn.functional.pad
+    return [(pad(weight, (0, 0, 1, 0)), pad(bias, (1, 0))) for weight, bias in maps]
 
 
 def _scale_and_shift(norm: nn.BatchNorm1d, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,9 @@
 A network is computed from the parameters of its modules, layer by layer. A `forward` of one's own
 or a forward hook would not take part in that: such modules are refused. Backward hooks change no
 value and are allowed.
+
+What is called may change after a network was read. `CalledCode` remembers what it was, and refuses
+anything else.
 """
 
 from collections.abc import Collection
@@ -12,10 +15,14 @@ from torch import nn
 from netdyn.errors import NetdynError
 from netdyn.runtime import torch_internals
 
-__all__ = ["refuse_global_hooks", "refuse_own_code"]
+__all__ = ["CalledCode", "refuse_global_hooks", "refuse_own_code"]
 
-# What decides on the values that a call of a module returns.
-CALLED = {"forward", "__call__", "_call_impl", "_wrapped_call_impl", "__getattribute__", "__iter__"}
+# What decides on the values that a call of a module returns; by its own `train` or `eval` a module
+# may not be in evaluation mode when it is told to.
+CALLED = {
+    "forward", "__call__", "_call_impl", "_wrapped_call_impl", "__getattribute__", "__iter__",
+    "train", "eval",
+}  # fmt: skip
 # How the tools of PyTorch that recompute a weight before each pass are ended, by their modules.
 # Between an optimizer's step and the next pass that weight is out of date.
 ENDED_BY = {
@@ -42,6 +49,12 @@ def refuse_own_code(
             f"read: remove it (del module.{name}), or {use}"
         )
     kind = next(one for one in type(module).__mro__ if one in kinds)
+    for name in CALLED:
+        if _is_patched(getattr(kind, name, None)):
+            raise NetdynError(
+                f"{text}: {kind.__name__}.{name} was replaced by another function, which netdyn "
+                "does not read: restore that of torch before measuring"
+            )
     for name in CALLED if kind is not type(module) else ():
         if getattr(type(module), name, None) is not getattr(kind, name, None):
             raise NetdynError(
@@ -50,6 +63,47 @@ def refuse_own_code(
             )
     for hook in torch_internals.forward_hooks(module):
         _refuse_hook(hook, text)
+
+
+def _is_patched(function: object) -> bool:
+    # By where a function was defined: functools.wraps copies its other names.
+    room = getattr(function, "__globals__", {}).get("__name__", "torch")
+    return room.partition(".")[0] not in ("torch", "netdyn")
+
+
+class CalledCode:
+    """What is run when the modules of a network are called, as it was at reading."""
+
+    def __init__(self, model: nn.Module):
+        self._modules = [*model.named_modules()]
+        self._called = [_called(module) for _, module in self._modules]
+        self._functions = {type(module): _functions(type(module)) for _, module in self._modules}
+
+    def refuse_changes(self) -> None:
+        """Raise NetdynError where anything else would be called now."""
+        refuse_global_hooks()
+        for (name, module), called in zip(self._modules, self._called, strict=True):
+            if _called(module) != called:
+                kind = type(module).__name__
+                raise NetdynError(
+                    f"{f'module {name!r} ({kind})' if name else kind} has changed since it was "
+                    "read, by a hook, a parametrization or a forward of its own: undo that, or "
+                    "read it again (netdyn.read)"
+                )
+        for kind, functions in self._functions.items():
+            if _functions(kind) != functions:
+                raise NetdynError(
+                    f"functions of the class {kind.__name__} were replaced since the network was "
+                    "read: restore them, or read it again (netdyn.read)"
+                )
+
+
+def _called(module: nn.Module) -> tuple[type, set[str], list[object]]:
+    return type(module), vars(module).keys() & CALLED, torch_internals.forward_hooks(module)
+
+
+def _functions(kind: type) -> list[object]:
+    return [getattr(kind, name, None) for name in CALLED]
 
 
 def _refuse_hook(hook: object, text: str) -> None:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from netdyn.errors import NetdynError
+
 __all__ = ["EvaluatedLinear", "in_evaluation", "original"]
 
 
@@ -51,6 +53,11 @@ class EvaluatedLinear(nn.Module):
         return nn.functional.linear(x, self.weight, self.bias)
 
     def _computed(self, name: str) -> Tensor | None:
+        if not parametrize.is_parametrized(self.source):
+            raise NetdynError(
+                "a parametrization was removed since the network was read: read it again "
+                "(netdyn.read)"
+            )
         chain = self.source.parametrizations
         if name not in chain:
             return getattr(self.source, name)

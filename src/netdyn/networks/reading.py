@@ -13,6 +13,7 @@ from netdyn.networks import folding, propagation
 from netdyn.networks.comparing import refuse_other_logits
 from netdyn.networks.folding import FoldedLayer, Layer
 from netdyn.networks.layers import named_layers
+from netdyn.networks.own_code import CalledCode
 from netdyn.networks.parametrized import original
 from netdyn.networks.propagation import Statistics
 from netdyn.runtime.plain_mode import plain_mode
@@ -35,13 +36,14 @@ class Network:
 
     The object refers to the model's modules and copies none of their weights; nothing computed is
     stored. After further training, `load_state_dict`, `to` or `double` it therefore computes with
-    the model's present weights. Modules that are added, removed or replaced, and hooks that are
-    registered, after reading are not seen: read the model again.
+    the model's present weights. Modules that are added, removed or replaced after reading are not
+    seen: read the model again. Hooks, parametrizations and functions that come or go are refused.
 
     Attributes:
         model: the module that was read.
         layers: its `Layer`s 1 … L.
         sites: its `Site`s 1 … L−1.
+        code: what its modules ran when they were read.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Network:
         self.model = model
         self.layers = (*layers,)
         self._compared = compared
+        self.code = CalledCode(model)
         self.sites = tuple(
             Site(name, layer.linear.out_features)
             for name, layer in zip(names[:-1], layers[:-1], strict=True)
@@ -104,6 +107,7 @@ class Network:
             NetdynError: for samples of other types than floats or bytes, or of another size; for a
                 model whose own logits are others than its layers'.
         """
+        self.code.refuse_changes()
         inputs = propagation.network_input(self.layers, x)
         if not self._compared and len(inputs):
             refuse_other_logits(self.model, self.layers, inputs)
@@ -115,6 +119,7 @@ class Network:
 
         Args and Raises: as for `prepare`.
         """
+        self.code.refuse_changes()
         return propagation.network_samples(self.layers, x)
 
     def propagate(self, x: Tensor) -> Iterator[Tensor]:
@@ -167,6 +172,7 @@ class Network:
         Raises:
             NetdynError: for a site outside 0 … L−1.
         """
+        self.code.refuse_changes()
         if not 0 <= first < self.depth:
             raise NetdynError(
                 f"layer {first}: a network of {self.depth} weight layers has L-maps "
@@ -175,9 +181,7 @@ class Network:
         maps = folding.linear_maps(self.layers[first:])
         dtype = folding.wide(self.dtype)
         if self.outputs == 1:
-            maps = [
-                (nn.functional.pad(w, (0, 0, 1, 0)), nn.functional.pad(b, (1, 0))) for w, b in maps
-            ]
+            maps = folding.with_logit_0(maps)
         return [(weight.detach().to(dtype), bias.detach().to(dtype)) for weight, bias in maps]
 
     def batch_statistics(self, x: Tensor) -> tuple[Tensor, list[Statistics]]:
@@ -202,13 +206,7 @@ class Network:
         folding.refuse_shared_norms(self.layers)
         _, *by_place = propagation.batch_statistics(self.layers, self.prepare(x))
         copied = copy.deepcopy(self)
-        for layer, *pairs in zip(copied.layers, *by_place, strict=True):
-            for norm, pair in zip((layer.norm, layer.input_norm), pairs, strict=True):
-                if pair is not None:
-                    mean, variance = pair
-                    norm.to(mean.dtype)
-                    norm.running_mean.copy_(mean)
-                    norm.running_var.copy_(variance)
+        folding.set_statistics(copied.layers, *by_place)
         return copied
 
     @plain_mode
@@ -267,6 +265,7 @@ def read(model: nn.Module | Network, *, activations: Sequence[type[nn.Module]] =
             lists what is read. A forward of your own or a forward hook is refused.
     """
     if isinstance(model, Network):
+        model.code.refuse_changes()
         return model
     names, layers = zip(*named_layers(model, activations), strict=True)
     return Network(model, names, layers)
