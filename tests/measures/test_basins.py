@@ -283,14 +283,32 @@ def test_noise_returns_by_hand():
         ([0.5, 0.0, 0.0, 0.0], 0.0),
         ([0.6, 0.4, 0.8, 0.0], 1.0),  # the first of two crossings
         ([0.9, 0.9, 0.9, 0.9], math.inf),
-        ([0.9, math.nan, 0.9, 0.1], math.nan),
     ],
 )
 def test_sizes_by_hand(shares, size):
-    assert basin_size([0, 2, 4, 8], shares) == pytest.approx(size, nan_ok=True)
-    column = torch.tensor(shares).unsqueeze(1)
-    expected = torch.tensor([size])
-    assert_close(basin_sizes([0, 2, 4, 8], column), expected, equal_nan=True)
+    assert basin_size([0, 2, 4, 8], shares) == pytest.approx(size)
+    columns = torch.tensor([shares, [0.9, math.nan, 0.9, 0.1]]).T
+    expected = torch.tensor([size, math.nan])
+    assert_close(basin_sizes([0, 2, 4, 8], columns), expected, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("shares", "level", "message"),
+    [
+        ([100.0, 40.0], 0.5, "from 40 to 100: give shares in .0, 1., not percent"),
+        ([1.0, -0.1], 0.5, "from -0.1 to 1: give shares"),
+        ([1.0, math.nan], 0.5, "shares hold NaN"),
+        ([1.0, 0.0], 50, "level 50: give an accuracy above 0 and below 1"),
+        ([1.0, 0.0], 0.0, "level 0.0"),
+        ([1.0, 0.0], math.nan, "level nan"),
+    ],
+)
+def test_shares_and_levels_out_of_range_are_refused(shares, level, message):
+    with pytest.raises(NetdynError, match=message):
+        basin_size([0, 1], shares, level)
+    if not math.isnan(sum(shares)):
+        with pytest.raises(NetdynError, match=message):
+            basin_error([0, 1], torch.tensor([shares, shares]).T, 0, level=level)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
+from netdyn.networks.inputs import as_count
 from netdyn.networks.reading import Network, read
 from netdyn.runtime.plain_mode import plain_mode
 
@@ -71,6 +72,7 @@ def deepfool(
             f"overshoot {overshoot}, iterations {iterations}, longest_step {longest_step}: "
             "give at least 0, at least 1, and more than 0"
         )
+    chunk = as_count(chunk, "chunk")
     network = read(model)
     x = network.prepare(x)  # (P, N_0)
     parts = [

@@ -16,7 +16,7 @@ from netdyn.errors import NetdynError
 from netdyn.measures.basins.drawn_noise import drawn_noise
 from netdyn.measures.basins.noise import checked_range, returned
 from netdyn.measures.projections import inside_region
-from netdyn.networks.inputs import as_count, as_input, as_samples, as_tensor
+from netdyn.networks.inputs import as_count, as_input, as_samples, as_tensor, as_whole
 from netdyn.networks.reading import Network, read
 from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_streams import generator
@@ -77,7 +77,7 @@ def perturbed_samples(
     scales = as_tensor(amplitudes, "amplitudes").double()  # (A,)
     if scales.ndim != 1 or not len(scales) or not (scales.isfinite() & (scales >= 0)).all():
         raise NetdynError(f"amplitudes {scales.tolist()}: give finite numbers from 0 upwards")
-    trials = as_count(trials, "trials")
+    trials, seed = as_count(trials, "trials"), as_whole(seed, "seed")
     x = as_samples(x)
     ends = checked_range(x, value_range, noise_return)
 

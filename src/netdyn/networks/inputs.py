@@ -13,7 +13,16 @@ from torch import Tensor
 
 from netdyn.errors import NetdynError
 
-__all__ = ["as_count", "as_input", "as_labels", "as_samples", "as_tensor", "check_finite"]
+__all__ = [
+    "as_count",
+    "as_input",
+    "as_labels",
+    "as_layer",
+    "as_samples",
+    "as_tensor",
+    "as_whole",
+    "check_finite",
+]
 
 
 def as_tensor(values: object, name: str, device: torch.device | None = None) -> Tensor:
@@ -118,12 +127,36 @@ def as_input(x: object) -> Tensor:
 def as_count(value: object, name: str) -> int:
     """Return a whole number of at least one; NetdynError for anything else."""
     try:
-        count = operator.index(value)
+        count = 0 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         count = 0
     if count < 1:
         raise NetdynError(f"{name} {value}: give at least one, a whole number")
     return count
+
+
+def as_whole(value: object, name: str) -> int:
+    """Return a whole number; NetdynError for anything else, True and False included."""
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass
+    raise NetdynError(f"{name} {value!r}: give a whole number")
+
+
+def as_layer(value: object, depth: int, what: str) -> int:
+    """Return a layer 0 … L−1 of a network of L weight layers; NetdynError for anything else.
+
+    Args:
+        what: what there is one of a layer, plural, in messages.
+    """
+    layer = as_whole(value, "layer")
+    if not 0 <= layer < depth:
+        raise NetdynError(
+            f"layer {layer}: a network of {depth} weight layers has {what} 0 … {depth - 1}"
+        )
+    return layer
 
 
 def as_labels(y: object, samples: Tensor, classes: int, owner: str = "the network has") -> Tensor:

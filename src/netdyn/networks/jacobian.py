@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
+from netdyn.networks.inputs import as_count, as_layer
 from netdyn.networks.reading import Network, read
 from netdyn.runtime.plain_mode import plain_mode
 
@@ -43,11 +44,7 @@ def mean_jacobians(
 @plain_mode
 @torch.enable_grad()
 def _mean_jacobians(network: Network, x: Tensor, first: int, chunk: int) -> list[Tensor]:
-    if not 0 <= first < network.depth:
-        raise NetdynError(
-            f"layer {first}: a network of {network.depth} weight layers has Jacobians "
-            f"0 … {network.depth - 1}"
-        )
+    first, chunk = as_layer(first, network.depth, "Jacobians"), as_count(chunk, "chunk")
     x = network.samples(x)
     if len(x) == 0:
         raise NetdynError("a mean Jacobian needs at least one sample")

@@ -12,6 +12,7 @@ layers and of batch norm, which Eq. 4 leaves out.
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
+from netdyn.networks.inputs import as_whole
 from netdyn.networks.reading import Network, read
 
 __all__ = ["linear_map", "linear_maps", "prune", "pruned"]
@@ -59,6 +60,7 @@ def prune(model: nn.Module | Network, start_layer: int) -> nn.Sequential:
 
 def pruned(network: Network, start_layer: int) -> Network:
     """Return what `prune` returns, as a read network."""
+    start_layer = as_whole(start_layer, "start_layer")
     if not 1 <= start_layer <= network.depth:
         raise NetdynError(
             f"start_layer {start_layer}: a network of {network.depth} weight layers can be pruned "

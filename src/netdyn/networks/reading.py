@@ -12,6 +12,7 @@ from netdyn.errors import NetdynError
 from netdyn.networks import folding, propagation
 from netdyn.networks.comparing import refuse_other_logits
 from netdyn.networks.folding import FoldedLayer, Layer
+from netdyn.networks.inputs import as_count, as_layer, check_finite
 from netdyn.networks.layers import named_layers
 from netdyn.networks.own_code import CalledCode
 from netdyn.networks.parametrized import original
@@ -142,6 +143,7 @@ class Network:
 
         Args and Raises: as for `prepare`.
         """
+        chunk = as_count(chunk, "chunk")
         return torch.cat([_last(self.propagate(part)) for part in self.samples(x).split(chunk)])
 
     def differentiable_pass(self, x: Tensor, first: int = 0) -> tuple[list[Tensor], Tensor]:
@@ -173,11 +175,7 @@ class Network:
             NetdynError: for a site outside 0 … L−1.
         """
         self.code.refuse_changes()
-        if not 0 <= first < self.depth:
-            raise NetdynError(
-                f"layer {first}: a network of {self.depth} weight layers has L-maps "
-                f"0 … {self.depth - 1}"
-            )
+        first = as_layer(first, self.depth, "L-maps")
         maps = folding.linear_maps(self.layers[first:])
         dtype = folding.wide(self.dtype)
         if self.outputs == 1:
@@ -201,7 +199,8 @@ class Network:
         training mode is the same measurement of the copy. In half precision batch norm of the copy
         is in float32, as PyTorch computes it.
 
-        Args and Raises: as for `prepare`; also for one batch norm in two places.
+        Args and Raises: as for `prepare`; also for one batch norm in two places, for less than two
+        samples, and for samples that are not finite.
         """
         folding.refuse_shared_norms(self.layers)
         _, *by_place = propagation.batch_statistics(self.layers, self.prepare(x))

@@ -18,9 +18,10 @@ from netdyn.data.prepared import subset
 from netdyn.errors import NetdynError
 from netdyn.measures.basins.accuracy_curves import AccuracyCurves
 from netdyn.measures.basins.crossings import STEPS, Scan
+from netdyn.measures.basins.noise import checked_ends
 from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise, labelled_samples
 from netdyn.measures.basins.scanning import CountedPasses, pilot, single_sizes
-from netdyn.networks.inputs import as_count
+from netdyn.networks.inputs import as_count, as_whole
 from netdyn.networks.reading import Network, read
 from netdyn.runtime.plain_mode import plain_mode
 
@@ -105,7 +106,8 @@ def find_basins(
     """
     network = read(model)
     x, y = labelled_samples(network, x, y)
-    trials = as_count(trials, "trials")
+    trials, seed = as_count(trials, "trials"), as_whole(seed, "seed")
+    checked_ends(value_range, noise_return)
     _check(x, space, groups, error, smallest, largest)
 
     def noise_on(x: Tensor, y: Tensor) -> CountedPasses:
@@ -156,6 +158,8 @@ def _check(x, space, groups, error, smallest, largest) -> None:
         raise NetdynError(f"space {space!r}: choose sample or weight")
     if len(x) == 0:
         raise NetdynError("basins of no samples: give at least one")
+    if isinstance(groups, str):
+        raise NetdynError(f"groups {groups!r}: give a list, [{groups!r}]")
     unknown = [kind for kind in groups if kind not in ("average", "class", "sample")]
     if unknown or not groups:
         raise NetdynError(f"groups {list(groups)}: choose from average, class, sample")

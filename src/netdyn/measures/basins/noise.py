@@ -9,7 +9,14 @@ from torch import Tensor
 from netdyn.errors import NetdynError
 from netdyn.networks.inputs import check_finite
 
-__all__ = ["NOISE_RETURNS", "TOLERANCE", "checked_range", "noisy_samples", "returned"]
+__all__ = [
+    "NOISE_RETURNS",
+    "TOLERANCE",
+    "checked_ends",
+    "checked_range",
+    "noisy_samples",
+    "returned",
+]
 
 # By how much of the range samples may lie outside of it: a range that is written with four decimals
 # is off by less. It changes a basin by the same share at most, far below the error of its size.
@@ -85,11 +92,7 @@ def checked_range(
         NetdynError: for an unknown return, a range that is none, and samples outside of it or not
             finite.
     """
-    if noise_return not in NOISE_RETURNS:
-        raise NetdynError(
-            f"noise_return {noise_return!r} is unknown: choose one of {', '.join(NOISE_RETURNS)}"
-        )
-    low, high = _ends(value_range)
+    low, high = checked_ends(value_range, noise_return)
     if x.dtype == torch.uint8:
         if (low, high) != (0.0, 1.0):
             raise NetdynError(
@@ -110,8 +113,15 @@ def checked_range(
     return low, high
 
 
-def _ends(value_range: tuple[float, float]) -> tuple[float, float]:
+def checked_ends(value_range: tuple[float, float], noise_return: str) -> tuple[float, float]:
+    """Return (low, high); NetdynError for a range that is none and for an unknown return."""
+    if noise_return not in NOISE_RETURNS:
+        raise NetdynError(
+            f"noise_return {noise_return!r} is unknown: choose one of {', '.join(NOISE_RETURNS)}"
+        )
     try:
+        if any(isinstance(end, str | bytes) for end in value_range):
+            raise TypeError("text is no number")
         low, high = (float(end) for end in value_range)
     except (TypeError, ValueError) as error:
         raise NetdynError(f"value_range {value_range}: give two numbers, (low, high)") from error

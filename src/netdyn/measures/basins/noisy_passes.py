@@ -16,7 +16,7 @@ from netdyn.errors import NetdynError
 from netdyn.measures.basins.drawn_noise import drawn_noise
 from netdyn.measures.basins.noise import checked_range, returned
 from netdyn.networks.folding import FoldedLayer, wide
-from netdyn.networks.inputs import as_labels, check_finite
+from netdyn.networks.inputs import as_labels, as_whole, check_finite
 from netdyn.networks.propagation import as_logits
 from netdyn.networks.reading import Network
 from netdyn.runtime.products import linear
@@ -82,7 +82,7 @@ class SampleNoise:
         self._low, self._high = checked_range(x, value_range, noise_return)
         self._return = noise_return
         self._network, self._folded = network, network.folded()
-        self._x, self._y, self._seed = x, y, seed
+        self._x, self._y, self._seed = x, y, as_whole(seed, "seed")
 
     @torch.no_grad()
     def correct(self, trial: int, amplitudes: Tensor, samples: Tensor | None = None) -> Tensor:
@@ -207,7 +207,7 @@ class WeightNoise:
         first = self._folded[0]
         self._inputs = network.prepare(x).to(first.weight.dtype)  # (P, N_0)
         self._z = linear(self._inputs, first.weight, first.bias)  # (P, N_1)
-        self._y, self._seed = y, seed
+        self._y, self._seed = y, as_whole(seed, "seed")
 
     @torch.no_grad()
     def correct(self, trial: int, amplitudes: Tensor, samples: Tensor | None = None) -> Tensor:

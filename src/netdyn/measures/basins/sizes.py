@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise, labelled_samples
-from netdyn.networks.inputs import as_count, as_tensor
+from netdyn.networks.inputs import as_count, as_tensor, as_whole
 from netdyn.networks.reading import Network, read
 from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_streams import generator
@@ -26,6 +26,8 @@ __all__ = [
     "sample_noise_correct",
     "weight_noise_correct",
 ]
+
+ROUNDING = 1e-3  # of means that are summed in half precision
 
 
 @plain_mode
@@ -119,12 +121,18 @@ def _checked(amplitudes: Sequence[float] | Tensor, trials: int) -> tuple[list[fl
 def basin_size(
     amplitudes: Sequence[float] | Tensor, shares: Sequence[float] | Tensor, level: float = 0.5
 ) -> float:
-    """Return the basin size of one accuracy curve `shares` (A,): see `basin_sizes`."""
+    """Return the basin size of one accuracy curve `shares` (A,): see `basin_sizes`.
+
+    Raises:
+        NetdynError: as `basin_sizes`, and for a curve that holds NaN.
+    """
     shares = as_tensor(shares, "shares").double()
     if shares.ndim != 1:
         raise NetdynError(
             f"shares of shape {tuple(shares.shape)}: give one curve, or use basin_sizes"
         )
+    if shares.isnan().any():
+        raise NetdynError("shares hold NaN: give accuracies in [0, 1]")
     return basin_sizes(amplitudes, shares.unsqueeze(1), level).item()
 
 
@@ -140,12 +148,20 @@ def basin_sizes(amplitudes: Sequence[float] | Tensor, shares: Tensor, level: flo
         amplitudes: (A,), strictly increasing from 0.
         shares: accuracies in [0, 1], (A, M): single samples as `sample_noise_correct` and
             `weight_noise_correct` give them, or their means over a class or over all samples.
-        level: the accuracy to fall below.
+        level: the accuracy to fall below, in (0, 1).
 
     Raises:
-        NetdynError: for amplitudes that do not increase from 0 or do not match the curves.
+        NetdynError: for amplitudes that do not increase from 0 or do not match the curves, and for
+            shares or a level out of range.
     """
+    if not 0 < level < 1:
+        raise NetdynError(f"level {level}: give an accuracy above 0 and below 1")
     shares = as_tensor(shares, "shares")
+    if ((shares < -ROUNDING) | (shares > 1 + ROUNDING)).any():
+        raise NetdynError(
+            f"shares run from {shares.min().item():.6g} to {shares.max().item():.6g}: give shares "
+            "in [0, 1], not percent"
+        )
     a = as_tensor(amplitudes, "amplitudes").to(shares.device, torch.float64)
     if a.ndim != 1 or len(a) == 0 or a[0] != 0 or not (a.diff() > 0).all() or a.isinf().any():
         raise NetdynError(f"amplitudes {a.tolist()}: they must increase strictly from 0")
@@ -193,13 +209,15 @@ def basin_error(
     """
     if resamples < 2:
         raise NetdynError(f"resamples {resamples}: give at least two")
+    seed = as_whole(seed, "seed")
     table = as_tensor(correct, "shares of correct trials").double()
     if table.ndim != 2:
         raise NetdynError(
             f"shares of correct trials of shape {tuple(table.shape)}: give (amplitudes, samples)"
         )
     samples = table.shape[1]
-    if samples < 2 or not math.isfinite(basin_size(amplitudes, table.mean(dim=1), level)):
+    size = basin_sizes(amplitudes, table.mean(dim=1, keepdim=True), level)
+    if samples < 2 or not size.isfinite():
         return math.nan
     weights = _resampling_weights(samples, seed, resamples).to(table)  # (R, P)
     curves = table @ weights.T / samples  # (A, R)
