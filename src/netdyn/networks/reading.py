@@ -203,7 +203,11 @@ class Network:
         samples, and for samples that are not finite.
         """
         folding.refuse_shared_norms(self.layers)
-        _, *by_place = propagation.batch_statistics(self.layers, self.prepare(x))
+        inputs = self.prepare(x)
+        if len(inputs) < 2:
+            raise NetdynError(f"statistics of a batch of {len(inputs)}: give at least two samples")
+        check_finite(inputs)
+        _, *by_place = propagation.batch_statistics(self.layers, inputs)
         copied = copy.deepcopy(self)
         folding.set_statistics(copied.layers, *by_place)
         return copied

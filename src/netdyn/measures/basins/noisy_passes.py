@@ -38,10 +38,15 @@ def labelled_samples(network: Network, x: Tensor, y: Tensor) -> tuple[Tensor, Te
 
     Raises:
         NetdynError: for samples or labels that do not match the network or each other, and for
-            samples that hold NaN or infinite values.
+            samples that hold NaN or infinite values, or do in the network's precision.
     """
     x = network.samples(x)
     check_finite(x)
+    if x.is_floating_point() and not x.to(network.dtype).isfinite().all():
+        raise NetdynError(
+            f"samples overflow in {network.dtype}, the network's precision: scale them, or convert "
+            "the network (model.float(), model.double())"
+        )
     return x, as_labels(y, x, network.classes)
 
 
@@ -192,7 +197,8 @@ class WeightNoise:
                 "it in first, with torch.nn.utils.parametrize.remove_parametrizations"
             )
         weights = [layer.linear.weight for layer in network.layers]
-        if len({id(weight) for weight in weights}) < len(weights):
+        # By their memory, if they have any of their own: one may be a view of another.
+        if len({weight.data_ptr() or id(weight) for weight in weights}) < len(weights):
             raise NetdynError(
                 "two layers share one weight matrix, whose noise would not be the same in both: "
                 "give each its own (copy.deepcopy)"
