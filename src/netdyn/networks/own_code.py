@@ -75,14 +75,14 @@ class CalledCode:
     """What is run when the modules of a network are called, as it was at reading."""
 
     def __init__(self, model: nn.Module):
-        self._modules = [*model.named_modules()]
-        self._called = [_called(module) for _, module in self._modules]
-        self._functions = {type(module): _functions(type(module)) for _, module in self._modules}
+        self._named = [*model.named_modules()]
+        self._called = [_called(module) for _, module in self._named]
+        self._functions = {type(module): _functions(type(module)) for _, module in self._named}
 
     def refuse_changes(self) -> None:
         """Raise NetdynError where anything else would be called now."""
         refuse_global_hooks()
-        for (name, module), called in zip(self._modules, self._called, strict=True):
+        for (name, module), called in zip(self._named, self._called, strict=True):
             if _called(module) != called:
                 kind = type(module).__name__
                 raise NetdynError(

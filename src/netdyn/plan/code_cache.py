@@ -30,7 +30,7 @@ class CodeCache:
         self._path = path
         self._bytes, self._first = _bytes(import_graph.PACKAGE)
         self._meanings: dict[str, str] = {}
-        self._modules: dict[str, list[str]] = {}
+        self._imported: dict[str, list[str]] = {}
         try:
             kept = json.loads(path.read_bytes())
             if list(kept["bytes"]) == list(self._bytes):
@@ -38,7 +38,7 @@ class CodeCache:
                 if not self._bytes.keys() & _HOW <= same:
                     same = set()  # digests are taken in another way
                 self._meanings = {k: str(v) for k, v in kept["meanings"].items() if k in same}
-                self._modules = {
+                self._imported = {
                     module: names
                     for module, names in kept["modules"].items()
                     if self._meanings.keys() >= set(names)
@@ -48,15 +48,15 @@ class CodeCache:
 
     def digests(self, module: str) -> dict[str, str]:
         """Return `code_digests` of a module."""
-        if module in self._modules:
-            return {name: self._meanings[name] for name in self._modules[module]}
+        if module in self._imported:
+            return {name: self._meanings[name] for name in self._imported[module]}
         digests = code_digests(module)
         # Where bytes changed meanwhile, nobody knows which of them were parsed.
         if not self._first or any(self._bytes.get(name) != _digest(name) for name in digests):
             return digests
-        self._modules[module] = list(digests)
+        self._imported[module] = list(digests)
         self._meanings.update(digests)
-        kept = {"bytes": self._bytes, "meanings": self._meanings, "modules": self._modules}
+        kept = {"bytes": self._bytes, "meanings": self._meanings, "modules": self._imported}
         with (
             contextlib.suppress(OSError, NetdynError),
             atomic_write(self._path, durable=False) as temporary,
