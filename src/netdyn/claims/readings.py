@@ -9,10 +9,10 @@ import pandas as pd
 from netdyn.claims import multiverse_page
 from netdyn.claims.criteria.judges import JUDGES as FURTHER
 from netdyn.claims.rows import load_claims, load_criteria
-from netdyn.claims.scorecard import JUDGES, PAPERS_DATA, outcome_of
+from netdyn.claims.scorecard import JUDGES, PAPERS_DATA
 from netdyn.claims.strength import grade
 from netdyn.claims.strength_rules import Rules, load_rules
-from netdyn.claims.tables import Tables
+from netdyn.claims.tables import Tables, outcome_of
 from netdyn.claims.verdicts import FROZEN, NOT_TESTED, Claim, Criterion, Options
 from netdyn.records.files import atomic_write, digest_file
 from netdyn.records.job_settings import MultiverseSettings, ReadingSettings

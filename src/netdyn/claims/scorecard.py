@@ -1,7 +1,7 @@
 """The scorecard: a verdict on each of the paper's claims, from tables."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 
@@ -17,17 +17,16 @@ from netdyn.claims import (
     shallow_grokking,
     supplement,
 )
-from netdyn.claims.kinds import DIVERGED, NOT_TESTED, Claim, Diverged, NotTested, Outcome
+from netdyn.claims.kinds import NOT_TESTED, Claim
 from netdyn.claims.rows import PAPERS_DATA, load_claims
-from netdyn.claims.tables import Tables
+from netdyn.claims.tables import Judge, Tables, outcome_of
 from netdyn.records.files import atomic_write, digest_file
 from netdyn.records.job_settings import ClaimsSettings
 from netdyn.records.provenance import Origin
 from netdyn.results.tables import read_checked, write_table
 
-__all__ = ["COLUMNS", "evaluate", "load_claims", "outcome_of", "write"]
+__all__ = ["COLUMNS", "evaluate", "load_claims", "write"]
 
-Judge = Callable[[Tables, Claim, str], Outcome]
 JUDGES: Mapping[str, Judge] = {
     **concepts.CLAIMS,
     **shallow.CLAIMS,
@@ -145,16 +144,6 @@ def _scored(row: Claim, tables: Tables, dataset: str, scale: str) -> dict:
         "seen": seen if on_mnist else f"On {IN_WORDS.get(dataset, dataset)}: {seen}",
         "test": row.test,
     }
-
-
-def outcome_of(judge: Judge, row: Claim, tables: Tables, mode: str) -> Outcome:
-    """Return the outcome of a claim's test; a test that cannot be made has its verdict too."""
-    try:
-        return judge(tables, row, mode)
-    except NotTested as missing:
-        return Outcome(NOT_TESTED, "", None, str(missing))
-    except Diverged as divergence:
-        return Outcome(DIVERGED, "", None, str(divergence))
 
 
 def _at_most_present(row: Claim, runs: Sequence[Mapping]) -> Claim:

@@ -4,21 +4,19 @@ A verdict is given again without each seed and with each threshold moved. How, a
 strong, fair or weak, stands in the block `strength` of workflow/claims.yaml, for all claims alike.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from typing import NamedTuple
 
 from netdyn.claims.altered_tables import unmeasured, without_seed
 from netdyn.claims.networks import Setting, networks_read, unequal_training
 from netdyn.claims.strength_rules import AT_LEAST, AT_MOST, Rules
-from netdyn.claims.tables import Tables
+from netdyn.claims.tables import Judge, Tables, outcome_of
 from netdyn.claims.values import at_least, at_most
 from netdyn.claims.verdicts import (
     DIVERGED,
     NOT_TESTED,
     Claim,
-    Diverged,
-    NotTested,
     Outcome,
     Thresholds,
 )
@@ -26,8 +24,6 @@ from netdyn.claims.verdicts import (
 __all__ = ["FAIR", "STRONG", "WEAK", "Evidence", "Strength", "grade"]
 
 STRONG, FAIR, WEAK = "strong", "fair", "weak"
-
-Judge = Callable[[Tables, Claim, str], Outcome]
 
 
 class Evidence(NamedTuple):
@@ -88,7 +84,7 @@ def grade(row: Claim, tables: Tables, mode: str, judge: Judge, rules: Rules) -> 
     tables, thresholds = tables.unread(), _Consulted(row.thresholds)
 
     def judged(tables: Tables, row: Claim) -> Outcome:
-        return _judged(judge, tables, row, mode)
+        return outcome_of(judge, row, tables, mode)
 
     def needs(setting: Setting) -> bool:
         blank = unmeasured(tables, names, dict(setting))
@@ -160,15 +156,6 @@ def _in_words(fact: str, evidence: Evidence) -> str:
 
 def _of(evidence: Evidence) -> int:
     return (evidence.judged or 0) + (evidence.unjudged or 0)
-
-
-def _judged(judge: Judge, tables: Tables, row: Claim, mode: str) -> Outcome:
-    try:
-        return judge(tables, row, mode)
-    except NotTested as missing:
-        return Outcome(NOT_TESTED, "", None, str(missing))
-    except Diverged as divergence:
-        return Outcome(DIVERGED, "", None, str(divergence))
 
 
 def _with(row: Claim, name: str, value: float) -> Claim:

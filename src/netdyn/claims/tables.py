@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from netdyn.claims.kinds import Diverged, NotTested
+from netdyn.claims.verdicts import DIVERGED, NOT_TESTED, Claim, Diverged, NotTested, Outcome
 
 __all__ = [
     "Divergence",
+    "Judge",
     "Tables",
     "at_last_step",
     "best_accuracy",
@@ -18,6 +19,7 @@ __all__ = [
     "each_run",
     "identity_columns",
     "matching",
+    "outcome_of",
     "raise_if_diverged",
     "rounded",
 ]
@@ -246,3 +248,16 @@ def _name(identity: Identity) -> str:
 
 def _of_runs(runs: Sequence[str] | None) -> str:
     return "" if runs is None else f" of run {', '.join(runs)}"
+
+
+Judge = Callable[[Tables, Claim, str], Outcome]
+
+
+def outcome_of(judge: Judge, row: Claim, tables: Tables, mode: str) -> Outcome:
+    """Return the outcome of a claim's test; a test that cannot be made has its verdict too."""
+    try:
+        return judge(tables, row, mode)
+    except NotTested as missing:
+        return Outcome(NOT_TESTED, "", None, str(missing))
+    except Diverged as divergence:
+        return Outcome(DIVERGED, "", None, str(divergence))
