@@ -211,17 +211,25 @@ def run(
         str | None, typer.Option(envvar="NETDYN_ENGINE", help="auto or plain: what trains.")
     ] = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
+    workers: Annotated[
+        int, typer.Option(help="Processes that share the work, on one GPU or several.")
+    ] = 1,
     workflow: Workflow = Path(),
 ) -> None:
-    """Train and measure a whole scale in this process; commit every finished table."""
+    """Train and measure a whole scale without Snakemake; commit every finished table."""
     started = time.monotonic()
     from netdyn.jobs import packing
     from netdyn.jobs.scale import ScaleRun
     from netdyn.jobs.schedule import chosen_tables
+    from netdyn.jobs.workers import run_in_workers
+    from netdyn.plan.readings import plan_of
 
     if until is not None and not until > 0:
         raise NetdynError(f"--until {until:g}: give the seconds to work for, more than 0")
-    plan = _plan(workflow, scale, override, configfile, reuse=True)
+    if workers < 1:
+        raise NetdynError(f"--workers {workers}: give the number of processes, 1 or more")
+    planned = _planned(workflow, scale, override, configfile, reuse=True)
+    plan = plan_of(*planned)
     groups = chosen_tables(plan, _names(tables))
     with terminal.received_signals() as signals:
         work = ScaleRun(
@@ -237,15 +245,22 @@ def run(
             checkpoint_seconds,
             signals.checkpoint_due,
         )
-        complete = work.run()
+        message(f"scale {plan.scale}: {work.describe()}")
+        if workers > 1:
+            ends = None if until is None else started + until
+            complete, failed = run_in_workers(
+                workers, work, planned, groups, ends, signals.stopping
+            )
+        else:
+            complete, failed = work.run(), work.failed
     state = f"scale {plan.scale}: done" if complete else "stopped"
     hint = "" if complete else ", run again to go on"
     message(f"{state}: the tables are in {work.reference}{hint}")
-    if work.failed:
-        message(f"{len(work.failed)} failed, see above: {', '.join(work.failed)}")
+    if failed:
+        message(f"{len(failed)} failed, see above: {', '.join(failed)}")
     if pack is not None:
         message(f"{pack}: {packing.pack(work.reference, pack)} files of {work.reference}")
-    if signals.stop or work.failed:
+    if signals.stop or failed:
         raise SystemExit(128 + signals.stop if signals.stop else 1)
 
 
@@ -270,8 +285,15 @@ def _plan(
     """Return the plan of a scale with the settings laid over it."""
     from netdyn.plan.readings import plan_of
 
+    return plan_of(*_planned(workflow, scale, override, files, **settings), settings_folder)
+
+
+def _planned(
+    workflow: Path, scale: str | None, override: str, files: list[Path] | None, **settings: object
+) -> tuple[Path, dict, str]:
+    """Return what a plan is made of: the workflow's folder, the overrides and the scale."""
     overrides = {**_overrides(override, files), **settings}
-    return plan_of(workflow, overrides, scale or overrides.get("scale", "demo"), settings_folder)
+    return workflow, overrides, scale or overrides.get("scale", "demo")
 
 
 def _overrides(override: str, files: list[Path] | None) -> dict:

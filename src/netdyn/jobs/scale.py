@@ -10,7 +10,7 @@ import shutil
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 
 from netdyn.data import prepared, translation
@@ -19,6 +19,7 @@ from netdyn.errors import NetdynError
 from netdyn.jobs.measuring import measure_block, quantity, subject_of
 from netdyn.jobs.progress import ScaleProgress
 from netdyn.jobs.schedule import RunJob, needs_training, run_jobs
+from netdyn.jobs.sharing import OwnJobs, SharedJobs
 from netdyn.jobs.time_left import TimeLeft
 from netdyn.jobs.training import train_run
 from netdyn.networks.reading import Network
@@ -29,7 +30,8 @@ from netdyn.records.files import digest_file
 from netdyn.records.sealed import read_record, record_path
 from netdyn.results import finished
 from netdyn.results.reference import keep_parts
-from netdyn.runtime.devices import choose_device
+from netdyn.runtime import locks
+from netdyn.runtime.devices import choose_device, release_cached_memory
 from netdyn.runtime.terminal import message
 from netdyn.training.engine.steps import check_engine
 
@@ -70,6 +72,8 @@ class ScaleRun:
         stopping: Callable[[], bool] = lambda: False,
         checkpoint_seconds: float = 30.0,
         checkpoint_due: Callable[[], bool] = lambda: False,
+        shared: Path | None = None,
+        workers: int = 1,
     ):
         """Plan the jobs; nothing is trained yet.
 
@@ -81,26 +85,35 @@ class ScaleRun:
             drop_snapshots: whether to delete a run once its rows of all these tables are committed.
             stopping: called between steps, networks and jobs; the work stops where it is true.
             checkpoint_seconds, checkpoint_due: when a training writes a checkpoint.
+            shared: a folder through which several processes share the jobs; None for one alone.
+            workers: how many processes these are.
         """
         check_engine(engine)
         self.plan, self.data_root, self.device = plan, Path(data_root), device
         self.engine, self.drop_snapshots, self.stopping = engine, drop_snapshots, stopping
         self.checkpoint_seconds, self.checkpoint_due = checkpoint_seconds, checkpoint_due
         self.jobs, self.reference = run_jobs(plan, groups), plan.folder / "reference"
-        self.failed: list[str] = []  # runs, or tables, of jobs that failed
         self._tables = [name for group in groups for name in group]
         self._complete: set[str] = set()
         self._parts: dict[str, list[tuple[Path, list[Path]]]] = {}
         self._kept_at = time.monotonic()
         self._subject: tuple[str, Subject] | None = None
         self._time_left = TimeLeft(choose_device(device).type)
-        self._to_train = {
-            job.run.id: job.run.settings
-            for job in self.jobs
-            if job.run and needs_training(plan, job)
-        }
-        self._to_measure = Counter(name for job in self.jobs for name in self._measured(job))
+        self._workers = workers
+        self._left = SharedJobs(shared, self.jobs) if shared else OwnJobs(len(self.jobs))
+        self._uncommitted: list[int] = []  # not yet committed
         self._progress = ScaleProgress(len(self.jobs), self._estimate)
+
+    @property
+    def failed(self) -> list[str]:
+        """Return the runs, or tables, of jobs that failed."""
+        return self._left.all_failed()
+
+    def describe(self) -> str:
+        """Return how much there is to do."""
+        runs = {job.run.id for job in self.jobs if needs_training(self.plan, job) and job.run}
+        measured = sum(len(self._measured(job)) for job in self.jobs)
+        return f"{len(runs)} runs to train, {measured} measurements of them"
 
     def run(self) -> bool:
         """Do the jobs; return whether all were reached before `stopping`.
@@ -108,24 +121,30 @@ class ScaleRun:
         What is finished is in the committed tables when this returns. A failing job is reported
         and listed in `failed`; the others go on.
         """
-        message(
-            f"scale {self.plan.scale}: {len(self._to_train)} runs to train, "
-            f"{self._to_measure.total()} measurements of them"
-        )
-        number = 0
         try:
-            for number, job in enumerate(self.jobs):
-                if self.stopping() or not self._make_or_report(number, job):
+            while (number := self._left.take(self.stopping)) is not None:
+                if not self._make_or_report(number, self.jobs[number]):
                     return False
+                self._left.finished(number)
+                self._uncommitted.append(number)
                 if time.monotonic() - self._kept_at > KEEP_SECONDS:
-                    self._keep(self.jobs[number + 1 :])
-            number = len(self.jobs)
+                    self._keep()
         finally:
-            self._keep(self.jobs[number:])
-        return True
+            self._keep()
+        return not self._left.unfinished()
 
     def _estimate(self) -> float | None:
-        return self._time_left.estimate(self._to_train.values(), self._to_measure)
+        jobs = [self.jobs[number] for number in self._left.unfinished()]
+        to_train = {
+            job.run.id: job.run.settings
+            for job in jobs
+            if job.run
+            and needs_training(self.plan, job)
+            and not (job.run.id in self._complete or self._folder(job.run.id).exists())
+        }
+        to_measure = Counter(name for job in jobs for name in self._measured(job))
+        seconds = self._time_left.estimate(to_train.values(), to_measure)
+        return None if seconds is None else seconds / self._workers
 
     def _measured(self, job: RunJob) -> list[str]:
         """Return the tables that a job measures; history comes from the training."""
@@ -139,16 +158,11 @@ class ScaleRun:
             self._fail(job.run.id if job.run else ", ".join(job.tables), error)
             self._subject = None
             return True
-        finally:
-            if job.run:
-                self._to_train.pop(job.run.id, None)
-            self._to_measure.subtract(self._measured(job))
 
     def _fail(self, what: str, error: Exception) -> None:
         expected = isinstance(error, NetdynError | OSError)
         message(f"error: {what}: {error if expected else traceback.format_exc()}")
-        if what not in self.failed:
-            self.failed.append(what)
+        self._left.failed(what)
 
     def _make(self, number: int, job: RunJob) -> bool:
         """Train a run unless it is complete, and measure it; return False where it stopped."""
@@ -178,12 +192,13 @@ class ScaleRun:
             return
         settings = self.plan.run(run_id).settings
         source = path.with_name(f"{settings['dataset']}.safetensors")
-        if not source.is_file():
-            message(f"prepare {settings['dataset']} from {self.data_root}")
-            prepare(settings["dataset"], self.data_root, source)
-        if path != source:
-            message(f"translate the training images of {settings['dataset']}")
-            translation.write_translated(source, path)
+        with locks.alone(source, silent=True):
+            if not source.is_file():
+                message(f"prepare {settings['dataset']} from {self.data_root}")
+                prepare(settings["dataset"], self.data_root, source)
+            if not path.is_file():
+                message(f"translate the training images of {settings['dataset']}")
+                translation.write_translated(source, path)
 
     def _train(self, number: int, job: RunJob) -> bool:
         run = job.run
@@ -205,6 +220,8 @@ class ScaleRun:
             self.checkpoint_due,
         ):
             return False
+        if self._workers > 1:
+            release_cached_memory(choose_device(self.device))
         if is_new:
             self._time_left.trained(run.settings, time.monotonic() - started)
         self._complete.add(run.id)
@@ -277,7 +294,7 @@ class ScaleRun:
         except (NetdynError, FileNotFoundError, KeyError):
             return False
 
-    def _keep(self, later: Sequence[RunJob]) -> None:
+    def _keep(self) -> None:
         """Put finished parts into the committed tables; delete runs that no later job needs."""
         for name, parts in self._parts.items():
             try:
@@ -285,14 +302,18 @@ class ScaleRun:
             except (NetdynError, OSError) as error:
                 self._fail(name, error)
         self._parts.clear()
+        self._left.committed(self._uncommitted)
+        self._uncommitted.clear()
         self._kept_at = time.monotonic()
         if self.drop_snapshots:
+            later = [self.jobs[number] for number in self._left.uncommitted()]
             self._drop({job.run.id for job in later if job.run})
 
     def _drop(self, needed: Set[str]) -> None:
         """Delete the runs of these tables but those that are needed or of which anything failed."""
         runs = {name: {r.id for r in self.plan.measurement(name).runs} for name in self._tables}
-        failed = set(self.failed).union(*(runs[name] for name in self.failed if name in runs))
+        what = self.failed
+        failed = set(what).union(*(runs[name] for name in what if name in runs))
         for run_id in set().union(*runs.values()) - needed - failed:
             shutil.rmtree(self._folder(run_id), ignore_errors=True)
             complete = finished.folder_of(self._checkpoints(run_id))

@@ -4,7 +4,7 @@ import torch
 
 from netdyn.errors import NetdynError
 
-__all__ = ["choose_device", "measuring_device"]
+__all__ = ["choose_device", "measuring_device", "release_cached_memory"]
 
 
 def choose_device(name: str) -> torch.device:
@@ -31,3 +31,9 @@ def measuring_device(name: str) -> torch.device:
     chosen = choose_device(name)
     # L-maps, planes and basin sizes are computed in float64, which MPS lacks.
     return torch.device("cpu") if chosen.type == "mps" else chosen
+
+
+def release_cached_memory(device: torch.device) -> None:
+    """Give memory of a GPU that PyTorch holds without use to the other processes on it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

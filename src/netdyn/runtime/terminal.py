@@ -13,6 +13,7 @@ __all__ = [
     "escape_unknown_characters",
     "ignore_checkpoint_signal",
     "message",
+    "prefix_messages",
     "progress",
     "received_signals",
 ]
@@ -21,10 +22,19 @@ __all__ = [
 PROGRESS_SECONDS = 15.0
 
 
+_prefix = ""
+
+
+def prefix_messages(prefix: str) -> None:
+    """Begin each message of this process with `prefix`, which says which of several it is."""
+    global _prefix
+    _prefix = prefix
+
+
 def message(text: str) -> None:
     """Print a line to standard error at once; where its reader is gone, the work goes on."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(_prefix + text, file=sys.stderr, flush=True)
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise
