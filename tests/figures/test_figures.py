@@ -3,6 +3,7 @@
 import re
 
 import matplotlib
+import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +11,8 @@ from figure_boxes import assert_readable
 from figure_tables import ACTIVATIONS, SETTINGS, assert_draws_mean, make_tables, titled
 
 from netdyn.errors import NetdynError
-from netdyn.figures import fig1, fig2, fig6, fig7, style
+from netdyn.figures import drawing, fig1, fig2, fig6, fig7, style
+from netdyn.results.tables import write_table
 
 FIGURES = {"fig1": (fig1, "abcd"), "fig2": (fig2, "abcde"), "fig6": (fig6, "abcdef")}
 FIGURES["fig7"] = (fig7, "abcdefgh")
@@ -192,3 +194,20 @@ def test_every_axis_of_steps_has_several_numbers(values, labels):
     assert [axes.xaxis.get_major_formatter()(tick) for tick in ticks] == labels
     assert low < values[0] < values[-1] < high
     assert (low < 0) == (values[0] == 0)
+
+
+def test_only_the_chosen_rows_of_a_table_are_drawn(tmp_path):
+    # A committed table may hold runs that the settings have not, such as another seed's.
+    settings = {**SETTINGS, "tables": list(make_tables("fig7"))}
+    for name, table in make_tables("fig7").items():
+        write_table(tmp_path / "both" / f"{name}.csv", table)
+        write_table(tmp_path / "one" / f"{name}.csv", table[table["seed"] == 1])
+    rows = {name: [{"seed": 1}] for name in settings["tables"]}
+    drawing.draw("fig7", tmp_path / "both", {**settings, "rows": rows}, tmp_path / "chosen")
+    drawing.draw("fig7", tmp_path / "one", settings, tmp_path / "alone")
+    drawing.draw("fig7", tmp_path / "both", settings, tmp_path / "all")
+    chosen, alone, everything = (
+        matplotlib.image.imread(tmp_path / f"{name}.png") for name in ("chosen", "alone", "all")
+    )
+    assert np.array_equal(chosen, alone)
+    assert not np.array_equal(everything, alone)

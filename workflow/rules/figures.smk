@@ -7,7 +7,9 @@
 rule draw_figure:
     """Draw one figure from its tables."""
     input:
-        settings=from_plan(lambda plan, w: plan.figure_settings_file(w.figure)),
+        settings=from_plan(
+            lambda plan, w: plan.figure_settings_file(w.figure, is_redrawn(w))
+        ),
         tables=from_plan(
             lambda plan, w: [
                 f"{table_folder(w)}/{table}.csv"

@@ -11,7 +11,7 @@ from netdyn.records.figure_settings import FigureSettings, MultiverseFigure
 from netdyn.records.files import atomic_write, digest, digest_file
 from netdyn.records.provenance import Origin
 from netdyn.records.sealed import write_record
-from netdyn.results.tables import read_checked
+from netdyn.results.tables import read_checked, rows_of_runs
 
 __all__ = ["draw"]
 
@@ -26,7 +26,8 @@ def draw(
     Args:
         figure: module of `netdyn.figures`, "fig1" ….
         table_folder: holds <table>.csv for each of `settings["tables"]`.
-        settings: the figure's block; everything except `tables` is passed to the drawing.
+        settings: the figure's block; everything except `tables`, and the `rows` of them that are
+            drawn, is passed to the drawing.
         output: path without suffix.
 
     PDF and PNG contain digests of tables, settings and code, by which their record is found, and
@@ -34,9 +35,15 @@ def draw(
     """
     module = f"netdyn.figures.{figure}"
     checked = {n: read_checked(Path(table_folder) / f"{n}.csv") for n in settings["tables"]}
-    tables = {name: rounded_table(table) for name, (table, _) in checked.items()}
+    rows = settings.get("rows", {})
+    tables = {
+        name: rounded_table(rows_of_runs(table, rows[name]) if name in rows else table)
+        for name, (table, _) in checked.items()
+    }
     digests = {name: record["sha256"] for name, (_, record) in checked.items()}
-    drawing_settings = {key: value for key, value in settings.items() if key != "tables"}
+    drawing_settings = {
+        key: value for key, value in settings.items() if key not in ("tables", "rows")
+    }
     try:
         draw_figure = importlib.import_module(module).draw
     except (ModuleNotFoundError, AttributeError) as error:

@@ -17,6 +17,7 @@ from netdyn.records.figure_settings import FigureSettings, Training
 from netdyn.records.files import RUN_FILES
 from netdyn.records.job_settings import ClaimsSettings, ClaimsTable
 from netdyn.records.run_settings import RunSettings
+from netdyn.results.reference import committed_runs
 
 __all__ = ["Plan"]
 
@@ -76,12 +77,18 @@ class Plan(TablePlan):
         return list(self.config["figures"])
 
     @once
-    def figure_settings_file(self, figure: str) -> str:
+    def figure_settings_file(self, figure: str, redrawn: bool = False) -> str:
         """Write `figure_settings`; return the file."""
-        return written(self.settings_folder / "figures", figure, self.figure_settings(figure))
+        settings = self.figure_settings(figure, redrawn)
+        return written(self.settings_folder / "figures", figure, settings)
 
-    def figure_settings(self, figure: str) -> FigureSettings:
-        """Return what the drawing of a figure reads: its block of config.yaml, title and note."""
+    def figure_settings(self, figure: str, redrawn: bool = False) -> FigureSettings:
+        """Return what the drawing of a figure reads: its block of config.yaml, title and note.
+
+        Args:
+            figure: its name.
+            redrawn: whether it is drawn from committed tables, which may hold other runs, too.
+        """
         counts = set().union(*(self._seeds(table) for table in self.figure_tables(figure)))
         least, most = (min(counts), max(counts)) if counts else (0, 0)
         seeds = f"{most} seed{'s' * (most > 1)}" if least == most else f"{least} to {most} seeds"
@@ -93,7 +100,19 @@ class Plan(TablePlan):
             "runs": self._trainings(figure),
             "noise_return": self._returns(figure),
         }
+        if redrawn and (rows := self._chosen_rows(figure)):
+            block["rows"] = rows
         return block | self.config["figures"][figure]
+
+    def _chosen_rows(self, figure: str) -> dict[str, list[dict[str, Any]]]:
+        """Return, of each committed table that holds other runs, too, the runs of this plan."""
+        chosen = {}
+        for table in self.figure_tables(figure):
+            runs = self.measurement(table).runs
+            committed = committed_runs(self.folder / "reference", self.keep_settings(table))
+            if committed - {run.id for run in runs}:
+                chosen[table] = [run.columns() for run in runs]
+        return chosen
 
     def _seeds(self, table: str) -> set[int]:
         """Return how many seeds the points of a table's sweeps have."""

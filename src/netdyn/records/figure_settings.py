@@ -4,7 +4,7 @@
 given are left out of a drawing.
 """
 
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict
 
 __all__ = [
     "DrawingSettings",
@@ -53,6 +53,8 @@ class FigureSettings(DrawingSettings):
     """A figure's whole block: what its drawing reads, and from which tables."""
 
     tables: list[str]  # names of measurements
+    # By table that holds rows of other runs, too: the run, swept values and seed of those drawn.
+    rows: NotRequired[dict[str, list[dict[str, Any]]]]
 
 
 class ReadingTexts(TypedDict):

@@ -1,7 +1,7 @@
 """Tidy tables: written whole, put together from parts, and read back as they were."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ __all__ = [
     "read_checked",
     "read_table",
     "rows_of",
+    "rows_of_runs",
     "tabulate",
     "write_csv",
     "write_table",
@@ -83,14 +84,14 @@ def tabulate(
         if "identity" in part:
             table = identified(table, part["identity"])
         if "rows" in part:
-            table = pd.concat([rows_of(table, identity) for identity in part["rows"]])
+            table = rows_of_runs(table, part["rows"])
             chosen = [run for run in record.get("runs", ()) if run["identity"] in part["rows"]]
             record["runs"] = chosen
         tables.append(table)
         records.append({"file": str(part["file"]), **record})
     table = pd.concat(tables, ignore_index=True)
     if order:
-        table = pd.concat([rows_of(table, identity) for identity in order], ignore_index=True)
+        table = rows_of_runs(table, order)
     return table, records
 
 
@@ -103,6 +104,11 @@ def identified(table: pd.DataFrame, identity: Mapping) -> pd.DataFrame:
         ],
         axis=1,
     )
+
+
+def rows_of_runs(table: pd.DataFrame, identities: Iterable[Mapping]) -> pd.DataFrame:
+    """Return the rows of some runs, run by run (see `rows_of`)."""
+    return pd.concat([rows_of(table, identity) for identity in identities], ignore_index=True)
 
 
 def rows_of(table: pd.DataFrame, identity: Mapping) -> pd.DataFrame:
