@@ -94,10 +94,13 @@ def test_figures_have_their_titles(figure_settings, figure, title):
     assert figure_settings("demo", figure)["title"] == title
 
 
+EXPECTED = {"shallow_history": 12, "shallow_pruning": 6, "shallow_rpd": 4, "shallow_gradient": 4}
+
+
 def test_a_figure_that_is_redrawn_is_of_the_configured_seeds_alone(monkeypatch):
     monkeypatch.chdir(ROOT)  # where the committed tables are
-    names = [["grokking_history", "grokking_gradient"], [{"run": "grokking", "seed": 0}]]
-    rows = Plan(ROOT, {"seeds": [0]}, "cpu").figure_settings("fig7", redrawn=True)["rows"]
-    assert [rows[name] for name in names[0]] == 2 * names[1:]
-    assert "rows" not in Plan(ROOT, {}, "cpu").figure_settings("fig7", redrawn=True)
-    assert "rows" not in Plan(ROOT, {"seeds": [0]}, "cpu").figure_settings("fig7")
+    rows = Plan(ROOT, {"seeds": [0]}, "cpu").figure_settings("fig2", redrawn=True)["rows"]
+    assert {name: len(runs) for name, runs in rows.items()} == EXPECTED
+    assert {run["seed"] for runs in rows.values() for run in runs} == {0}
+    assert "rows" not in Plan(ROOT, {}, "cpu").figure_settings("fig2", redrawn=True)
+    assert "rows" not in Plan(ROOT, {"seeds": [0]}, "cpu").figure_settings("fig2")
