@@ -21,6 +21,7 @@ from figure_tables_basins import (
     make_basin_tables,
 )
 from figure_tables_deep import diverge
+from matplotlib.collections import LineCollection
 from mpl_toolkits.mplot3d import proj3d
 
 from netdyn.errors import NetdynError
@@ -210,6 +211,21 @@ def test_accuracy_and_both_basins_stand_above_each_other_over_the_swept_setting(
         assert set(line(axes, "_best accuracy").get_xdata()) == {highest}
     assert below[-1].get_xlabel() == column.replace("_", " ")
     assert diverged_at(drawn["fig4"], letter) == ([], [])
+
+
+@pytest.mark.parametrize("letter", "ef")
+def test_accuracies_carry_the_error_of_the_test_samples_and_the_training_accuracy(letter):
+    sweep = {"e": "learning_rates", "f": "batch_sizes"}[letter]
+    column, _ = SWEEPS[sweep]
+    tables = make_basin_tables("fig4")
+    above = strips(fig4.draw(tables, {**SETTINGS, "test_samples": 400}), letter)[0]
+    best = tables[f"{sweep}_history"].groupby([column, "seed"], as_index=False).max()
+    assert_draws_mean(above, "training accuracy", best, column, "train_accuracy")
+    p = best.groupby(column)["test_accuracy"].mean().to_numpy()
+    (bars,) = [bars for bars in above.collections if isinstance(bars, LineCollection)]
+    low, high = np.array([segment[:, 1] for segment in bars.get_segments()]).T
+    np.testing.assert_allclose((low + high) / 2, p)
+    np.testing.assert_allclose((high - low) / 2, np.sqrt(p * (1 - p) / (2 * 400)))
 
 
 def test_a_basin_that_never_ends_is_an_arrow_at_the_top():
@@ -502,6 +518,21 @@ def test_the_fragile_sample_is_shown_with_what_flips_it(drawn):
     assert "a = 0.03" in texts["noise"]
     assert "0.097" in texts["perturbation"]
     assert "a 2" in panels[0].get_title(loc="left")
+
+
+def test_the_fragile_sample_is_shown_among_the_others():
+    tables = make_basin_tables("fig5", (0,))
+    figure = fig5.draw(tables, {})
+    (axes,) = [a for a in figure.axes if a.get_xlabel() == "basin size a"]
+    samples = tables["deep23_adversarial"]
+    finite = samples[np.isfinite(samples["basin"])]
+    assert line(axes, "_sample").get_xdata().tolist() == finite["basin"].tolist()
+    assert line(axes, "shown above").get_xydata().tolist() == [[0.0151, 0.0968]]
+    middle = samples[["basin", "least_flip_distance"]].median()
+    np.testing.assert_allclose(line(axes, "median").get_xydata(), [middle])
+    written = " ".join(text for a in figure.axes for text in texts(a)).replace("\n", " ")
+    assert f"half of them are larger than {middle['basin']:.2g}" in written
+    assert "3 basins do not end" in written
 
 
 def test_pixels_are_put_in_their_places_whatever_the_rows_order():

@@ -175,14 +175,34 @@ def test_accuracies_and_gradients_of_every_layer_are_those_of_the_mode(drawn, mo
     tables, figure = make_deep_tables(name), drawn[name]
     for letter, run in RUN_OF.items():
         prefix, depth = ("deep23", DEEP) if letter == "g" else ("deep10", TEN)
-        history = style.rows_where(tables[f"{prefix}_history"], run=run)
+        # Of (g), seed 0: phases of several seeds would cancel in a mean.
+        seeds = {"seed": 0} if letter == "g" else {}
+        history = style.rows_where(tables[f"{prefix}_history"], run=run, **seeds)
         above = titled(figure, letter)
         assert_draws_mean(above, "training", history, "step", "train_accuracy")
         assert_draws_mean(above, "test", history, "step", MODES[mode][1])
-        own = style.rows_where(tables[f"{prefix}_gradient"], run=run, mode=mode, **{"class": -1})
+        selected = {"run": run, "mode": mode, "class": -1, **seeds}
+        own = style.rows_where(tables[f"{prefix}_gradient"], **selected)
         for layer in range(1, depth):
             rows = own[own["layer"] == layer]
             assert_draws_mean(below(figure, letter), f"layer {layer}", rows, "step", "gradient")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_other_seeds_of_the_deep_network_are_drawn_beside_the_first(mode):
+    tables = make_deep_tables("fig3", (0, 1, 4))
+    figure = MODES[mode][0].draw(tables, {})
+    assert titled(figure, "g").get_title(loc="left").endswith("seed 0")
+    for number, seed in enumerate((1, 4), 1):
+        (above,) = [a for a in figure.axes if a.get_title(loc="left") == f"seed {seed}"]
+        history = style.rows_where(tables["deep23_history"], seed=seed)
+        assert_draws_mean(above, "test", history, "step", MODES[mode][1])
+        (under,) = [a for a in figure.axes if a.get_label() == f"g2, {number}"]
+        assert under.get_ylim() == below(figure, "g").get_ylim()
+        own = style.rows_where(tables["deep23_gradient"], seed=seed, mode=mode, **{"class": -1})
+        for layer in range(1, DEEP):
+            rows = own[own["layer"] == layer]
+            assert_draws_mean(under, f"layer {layer}", rows, "step", "gradient")
 
 
 @pytest.mark.parametrize("mode", MODES)

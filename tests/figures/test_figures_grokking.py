@@ -1,5 +1,7 @@
 """Fig. 6 and 7 from the small tables of `figure_tables`."""
 
+import re
+
 import numpy as np
 import pytest
 from figure_tables import SETTINGS, assert_draws_mean, deep23_tables, line, make_tables, titled
@@ -8,6 +10,7 @@ from matplotlib.patches import Polygon
 
 from netdyn.errors import NetdynError
 from netdyn.figures import fig6, fig7, style
+from netdyn.measures.regions import mahalanobis, trimmed_region
 
 
 def test_fig6_shares_axes_in_a_column_and_writes_each_panels_own_accuracy():
@@ -43,13 +46,34 @@ def test_outlines_lie_at_the_mahalanobis_radius():
     tables = make_tables("fig6")
     axes = titled(fig6.draw(tables, SETTINGS), "d")
     outlines = [patch for patch in axes.patches if isinstance(patch, Polygon)]
-    assert len(outlines) == 3
-    for patch, digit in zip(outlines, (0, 2, 5), strict=True):
+    assert [patch.get_linestyle() for patch in outlines[::2]] == ["-"] * 3
+    for patch, digit in zip(outlines[::2], (0, 2, 5), strict=True):
         covariance = -0.1 * (-1) ** digit
         inverse = np.linalg.inv([[0.3, covariance], [covariance, 0.2]])
         away = patch.get_xy() - 3 * np.array([np.cos(digit), np.sin(digit)])
         distance = np.sqrt(np.einsum("pi,ij,pj->p", away, inverse, away))
         np.testing.assert_allclose(distance, 2.5)
+
+
+def test_dashed_outlines_are_of_the_inner_training_samples_and_shares_are_of_each_region():
+    tables = deep23_tables((0,), points=200)
+    projection = tables["deep23_projection"]
+    before = projection["moment"] == "before"
+    of_training = before & (projection["split"] == "train") & (projection["digit"] == 2)
+    projection.loc[projection.index[of_training][:3], "h1"] = 40.0  # the outline stays where it was
+    evaluated = before & (projection["mode"] == "evaluation")
+    projection.loc[projection.index[evaluated & (projection["digit"] == 0)][:60], "h2"] = 9.0
+    axes = titled(fig6.draw(tables, SETTINGS), "c")
+    dashed = [patch for patch in axes.patches if patch.get_linestyle() != "-"]
+    points = projection[of_training][["h1", "h2"]].to_numpy()
+    region = trimmed_region(points)
+    assert mahalanobis(dashed[1].get_xy(), region) == pytest.approx(np.full(201, region.radius))
+    assert np.abs(dashed[1].get_xy()).max() < 6
+    # 60 of 600 points were moved out of every region.
+    words = axes.get_xlabel().split("\n")[-1]
+    numbers = [int(number) for number in re.findall(r"(\d+) %", words)]
+    assert words.startswith("in their region 90 %, trimmed ")
+    assert 75 < numbers[1] <= 90
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(5, "linear"), (500, "symlog")])
@@ -71,7 +95,7 @@ def test_points_beyond_the_axes_are_counted():
     rows = (projection["mode"] == "evaluation") & (projection["moment"] == "before")
     projection.loc[projection.index[rows][:2], "h2"] = 1e6
     axes = titled(fig6.draw(tables, SETTINGS), "c")
-    assert axes.get_xlabel().endswith("(2 points beyond the axes)")
+    assert "(2 points beyond the axes)" in axes.get_xlabel()
 
 
 def test_axes_hold_the_points_whatever_the_size_of_the_regions():

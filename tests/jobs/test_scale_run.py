@@ -241,7 +241,7 @@ def test_every_table_comes_once_and_what_decides_most_comes_first(paper):
 
 def test_names_are_tables_or_figures(paper):
     assert chosen_tables(paper, ["fig5", "toy_neurons"]) == [
-        ["deep23_cone", "deep23_fragile"],
+        ["deep23_cone", "deep23_fragile", "deep23_adversarial"],
         ["toy_neurons"],
     ]
     with pytest.raises(

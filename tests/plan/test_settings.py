@@ -281,11 +281,15 @@ def test_a_further_seed_or_point_keeps_the_runs_there_are(workflow):
     assert after["deep"] == before["deep"]
 
 
-def test_the_numbers_of_training_samples_are_those_of_the_data(tmp_path):
+def test_the_numbers_of_samples_are_those_of_the_data(tmp_path):
     assert settings.TRAINING_SAMPLES.keys() == datasets.DATASETS.keys()
+    assert settings.TEST_SAMPLES.keys() == datasets.DATASETS.keys()
     datasets.prepare("digits", tmp_path, tmp_path / "digits")
     loaded = load(tmp_path / "digits")
     assert len(loaded.train_labels) == settings.TRAINING_SAMPLES["digits"]
+    assert len(loaded.test_labels) == settings.TEST_SAMPLES["digits"]
+    samples = datasets.FILES["t10k-labels-idx1-ubyte"][0]
+    assert {settings.TEST_SAMPLES[n] for n in datasets.DATASETS if n != "digits"} == {samples}
     samples = datasets.FILES["train-labels-idx1-ubyte"][0]
     assert {settings.TRAINING_SAMPLES[n] for n in datasets.DATASETS if n != "digits"} == {samples}
     assert len(translation.TRANSLATIONS) == settings.TRANSLATIONS

@@ -3,13 +3,12 @@
 A class's region is, by option `region` (`netdyn.claims.options`):
     ellipse: where the Mahalanobis distance, by mean and covariance of all its training samples, is
         at most the 99th percentile of theirs. A few samples far from the others widen it.
-    trimmed: the same with the inner `INNER_SHARE` of the training samples alone, those of least
+    trimmed: the same with the inner 90 % of the training samples alone, those of least
         Mahalanobis distance to all: mean, covariance and percentile are those of these samples.
         Made from the projected training samples of the table, a part of the training set.
     centroid: where the mean of its training samples is nearer than that of any other class shown.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,11 +35,11 @@ from netdyn.claims.verdicts import (
     each,
     worst,
 )
+from netdyn.errors import NetdynError
+from netdyn.measures.regions import Region, mahalanobis, trimmed_region
 
 __all__ = ["moments", "share_inside", "share_nearest", "trimmed"]
 
-INNER_SHARE = 0.9
-PERCENTILE = 99.0  # that of the ellipses of the regions' tables
 REGION = ["mean_h1", "mean_h2", "cov_11", "cov_12", "cov_22", "radius"]
 
 
@@ -118,9 +117,11 @@ def share_inside(points: pd.DataFrame, regions: pd.DataFrame) -> float:
             raise NotTested(f"digit {digit} has {len(region)} regions")
         h1, h2, cov_11, cov_12, cov_22, radius = finite(region[REGION].iloc[0])
         covariance = np.array([[cov_11, cov_12], [cov_12, cov_22]])
-        if np.linalg.matrix_rank(covariance) < 2:
-            raise NotTested(f"the region of digit {digit} has no area")
-        distances = _mahalanobis(finite(rows[["h1", "h2"]]), [h1, h2], covariance)
+        points_of_digit, of_digit = finite(rows[["h1", "h2"]]), Region([h1, h2], covariance, radius)
+        try:
+            distances = mahalanobis(points_of_digit, of_digit)
+        except NetdynError:
+            raise NotTested(f"the region of digit {digit} has no area") from None
         counted += [at_most(distance, radius) for distance in distances]
     return float(np.mean(counted))
 
@@ -140,7 +141,7 @@ def share_nearest(points: pd.DataFrame, regions: pd.DataFrame) -> float:
 
 
 def trimmed(points: pd.DataFrame) -> pd.DataFrame:
-    """Return the regions of the inner points (h1, h2), `INNER_SHARE`, by run, moment and digit.
+    """Return the trimmed regions of points (h1, h2) by run, moment and digit.
 
     Raises:
         NotTested: the points of a digit have no area, or one of them is not finite.
@@ -148,27 +149,13 @@ def trimmed(points: pd.DataFrame) -> pd.DataFrame:
     regions = []
     columns = [*identity_columns(points), "moment", "digit"]
     for labels, rows in points.groupby(columns, sort=False):
-        at = finite(rows[["h1", "h2"]])
-        distances = _mahalanobis(at, *_moments(at, labels[-1]))
-        inner = at[np.argsort(distances, kind="stable")[: math.ceil(INNER_SHARE * len(at))]]
-        mean, covariance = _moments(inner, labels[-1])
-        radius = np.percentile(_mahalanobis(inner, mean, covariance), PERCENTILE)
-        region = (*mean, *covariance[[0, 0, 1], [0, 1, 1]], radius)
-        regions.append(dict(zip([*columns, *REGION], [*labels, *region], strict=True)))
+        try:
+            region = trimmed_region(finite(rows[["h1", "h2"]]))
+        except NetdynError:
+            raise NotTested(f"the region of digit {labels[-1]} has no area") from None
+        numbers = *region.mean, *region.covariance[[0, 0, 1], [0, 1, 1]], region.radius
+        regions.append(dict(zip([*columns, *REGION], [*labels, *numbers], strict=True)))
     return pd.DataFrame(regions)
-
-
-def _moments(points: np.ndarray, digit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean (2,) and covariance (2, 2) of points (P, 2)."""
-    covariance = np.cov(points.T) if len(points) > 2 else np.zeros((2, 2))
-    if np.linalg.matrix_rank(covariance) < 2:
-        raise NotTested(f"the region of digit {digit} has no area")
-    return points.mean(axis=0), covariance
-
-
-def _mahalanobis(points: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    inverse = np.linalg.inv(covariance)
-    return cdist(points, [mean], "mahalanobis", VI=inverse).ravel()
 
 
 SHARES = {"ellipse": share_inside, "trimmed": share_inside, "centroid": share_nearest}

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
-from netdyn.figures.marks import WHITE, best_accuracy
+from netdyn.figures.marks import WHITE
 from netdyn.figures.style import (
     COLOURS,
     over_seeds,
@@ -233,15 +233,33 @@ def draw_basins(
     return line
 
 
-def draw_best_accuracy(axes: Axes, history: pd.DataFrame, x: str) -> float:
+def draw_best_accuracy(
+    axes: Axes, history: pd.DataFrame, x: str, test_samples: int | None = None
+) -> float:
     """Draw the best test accuracy of every run against x; return the x where its mean is highest.
 
-    A run that diverged counts with what it reached before.
+    A run that diverged counts with what it reached before. Dashed is the training accuracy at the
+    same steps, which says how far each network was trained.
+
+    Args:
+        test_samples: P; where given, bars show the standard error √(p(1 − p) / (P·seeds)) that the
+            choice of test samples gives an accuracy p.
     """
-    best = best_accuracy(history, [x, "seed"], "test_accuracy").dropna()
+    ordered = history.dropna(subset=["test_accuracy"]).sort_values("step")
+    best = ordered.loc[ordered.groupby([x, "seed"])["test_accuracy"].idxmax()]
+    grey = {"color": "0.45", "linestyle": (0, (3, 1.2)), "linewidth": 0.9, "zorder": 1.5}
+    training = plot_line(axes, best, x, "train_accuracy", label="training accuracy", **grey)
+    first = training.get_xydata()[0]
+    text = {"fontsize": 7, "color": "0.45", "va": "top", "textcoords": "offset points"}
+    axes.annotate("training", first, (0, -2), **text)
     look = {"color": COLOURS["black"], "marker": "D", "label": "test accuracy"}
     plot_line(axes, best, x, "test_accuracy", **look)
     means = over_seeds(best, x, "test_accuracy")
+    if test_samples is not None:
+        p = means["mean"]
+        errors = np.sqrt(p * (1 - p) / (test_samples * means["count"]))
+        bars = {"fmt": "none", "ecolor": COLOURS["black"], "elinewidth": 0.9, "capsize": 2}
+        axes.errorbar(means[x], p, errors, label="_error", **bars)
     return float(means.loc[means["mean"].idxmax(), x])
 
 

@@ -12,6 +12,7 @@ from netdyn.figures.phases import (
     COURSES,
     HEIGHTS,
     PARTS,
+    deep_mosaic,
     draw_by_width,
     draw_courses,
     draw_first_layer,
@@ -45,16 +46,17 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
         settings: `title`, `note`, optional strings; `runs`, optional: the settings of each
             run that labels describe.
 
-    Lines are means over seeds, bands reach to the extremes. A run that diverged is drawn until it
-    did.
+    Lines are means over seeds, bands reach to the extremes; (g) draws each seed by itself. A run
+    that diverged is drawn until it did.
 
     Raises:
         NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
-    with new_figure(settings, height=9.2) as figure:
+    with new_figure(settings, height=9.4) as figure:
         key, ten, deep, below = figure.subfigures(4, 1, height_ratios=[*HEIGHTS, 1.9])
         panels = ten.subplot_mosaic(COURSES, height_ratios=PARTS * 2)
-        panels |= deep.subplot_mosaic([["g", "h"], ["g2", "h"]], height_ratios=PARTS)
+        mosaic, widths = deep_mosaic(tables, "h")
+        panels |= deep.subplot_mosaic(mosaic, height_ratios=PARTS, width_ratios=widths)
         draw_courses(panels, key, tables, settings, "evaluation")
         _pruning(panels["h"], tables)
         i, j = below.subplots(1, 2)

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from netdyn.figures.phases import COURSES, HEIGHTS, PARTS, draw_courses, draw_first_layer
+from netdyn.figures.phases import (
+    COURSES,
+    HEIGHTS,
+    PARTS,
+    deep_mosaic,
+    draw_courses,
+    draw_first_layer,
+)
 from netdyn.figures.style import new_figure
 from netdyn.records.figure_settings import DrawingSettings
 
@@ -21,16 +28,17 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
         settings: `title`, `note`, optional strings; `runs`, optional: the settings of each
             run that labels describe.
 
-    Lines are means over seeds, bands reach to the extremes. A run that diverged is drawn until it
-    did. Letters are those of Fig. 3.
+    Lines are means over seeds, bands reach to the extremes; (g) draws each seed by itself. A run
+    that diverged is drawn until it did. Letters are those of Fig. 3.
 
     Raises:
         NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
-    with new_figure(settings, height=7.3) as figure:
+    with new_figure(settings, height=7.5) as figure:
         key, ten, deep = figure.subfigures(3, 1, height_ratios=HEIGHTS)
         panels = ten.subplot_mosaic(COURSES, height_ratios=PARTS * 2)
-        panels |= deep.subplot_mosaic([["g", "j"], ["g2", "j"]], height_ratios=PARTS)
+        mosaic, widths = deep_mosaic(tables, "j")
+        panels |= deep.subplot_mosaic(mosaic, height_ratios=PARTS, width_ratios=widths)
         draw_courses(panels, key, tables, settings, "training")
         draw_first_layer(panels["j"], tables, settings, "training")
         return figure

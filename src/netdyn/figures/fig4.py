@@ -58,7 +58,7 @@ DASHES = ("-", (0, (4, 1.2)), (0, (1.2, 1)), (0, (5, 1, 1, 1)))
 SWEEPS = {"e": ("learning_rates", "learning_rate"), "f": ("batch_sizes", "batch_size")}
 NOISE = ["seed", "of", "amplitude", "accuracy"]
 BASIN = ["seed", "of", "size", "size_error"]
-HISTORY = ["seed", "step", "train_loss", "test_accuracy"]
+HISTORY = ["seed", "step", "train_loss", "train_accuracy", "test_accuracy"]
 COLUMNS = {  # of every table except that of the cones
     **{f"architecture_{space}_noise": ["width", "depth", *NOISE] for space in SPACES},
     **{f"architecture_{space}_basin": ["width", "depth", *BASIN] for space in SPACES},
@@ -77,10 +77,12 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
             `…_sample_basin` and `…_weight_basin` of `learning_rates` and `batch_sizes`;
             `deep23_class_noise`; `deep23_shift_cone`, of several seeds the smallest.
         settings: `title`, `note`, optional strings; `runs`, `noise_return`, optional: the
-            settings of each run that labels describe, and each table's return of noisy samples.
+            settings of each run that labels describe, and each table's return of noisy samples;
+            `test_samples`, optional: how many there are.
 
     Lines are means over seeds, bands and bars reach to the extremes; a single seed's sizes carry
-    their resampling error. A basin that never ends is an arrow; a run that diverged is noted.
+    their resampling error, test accuracies the standard error over test samples. A basin that never
+    ends is an arrow; a run that diverged is noted.
 
     Raises:
         NetdynError: a table is missing or empty, or has no such column or rows; it is named.
@@ -208,7 +210,7 @@ def _sweep(
     network = optimizer_of(settings, name), shape_of(settings, name)
     data = samples_of(settings, name), seeds_of(history, [column])
     panel_title(above, letter, listed(*network, *data))
-    best = draw_best_accuracy(above, history, column)
+    best = draw_best_accuracy(above, history, column, settings.get("test_samples"))
     percent_axis(above, "test\nacc.")
     for axes, (space, look) in zip(below, SPACES.items(), strict=True):
         table = _averages(tables, f"{name}_{space}_basin")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
@@ -19,6 +19,7 @@ from netdyn.figures.descriptions import return_of, seeds_of
 from netdyn.figures.projection_axes import first_seed
 from netdyn.figures.style import (
     CLASS_COLOURS,
+    COLOURS,
     new_figure,
     panel_title,
     required_rows,
@@ -28,13 +29,14 @@ from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
-HEIGHTS = (3.6, 2.0)  # inches of (a) and (b)
+HEIGHTS = (3.6, 2.0, 1.9)  # inches of (a), (b), and the samples that (b) is one of
 APEX = 8.0  # points, the size of a sample's marker
 VIEW = {"elev": 22, "azim": -65}  # degrees: the same view of every table
 POINT_SIZES = (16.0, 4.0)  # square points, at the smallest and at the largest amplitude
 OPACITIES = (0.9, 0.3)
 # Of the samples of one digit.
 MARKERS = {"first sample": "o", "second sample": "s", "third sample": "D", "fourth sample": "h"}
+SAMPLES = ["seed", "basin", "least_flip_distance"]
 COORDINATES = ["c1", "c2", "c3"]
 MOSAIC = ["original", "noise", "noisy", ".", "perturbation", "flipped"]
 WIDTHS = [1, 1, 1, 0.3, 1, 1]
@@ -52,7 +54,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     """Draw Fig. 5: basins of single samples among the data, and the sample of smallest basin.
 
     Args:
-        tables: `deep23_cone` and `deep23_fragile`; of several seeds the smallest is drawn.
+        tables: `deep23_cone`, `deep23_fragile` and `deep23_adversarial`; of several seeds the
+            smallest is drawn.
         settings: `title`, `note`, optional strings; `noise_return`, optional: how the noisy
             samples of a table return to the data's range.
 
@@ -61,8 +64,9 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     """
     points, data = read_cones(tables, "deep23_cone", COORDINATES)
     images, numbers, seed = _fragile(tables)
+    samples = first_seed(required_table(tables, "deep23_adversarial", SAMPLES))
     with new_figure(settings, height=sum(HEIGHTS)) as figure:
-        above, below = figure.subfigures(2, 1, height_ratios=HEIGHTS)
+        above, below, others = figure.subfigures(3, 1, height_ratios=HEIGHTS)
         host = above.add_axes((0.01, 0, 0.98, 0.9))
         host.axis("off")
         noise = f"noise {return_of(settings, 'deep23_cone')}".rstrip()
@@ -75,6 +79,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
         panels = below.subplot_mosaic([MOSAIC], width_ratios=WIDTHS)
         panel_title(panels["original"], "b", f"smallest basin: a {numbers['digit']:g}, {seed}")
         _flips(panels, images, numbers)
+        _among_samples(others, samples, numbers)
         return figure
 
 
@@ -271,3 +276,37 @@ def _image(axes: Axes, image: np.ndarray, difference: bool, text: str) -> None:
         text += f"\ngrey: pixel unchanged\nblack: raised by {high:.2g}"
     axes.imshow(image, cmap="gray_r", vmin=low, vmax=high, interpolation="nearest")
     axes.set_xlabel(text)
+
+
+def _among_samples(strip: FigureBase, samples: pd.DataFrame, numbers: Mapping[str, float]) -> None:
+    """Draw the basin and the least flip distance of every sample, and say which is shown above."""
+    axes, text = strip.subplots(1, 2, width_ratios=(1.5, 1))
+    text.axis("off")
+    drawn = samples[np.isfinite(samples["basin"]) & samples["least_flip_distance"].notna()]
+    look = {"linestyle": "none", "marker": "o", "markeredgewidth": 0}
+    axes.plot(
+        *drawn[["basin", "least_flip_distance"]].to_numpy().T,
+        **look, color="0.6", markersize=2, alpha=0.6, rasterized=True, label="_sample",
+    )  # fmt: skip
+    shown = numbers["basin"], numbers["flip_distance"]
+    middle = samples["basin"].median(), samples["least_flip_distance"].median()
+    for place, name, colour in ((shown, "shown above", "red"), (middle, "median", "black")):
+        if np.isfinite(place).all():
+            axes.plot(*place, **look, color=COLOURS[colour], markersize=5, label=name)
+    axes.set(xscale="log", yscale="log", xlabel="basin size a", ylabel=r"least flip distance $L_2$")
+    axes.legend(loc="lower right", fontsize=7)
+    axes.set_title(f"{len(samples):,} training samples, {seeds_of(samples)}", fontsize=8)
+    flips = "No flip of it was found,"
+    if np.isfinite(shown[1]):
+        flips = f"It flips at $L_2$ = {shown[1]:.2g},"
+    lines = [
+        "The sample above is an outlier:",
+        "of all basins the smallest.",
+        f"Its basin is {shown[0]:.2g}, half of them",
+        f"are larger than {middle[0]:.2g}.",
+        flips,
+        f"half of them not before {middle[1]:.2g}.",
+    ]
+    if endless := int(np.isinf(samples["basin"]).sum()):
+        lines.append(f"{endless} basins do not end.")
+    text.text(0, 0.9, "\n".join(lines), va="top", fontsize=8, transform=text.transAxes)

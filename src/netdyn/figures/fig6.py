@@ -13,6 +13,8 @@ from netdyn.figures.projection_axes import (
     draw_projection,
     first_seed,
     share_limits,
+    with_trimmed,
+    write_shares,
 )
 from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
 from netdyn.records.figure_settings import DrawingSettings
@@ -50,7 +52,9 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
             ("before", "after"), ("ace", "bdf"), columns, strict=True
         ):
             at_moment = required_rows(points, name, moment=moment)
+            training = required_rows(at_moment, name, split="train")
             region = required_rows(regions, "deep23_regions", moment=moment)
+            region = with_trimmed(region, training)
             step = at_moment["step"].iloc[0]
             record = required_rows(history, "deep23_history", step=step).iloc[0]
             column.suptitle(f"{moment} grokking, step {step:,}, {seeds_of(points)}", fontsize=8)
@@ -61,6 +65,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
                 panel_title(axes, letter, f"{text}, acc. {100 * record[accuracy]:.1f} %")
                 draw_projection(axes, rows, region, digits)
                 drawn.append((axes, rows))
-            share_limits(drawn, required_rows(at_moment, name, split="train"), region)
+            share_limits(drawn, training, region)
+            for axes, rows in drawn:
+                write_shares(axes, rows, region)
         draw_key(figure, digits)
         return figure

@@ -19,6 +19,8 @@ from netdyn.figures.projection_axes import (
     draw_projection,
     first_seed,
     share_limits,
+    with_trimmed,
+    write_shares,
 )
 from netdyn.figures.style import (
     COLOURS,
@@ -249,6 +251,8 @@ def _projections(
     column.suptitle(f"{moment} grokking, step {step:,}, {seeds_of(points)}", fontsize=8)
     record = rows_where(history, step=step, seed=seed)
     drawn = []
+    training = required_rows(points, "grokking_projection", split="train", mode="evaluation")
+    regions = with_trimmed(regions, training)
     for axes, letter, split in zip(column.subplots(2, 1), letters, SPLITS, strict=True):
         accuracy, words = SPLITS[split]
         rows = required_rows(points, "grokking_projection", split=split, mode="evaluation")
@@ -256,4 +260,6 @@ def _projections(
         panel_title(axes, letter, listed(words, *shares))
         draw_projection(axes, rows, regions, digits)
         drawn.append((axes, rows))
-    share_limits(drawn, drawn[0][1], regions)
+    share_limits(drawn, training, regions)
+    for axes, rows in drawn:
+        write_shares(axes, rows, regions)

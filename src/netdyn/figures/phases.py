@@ -42,6 +42,7 @@ __all__ = [
     "HEIGHTS",
     "PANELS",
     "PARTS",
+    "deep_mosaic",
     "draw_by_width",
     "draw_courses",
     "draw_first_layer",
@@ -63,7 +64,7 @@ PANELS = {
 # Panels, accuracies above gradients, and their relative heights.
 COURSES = [["a", "b", "c"], ["a2", "b2", "c2"], ["d", "e", "f"], ["d2", "e2", "f2"]]
 PARTS = [1.0, 1.7]
-HEIGHTS = [0.6, 4.3, 2.3]  # inches, of the key, (a)–(f), and (g) with what stands beside it
+HEIGHTS = [0.6, 4.3, 2.5]  # inches, of the key, (a)–(f), and (g) with what stands beside it
 CORNER = (0.3, 0.52)  # parts of a panel's width and height that the best accuracy takes up
 LOOK = {
     "training": {"color": COLOURS["black"], "linestyle": (0, (3, 1.2)), "linewidth": 1.1},
@@ -76,6 +77,13 @@ class Course(NamedTuple):
 
     history: pd.DataFrame
     gradient: pd.DataFrame
+
+    def by_seed(self) -> dict[int, "Course"]:
+        """Return the training of each seed, ascending."""
+        return {
+            seed: Course(history, self.gradient[self.gradient["seed"] == seed])
+            for seed, history in self.history.groupby("seed")
+        }
 
     @property
     def layers(self) -> list[int]:
@@ -93,25 +101,38 @@ def draw_courses(
     """Draw Fig. 3(a)–(g): accuracies of every training above the gradients of its layers.
 
     Args:
-        panels: "a" … "g" for accuracies, "a2" … "g2" below them for gradients.
+        panels: "a" … "g" for accuracies, "a2" … "g2" below them for gradients, and those of
+            `beside_g`.
         key: a strip for the legend of lines and colours.
         tables: `deep10_history`, `deep10_gradient`, `deep23_history` and `deep23_gradient`.
         settings: `runs`, optional: the settings of each run that labels describe.
         mode: evaluation or training, of gradients and test accuracy. The training accuracy is
             always measured with the batch's own statistics, as training itself sees it.
 
-    Panels of a row share their steps, (a)–(f) their gradients' axis.
+    Panels of a row share their steps, (a)–(f) their gradients' axis. (g) is the first seed, since
+    phases of several seeds at different steps cancel in a mean; the others are in the panels of
+    `beside_g`.
     """
     courses = {letter: _course(tables, *PANELS[letter], mode) for letter in PANELS}
+    deep = courses["g"].by_seed()
+    (first, courses["g"]), *others = deep.items()
     for row in ("abc", "def", "g"):
-        steps = pd.concat([courses[letter].history["step"] for letter in row])
+        every = [courses[letter] for letter in row] if row != "g" else deep.values()
+        steps = pd.concat([course.history["step"] for course in every])
         for letter in row:
             text = training_of(settings, PANELS[letter][1])
             if letter == "g":
-                text = listed(text, f"{len(courses[letter].layers) + 1} layers")
+                layers = f"{len(courses[letter].layers) + 1} layers"
+                text = f"{text}\n{layers}, seed {first}" if others else listed(text, layers)
             panel_title(panels[letter], letter, text)
             _accuracies(panels[letter], courses[letter].history, ACCURACY[mode], steps)
             _gradients(panels[f"{letter}2"], courses[letter], steps)
+    for (seed, course), (above, below) in zip(others, beside_g(len(deep)), strict=True):
+        panels[above].set_title(f"seed {seed}", fontsize=7)
+        _accuracies(panels[above], course.history, ACCURACY[mode], steps, best=False)
+        _gradients(panels[below], course, steps)
+        panels[below].set_ylim(panels["g2"].get_ylim())
+        _only_inner(panels[above], panels[below])
     ten = [panels[f"{letter}2"] for letter in "abcdef"]
     low = min(axes.get_ylim()[0] for axes in ten)
     high = max(axes.get_ylim()[1] for axes in ten)
@@ -120,11 +141,30 @@ def draw_courses(
     for letter, course in courses.items():
         _name_outer_layers(panels[f"{letter}2"], course)
     for letter in "bcef":
-        for axes in (panels[letter], panels[f"{letter}2"]):
-            axes.set_ylabel("")
-            axes.tick_params(labelleft=False)
+        _only_inner(panels[letter], panels[f"{letter}2"])
     _key(key, courses["a"].layers, courses["g"].layers, mode)
-    _write_samples(key, courses, settings)
+    _write_samples(key, courses, settings, len(deep))
+
+
+def beside_g(seeds: int) -> list[tuple[str, str]]:
+    """Return the panels, accuracies and gradients, of every seed of (g) but the first."""
+    return [(f"g, {number}", f"g2, {number}") for number in range(1, seeds)]
+
+
+def deep_mosaic(tables: Mapping[str, pd.DataFrame], beside: str) -> tuple[list, list[float]]:
+    """Return the panels of (g), of all its seeds, with those `beside`; and their widths."""
+    history = required_table(tables, "deep23_history", ["seed"])
+    others = beside_g(history["seed"].nunique())
+    above, below = ([pair[part] for pair in others] for part in (0, 1))
+    widths = [1.0, *(0.55 for _ in others), 1.0 + 0.25 * len(others)]
+    return [["g", *above, beside], ["g2", *below, beside]], widths
+
+
+def _only_inner(*panels: Axes) -> None:
+    """Leave the numbers of the y axis to the panel on the left."""
+    for axes in panels:
+        axes.set_ylabel("")
+        axes.tick_params(labelleft=False)
 
 
 def _course(tables: Mapping[str, pd.DataFrame], prefix: str, run: str, mode: str) -> Course:
@@ -137,7 +177,9 @@ def _course(tables: Mapping[str, pd.DataFrame], prefix: str, run: str, mode: str
     return Course(history, gradient)
 
 
-def _accuracies(axes: Axes, history: pd.DataFrame, test: str, steps: Iterable[float]) -> None:
+def _accuracies(
+    axes: Axes, history: pd.DataFrame, test: str, steps: Iterable[float], best: bool = True
+) -> None:
     """Draw training and test accuracy, and write the best of the latter, mean over seeds."""
     finite = before_divergence(history)
     plot_line(
@@ -149,6 +191,11 @@ def _accuracies(axes: Axes, history: pd.DataFrame, test: str, steps: Iterable[fl
     axes.set_ylim(0, 1.04)
     axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
     percent_axis(axes, "acc.")
+    if best:
+        _write_best(axes, finite, test)
+
+
+def _write_best(axes: Axes, finite: pd.DataFrame, test: str) -> None:
     best = best_accuracy(finite, ["run", "seed"], test)[test].mean()
     look = {"color": LOOK["test"]["color"], "fontsize": 7, "transform": axes.transAxes}
     text = f"best test\n{100 * best:.2f} %"
@@ -225,13 +272,18 @@ def _key(strip: FigureBase, shallow: list[int], deep: list[int], mode: str) -> N
 
 
 def _write_samples(
-    strip: FigureBase, courses: Mapping[str, Course], settings: DrawingSettings
+    strip: FigureBase,
+    courses: Mapping[str, Course],
+    settings: DrawingSettings,
+    deep_seeds: int,
 ) -> None:
     """Write the networks, samples and seeds of the panels, and the batch that is the default."""
     texts = []
     for panels, letters in (("(a)–(f)", "abcdef"), ("(g)", "g")):
         runs = [PANELS[letter][1] for letter in letters]
         seeds = seeds_of(pd.concat([courses[letter].history for letter in letters]), ["run"])
+        if letters == "g" and deep_seeds > 1:
+            seeds = f"{deep_seeds} seeds"
         data = listed(shape_of(settings, *runs), samples_of(settings, *runs), seeds)
         texts.append(f"{panels}: {data}")
     text = "; ".join([*texts, "full batch where no batch is given"])

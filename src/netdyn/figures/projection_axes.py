@@ -1,5 +1,6 @@
 """Samples in the plane of two singular vectors, Fig. 6 and 7(e)–(h)."""
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,8 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from netdyn.errors import NetdynError
 from netdyn.figures.marks import WHITE
 from netdyn.figures.style import COLOURS
+from netdyn.measures.regions import INNER_SHARE, Region, mahalanobis, trimmed_region
 
 __all__ = [
     "PROJECTION_COLUMNS",
@@ -20,6 +23,8 @@ __all__ = [
     "draw_projection",
     "first_seed",
     "share_limits",
+    "with_trimmed",
+    "write_shares",
 ]
 
 POINTS = 1000  # at most, per panel and digit
@@ -36,9 +41,8 @@ POINT = {
     "rasterized": True,
 }
 PROJECTION_COLUMNS = ["seed", "moment", "step", "split", "mode", "digit", "h1", "h2"]
-REGION_COLUMNS = [
-    "seed", "moment", "digit", "mean_h1", "mean_h2", "cov_11", "cov_12", "cov_22", "radius",
-]  # fmt: skip
+PLACES = ["mean_h1", "mean_h2", "cov_11", "cov_12", "cov_22", "radius"]
+REGION_COLUMNS = ["seed", "moment", "digit", *PLACES]
 # Axes are logarithmic where a panel's points spread this many times wider than the training data.
 TOO_WIDE = 20.0
 # Parts of a panel's width and height: a panel's points within less are enlarged, a digit's points
@@ -58,19 +62,63 @@ def first_seed(table: pd.DataFrame) -> pd.DataFrame:
 def draw_projection(
     axes: Axes, points: pd.DataFrame, regions: pd.DataFrame, digits: Sequence[int]
 ) -> None:
-    """Draw samples at (h1, h2), a colour and marker per digit, and the digits' training regions."""
+    """Draw samples at (h1, h2), a colour and marker per digit, and the digits' training regions.
+
+    Args:
+        regions: with a column `trimmed`: those are drawn dashed (see `with_trimmed`).
+    """
     for digit, look in zip(digits, LOOK, strict=False):
         rows = points[points["digit"] == digit].head(POINTS)
         axes.plot(rows["h1"], rows["h2"], label=str(digit), **look, **POINT)
         for region in regions[regions["digit"] == digit].itertuples():
             outline = _outline(region)
             if np.isfinite(outline).all():
-                axes.add_patch(_ellipse(outline, look["color"]))
+                axes.add_patch(_ellipse(outline, look["color"], region.trimmed))
     axes.set(xlabel=r"$h_1$", ylabel=r"$h_2$")
 
 
-def _ellipse(outline: np.ndarray, colour) -> Polygon:
-    return Polygon(outline, fill=False, edgecolor=colour, linewidth=1.1, zorder=3)
+def with_trimmed(regions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """Return the regions, and after them those that a few far training samples do not widen.
+
+    Args:
+        regions: of each digit, at one moment.
+        training: the projected training samples of that moment, (h1, h2).
+
+    Returns:
+        the columns of `regions` that place them, and `trimmed`. A digit whose training samples
+        have no area has no trimmed region.
+    """
+    rows = []
+    for digit, points in training.groupby("digit"):
+        with contextlib.suppress(NetdynError):
+            region = trimmed_region(points[["h1", "h2"]].dropna().to_numpy())
+            numbers = *region.mean, *region.covariance[[0, 0, 1], [0, 1, 1]], region.radius
+            rows.append(dict(zip(["digit", *PLACES], [digit, *numbers], strict=True)))
+    every = regions[["digit", *PLACES]].assign(trimmed=False)
+    return pd.concat([every, pd.DataFrame(rows, columns=every.columns[:-1]).assign(trimmed=True)])
+
+
+def write_shares(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> None:
+    """Write below a panel the share of its points inside their own digit's region, of each kind."""
+    shares = []
+    for trimmed, name in ((False, "in their region"), (True, "trimmed")):
+        inside = []
+        for region in regions[regions["trimmed"] == trimmed].itertuples():
+            places = points.loc[points["digit"] == region.digit, ["h1", "h2"]].to_numpy()
+            covariance = np.array([[region.cov_11, region.cov_12], [region.cov_12, region.cov_22]])
+            if not np.isfinite(covariance).all() or np.linalg.matrix_rank(covariance) < 2:
+                return
+            ellipse = Region(np.array([region.mean_h1, region.mean_h2]), covariance, region.radius)
+            inside.append(mahalanobis(places, ellipse) <= region.radius * (1 + 1e-9))
+        if inside:
+            shares.append(f"{name} {100 * np.concatenate(inside).mean():.0f} %")
+    axes.set_xlabel(f"{axes.get_xlabel()}\n{', '.join(shares)}")
+
+
+def _ellipse(outline: np.ndarray, colour, trimmed: bool) -> Polygon:
+    dashes = (0, (3, 1.5)) if trimmed else "-"
+    look = {"fill": False, "linewidth": 1.1, "zorder": 3, "linestyle": dashes}
+    return Polygon(outline, edgecolor=colour, **look)
 
 
 def _outline(region) -> np.ndarray:
@@ -151,7 +199,8 @@ def _enlarge(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> bool:
         look = {"color": line.get_color(), "marker": line.get_marker()}
         zoom.plot(*line.get_data(), **look, **POINT)
     for patch in axes.patches:
-        zoom.add_patch(_ellipse(patch.get_xy(), patch.get_edgecolor()))
+        dashed = patch.get_linestyle() not in ("-", "solid")
+        zoom.add_patch(_ellipse(patch.get_xy(), patch.get_edgecolor(), dashed))
     for index, side in enumerate("xy"):
         ends = points[f"h{index + 1}"].quantile([0.01, 0.99])
         margin = max(0.15 * np.ptp(ends), 1e-6 * np.ptp(getattr(axes, f"get_{side}lim")()))
@@ -213,7 +262,10 @@ def draw_key(figure: Figure, digits: Sequence[int]) -> None:
         Line2D([], [], linestyle="none", markersize=4, label=f"digit {digit}", **look)
         for digit, look in zip(digits, LOOK, strict=False)
     ]
-    entries.append(Line2D([], [], color="0.3", linewidth=1.1, label="99 % of training samples"))
+    outline = {"color": "0.3", "linewidth": 1.1}
+    entries.append(Line2D([], [], label="99 % of training samples", **outline))
+    label = f"of the inner {100 * INNER_SHARE:.0f} %"
+    entries.append(Line2D([], [], linestyle=(0, (3, 1.5)), label=label, **outline))
     # A legend is not part of the layout, so its strip is subtracted from the panels' part.
     layout = figure.get_layout_engine()
     low = layout.get()["rect"][1]

@@ -34,6 +34,7 @@ except ModuleNotFoundError as error:
 
 
 __all__ = [
+    "TEST_SAMPLES",
     "TRAINING_SAMPLES",
     "Measurement",
     "Run",
@@ -45,8 +46,9 @@ __all__ = [
     "runs",
 ]
 
-# Training samples of each data set, known before anything is downloaded.
+# Samples of each data set, known before anything is downloaded.
 TRAINING_SAMPLES = {"digits": 1_297, "mnist": 60_000, "fashion_mnist": 60_000, "kmnist": 60_000}
+TEST_SAMPLES = {"digits": 500, "mnist": 10_000, "fashion_mnist": 10_000, "kmnist": 10_000}
 TRANSLATIONS = 17
 # Written into every run's hash; raise it when a change of the code makes old runs incomparable.
 FORMAT = 1

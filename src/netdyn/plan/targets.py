@@ -11,6 +11,7 @@ from typing import Any
 from netdyn.claims.rows import load_claims
 from netdyn.claims.verdicts import Claim
 from netdyn.errors import NetdynError
+from netdyn.plan.settings import TEST_SAMPLES
 from netdyn.plan.tables import OF_DATA, TablePlan
 from netdyn.plan.written import RESULTS, once, written
 from netdyn.records.figure_settings import FigureSettings, Training
@@ -99,6 +100,7 @@ class Plan(TablePlan):
             "note": note,
             "runs": self._trainings(figure),
             "noise_return": self._returns(figure),
+            "test_samples": TEST_SAMPLES[self.config["dataset"]],
         }
         if redrawn and (rows := self._chosen_rows(figure)):
             block["rows"] = rows

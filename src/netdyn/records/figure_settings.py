@@ -45,6 +45,7 @@ class DrawingSettings(PageTexts, total=False):
 
     runs: dict[str, Training]  # by declared run
     noise_return: dict[str, str]  # by table under noise in sample space: affine, clip or range
+    test_samples: int  # behind test accuracies
     small_samples: int  # of Fig. 2: training samples of the run in panel c
     large_samples: int  # of Fig. 2: those in panels b, d and e; the most unless given
 
