@@ -69,11 +69,11 @@ def test_dashed_outlines_are_of_the_inner_training_samples_and_shares_are_of_eac
     region = trimmed_region(points)
     assert mahalanobis(dashed[1].get_xy(), region) == pytest.approx(np.full(201, region.radius))
     assert np.abs(dashed[1].get_xy()).max() < 6
-    # 60 of 600 points were moved out of every region.
+    # 60 of 600 points were moved out of every region; few others are outside.
     words = axes.get_xlabel().split("\n")[-1]
     numbers = [int(number) for number in re.findall(r"(\d+) %", words)]
-    assert words.startswith("in their region 90 %, trimmed ")
-    assert 75 < numbers[1] <= 90
+    assert 88 <= numbers[0] <= 90
+    assert 75 < numbers[1] < numbers[0]
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(5, "linear"), (500, "symlog")])
