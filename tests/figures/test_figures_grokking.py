@@ -10,6 +10,7 @@ from matplotlib.patches import Polygon
 
 from netdyn.errors import NetdynError
 from netdyn.figures import fig6, fig7, style
+from netdyn.figures.projection_axes import headings
 from netdyn.measures.regions import mahalanobis, trimmed_region
 
 
@@ -197,6 +198,17 @@ def test_fig7_says_samples_seeds_and_how_noisy_samples_return():
     assert title.endswith("\nnoise returned affinely; n = 1,000, 3 seeds")
     heads = [part.get_suptitle() for part in figure.findobj(SubFigure) if part.get_suptitle()]
     assert heads == ["before grokking, step 10, seed 4", "after grokking, step 100, seed 4"]
+
+
+def test_a_network_that_does_not_grok_is_not_said_to():
+    tables = make_tables("fig7", (0,))
+    points, history = tables["grokking_projection"], tables["grokking_history"]
+    assert headings(points, history)["before"] == "before grokking, step 10, seed 0"
+    history.loc[history["step"] == 10, "test_accuracy"] = 0.8
+    assert headings(points, history) == {
+        "before": "training samples learned; no grokking, step 10, seed 0",
+        "after": "best test accuracy, step 100, seed 0",
+    }
 
 
 def test_fig7_says_that_no_basin_has_formed():

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from netdyn.figures.descriptions import seeds_of
 from netdyn.figures.projection_axes import (
     PROJECTION_COLUMNS,
     REGION_COLUMNS,
     draw_key,
     draw_projection,
     first_seed,
+    headings,
     share_limits,
     with_trimmed,
     write_shares,
@@ -46,6 +46,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     history = required_table(tables, "deep23_history", ["seed", "step", *accuracies])
     history = required_rows(history, "deep23_history", seed=points["seed"].iloc[0])
     digits = sorted(points["digit"].unique())
+    heads = headings(points, history)
     with new_figure(settings, height=6.8) as figure:
         columns = figure.subfigures(1, 2)
         for moment, letters, column in zip(
@@ -57,7 +58,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
             region = with_trimmed(region, training)
             step = at_moment["step"].iloc[0]
             record = required_rows(history, "deep23_history", step=step).iloc[0]
-            column.suptitle(f"{moment} grokking, step {step:,}, {seeds_of(points)}", fontsize=8)
+            column.suptitle(heads[moment], fontsize=8)
             drawn = []
             for axes, letter, row in zip(column.subplots(3, 1), letters, ROWS, strict=True):
                 split, mode, accuracy, text = row

@@ -18,6 +18,7 @@ from netdyn.figures.projection_axes import (
     draw_key,
     draw_projection,
     first_seed,
+    headings,
     share_limits,
     with_trimmed,
     write_shares,
@@ -103,10 +104,11 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
         axes["c"].legend(loc="upper left")
         _late(axes["d"], axes["d2"], history, gradient)
         columns = below.subfigures(1, 2)
+        heads = headings(points, rows_where(history, seed=points["seed"].iloc[0]))
         for moment, letters, column in zip(("before", "after"), ("eg", "fh"), columns, strict=True):
             at_moment = required_rows(points, "grokking_projection", moment=moment)
             region = required_rows(regions, "grokking_regions", moment=moment)
-            _projections(column, letters, at_moment, region, history)
+            _projections(column, letters, at_moment, region, history, heads[moment])
         draw_key(figure, sorted(points["digit"].unique()))
         return figure
 
@@ -244,11 +246,12 @@ def _projections(
     points: pd.DataFrame,
     regions: pd.DataFrame,
     history: pd.DataFrame,
+    head: str,
 ) -> None:
     """Draw training samples, and below them test samples, of one moment."""
     digits = sorted(points["digit"].unique())
-    moment, step, seed = points[["moment", "step", "seed"]].iloc[0]
-    column.suptitle(f"{moment} grokking, step {step:,}, {seeds_of(points)}", fontsize=8)
+    step, seed = points[["step", "seed"]].iloc[0]
+    column.suptitle(head, fontsize=8)
     record = rows_where(history, step=step, seed=seed)
     drawn = []
     training = required_rows(points, "grokking_projection", split="train", mode="evaluation")

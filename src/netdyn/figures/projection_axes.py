@@ -22,6 +22,7 @@ __all__ = [
     "draw_key",
     "draw_projection",
     "first_seed",
+    "headings",
     "share_limits",
     "with_trimmed",
     "write_shares",
@@ -43,6 +44,8 @@ POINT = {
 PROJECTION_COLUMNS = ["seed", "moment", "step", "split", "mode", "digit", "h1", "h2"]
 PLACES = ["mean_h1", "mean_h2", "cov_11", "cov_12", "cov_22", "radius"]
 REGION_COLUMNS = ["seed", "moment", "digit", *PLACES]
+# Of the later test accuracy: a network that has more when it has learned does not grok.
+BEHIND = 0.8
 # Axes are logarithmic where a panel's points spread this many times wider than the training data.
 TOO_WIDE = 20.0
 # Parts of a panel's width and height: a panel's points within less are enlarged, a digit's points
@@ -57,6 +60,28 @@ BESIDE = np.array([(across, up) for across in (0.2, -0.2, 0) for up in (0.25, -0
 def first_seed(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the smallest seed: projections of two networks have no common axes."""
     return table[table["seed"] == table["seed"].min()]
+
+
+def headings(points: pd.DataFrame, history: pd.DataFrame) -> dict[str, str]:
+    """Return what stands above the panels of each moment, "before" and "after".
+
+    A network whose test accuracy is not far behind when the training samples are learned does not
+    grok, and is not said to.
+
+    Args:
+        points: projections of one seed, with its two moments.
+        history: that seed's, with `step` and `test_accuracy`.
+    """
+    steps = points.groupby("moment")["step"].first()
+    accuracy = history.groupby("step")["test_accuracy"].first().reindex(steps).set_axis(steps.index)
+    words = {moment: f"{moment} grokking" for moment in steps.index}
+    if {"before", "after"} <= words.keys() and accuracy["before"] > BEHIND * accuracy["after"]:
+        words = {
+            "before": "training samples learned; no grokking",
+            "after": "best test accuracy",
+        }
+    seed = f"seed {points['seed'].iloc[0]}"
+    return {moment: f"{words[moment]}, step {step:,}, {seed}" for moment, step in steps.items()}
 
 
 def draw_projection(
