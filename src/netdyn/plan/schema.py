@@ -1,6 +1,7 @@
 """The strict check of the settings, and its errors as sentences that a reader can act on."""
 
 import difflib
+import functools
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,15 +25,47 @@ def validate(config: Mapping, schema: Mapping) -> None:
         raise NetdynError(
             f"{where}: {error}; write plain numbers, words and lists, and dates in quotes"
         ) from error
+    passed = _passed(json.dumps(schema))
+    new = _without(config, passed)
     # A swept value is held to the same rule as the setting it sweeps.
     swept = {"$defs": schema["$defs"], "$ref": "#/$defs/run_settings"}
-    _refuse(config, schema, "")
-    for name, declared in config["runs"].items():
+    _refuse(new, schema, "")
+    for name, declared in new["runs"].items():
         for key, values in declared.get("sweep", {}).items():
             for value in values:
                 _refuse({key: value}, swept, f"runs.{name}.sweep.")
     for where, number in _not_finite(config):
         raise NetdynError(f"{where}: {number} is not allowed: write a finite number")
+    for block in _BLOCKS:
+        passed.update(_entries(config, block).values())
+
+
+# Their entries are checked each by itself: what is right in config.yaml is right in a scale.
+_BLOCKS = ("runs", "measurements")
+
+
+@functools.cache
+def _passed(schema: str) -> set[str]:
+    """Return the entries that this process found to be right by a schema, to be added to."""
+    return set()
+
+
+def _entries(config: Mapping, block: str) -> dict[str, str]:
+    """Return the entries of a block as text, with block and name; none where it is no block."""
+    entries = config.get(block)
+    named = entries.items() if isinstance(entries, Mapping) else ()
+    return {name: json.dumps([block, name, entry]) for name, entry in named}
+
+
+def _without(config: Mapping, passed: set[str]) -> dict[str, Any]:
+    """Return the settings without the entries that have passed, but for one of each block."""
+    kept = dict(config)
+    for block in _BLOCKS:
+        entries = _entries(config, block)
+        new = [name for name, text in entries.items() if text not in passed]
+        if entries:
+            kept[block] = {name: config[block][name] for name in new or [next(iter(entries))]}
+    return kept
 
 
 def _culprit(value: Any) -> list[str]:
