@@ -6,6 +6,8 @@ from pathlib import Path
 # Before PyTorch is imported: the tests' networks are too small to share, and the threads of two
 # workers on two cores spend most of their time waiting for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What a test starts keeps its bytecode, and what parsing the code told: the next one reads it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import numpy as np
 import pytest
