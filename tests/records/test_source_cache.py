@@ -82,7 +82,7 @@ def test_a_change_is_seen_whatever_the_dates_and_so_is_its_being_taken_back(pack
     [
         lambda text: "",
         lambda text: "[]",
-        lambda text: '{"told": {}}',
+        lambda text: '{"facts": {}}',
         lambda text: text[: len(text) // 2],
         lambda text: json.dumps({**json.loads(text), "seal": "0"}),
         lambda text: text.replace("netdyn.b", "netdyn.c"),

@@ -1,22 +1,29 @@
 """The strict check of the settings, and its errors as sentences that a reader can act on."""
 
 import difflib
-import functools
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 
 from netdyn.errors import NetdynError
+from netdyn.plan.checked_entries import CheckedEntries
 
 __all__ = ["validate"]
 
+_CHECKER = Path(__file__).read_bytes()
 
-def validate(config: Mapping, schema: Mapping) -> None:
-    """Check `config` against the strict schema; the error names the first key that is wrong."""
+
+def validate(config: Mapping, schema: Mapping, kept: Path | None = None) -> None:
+    """Check `config` against the strict schema; the error names the first key that is wrong.
+
+    Runs and measurements that were found right before are not checked again: by this process, or by
+    one that kept them at `kept`.
+    """
     # JSON first: it turns YAML's dates and other oddities into errors of the same kind.
     try:
         config = json.loads(json.dumps(config))
@@ -25,8 +32,8 @@ def validate(config: Mapping, schema: Mapping) -> None:
         raise NetdynError(
             f"{where}: {error}; write plain numbers, words and lists, and dates in quotes"
         ) from error
-    passed = _passed(json.dumps(schema))
-    new = _without(config, passed)
+    checked = CheckedEntries(schema, _CHECKER, kept)
+    new = checked.left_out(config)
     # A swept value is held to the same rule as the setting it sweeps.
     swept = {"$defs": schema["$defs"], "$ref": "#/$defs/run_settings"}
     _refuse(new, schema, "")
@@ -36,36 +43,7 @@ def validate(config: Mapping, schema: Mapping) -> None:
                 _refuse({key: value}, swept, f"runs.{name}.sweep.")
     for where, number in _not_finite(config):
         raise NetdynError(f"{where}: {number} is not allowed: write a finite number")
-    for block in _BLOCKS:
-        passed.update(_entries(config, block).values())
-
-
-# Their entries are checked each by itself: what is right in config.yaml is right in a scale.
-_BLOCKS = ("runs", "measurements")
-
-
-@functools.cache
-def _passed(schema: str) -> set[str]:
-    """Return the entries that this process found to be right by a schema, to be added to."""
-    return set()
-
-
-def _entries(config: Mapping, block: str) -> dict[str, str]:
-    """Return the entries of a block as text, with block and name; none where it is no block."""
-    entries = config.get(block)
-    named = entries.items() if isinstance(entries, Mapping) else ()
-    return {name: json.dumps([block, name, entry]) for name, entry in named}
-
-
-def _without(config: Mapping, passed: set[str]) -> dict[str, Any]:
-    """Return the settings without the entries that have passed, but for one of each block."""
-    kept = dict(config)
-    for block in _BLOCKS:
-        entries = _entries(config, block)
-        new = [name for name, text in entries.items() if text not in passed]
-        if entries:
-            kept[block] = {name: config[block][name] for name in new or [next(iter(entries))]}
-    return kept
+    checked.add(config)
 
 
 def _culprit(value: Any) -> list[str]:

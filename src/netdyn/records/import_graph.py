@@ -69,12 +69,12 @@ class _Source(NamedTuple):
 def _source(path: Path) -> _Source:
     content = path.read_bytes()
     key = source_cache.key(content, _PARSER)
-    told = source_cache.kept(path, key)
-    if told is None:
+    facts = source_cache.kept(path, key)
+    if facts is None:
         parsed = _parsed(content)
-        told = {"names": sorted(parsed.names), "meaning": parsed.meaning}
-        source_cache.keep(path, key, told)
-    return _Source(frozenset(told["names"]), told["meaning"])
+        facts = {"names": sorted(parsed.names), "meaning": parsed.meaning}
+        source_cache.keep(path, key, facts)
+    return _Source(frozenset(facts["names"]), facts["meaning"])
 
 
 def _parsed(content: bytes) -> _Source:

@@ -29,17 +29,17 @@ def kept(path: Path, key: str) -> dict | None:
     """
     try:
         entry = json.loads(_place(path).read_bytes())
-        told = entry["told"]
-        return told if entry["seal"] == digest([key, told]) else None
+        facts = entry["facts"]
+        return facts if entry["seal"] == digest([key, facts]) else None
     except (OSError, ValueError, TypeError, KeyError, NotImplementedError):
         return None
 
 
-def keep(path: Path, key: str, told: dict) -> None:
+def keep(path: Path, key: str, facts: dict) -> None:
     """Keep what parsing the source file at `path` told, unless nothing may be written there."""
     if sys.dont_write_bytecode:
         return
-    entry = {"told": told, "seal": digest([key, told])}
+    entry = {"facts": facts, "seal": digest([key, facts])}
     with (
         contextlib.suppress(OSError, NetdynError, NotImplementedError),
         atomic_write(_place(path), durable=False) as temporary,
