@@ -6,6 +6,8 @@ from pathlib import Path
 # Before PyTorch is imported: the tests' networks are too small to share, and the threads of two
 # workers on two cores spend most of their time waiting for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What a test starts keeps its bytecode, and what parsing the code told: the next one reads it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import numpy as np
 import pytest
@@ -22,7 +24,8 @@ from netdyn.training import train as training
 
 # Files that take longest, the longest first: begun first, they leave no worker alone at the end.
 LONGEST = (
-    *("test_dag", "test_faults", "test_rounding", "test_part_of_a_workflow", "test_scale_run"),
+    *("test_dag", "test_faults", "test_rounding", "test_workers", "test_part_of_a_workflow"),
+    "test_scale_run",
     *("test_pretended_gpu_trains", "test_resuming", "test_keeping", "test_figures_deep"),
     *("test_claims_scorecard", "test_figures_boxes", "test_gpu_benchmark", "test_gpu_page"),
     *("test_pretended_gpu_measures", "test_figures", "test_devices_asked", "test_stages"),

@@ -1,6 +1,7 @@
 """The house: a module imports only from rooms below its own floor, and no circle is anywhere."""
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -55,14 +56,19 @@ def packages(sources: Mapping[str, str]) -> set[str]:
     return {name.rpartition(".")[0] for name in sources} | {""}
 
 
-def imported(name: str, text: str, is_package: bool) -> Iterator[tuple[int, str]]:
-    """Yield line and full name of all that a module imports, anywhere in it.
+@functools.cache
+def imported(name: str, text: str, is_package: bool) -> tuple[tuple[int, str], ...]:
+    """Return line and full name of all that a module imports, anywhere in it.
 
-    `from a import b` yields `a.b`; so does `import_module("a.b")`, or "a.b.{c}" of an f-string.
+    `from a import b` gives `a.b`; so does `import_module("a.b")`, or "a.b.{c}" of an f-string.
     """
+    return tuple(_imported(name, ast.parse(text), is_package))
+
+
+def _imported(name: str, tree: ast.Module, is_package: bool) -> Iterator[tuple[int, str]]:
     full = f"netdyn.{name}" if name else "netdyn"
     own = full if is_package else full.rpartition(".")[0]
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

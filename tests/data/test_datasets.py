@@ -386,27 +386,32 @@ def in_new_process(code: str, folder) -> str:
     return done.stdout
 
 
-def test_torchvision_imports_and_its_md5_are_ours(tmp_path):
+@pytest.fixture(scope="module")
+def torchvision(tmp_path_factory):
+    """What a process that imports torchvision says of its data sets, and what it would fetch."""
     code = (
         "import json; from netdyn.data._torchvision_cpu import torchvision_datasets as t; "
         "names = ('FashionMNIST', 'KMNIST'); "
-        "print(json.dumps({name: dict(getattr(t(), name).resources) for name in names}))"
+        "print(json.dumps({name: dict(getattr(t(), name).resources) for name in names}))\n"
+        "from pathlib import Path; from netdyn.data import datasets, downloads\n"
+        "downloads.fetch = lambda urls, md5, path: print(path.parent, path.name, md5, *urls)\n"
+        "for name in ('mnist', 'fashion_mnist', 'kmnist'):\n"
+        "    datasets._download(datasets.DATASETS[name], Path('root'))\n"
     )
-    resources = json.loads(in_new_process(code, tmp_path))
+    resources, *lines = in_new_process(code, tmp_path_factory.mktemp("process")).splitlines()
+    return json.loads(resources), [line.split() for line in lines]
+
+
+def test_torchvision_imports_and_its_md5_are_ours(torchvision):
+    resources, _ = torchvision
     for name in ("fashion_mnist", "kmnist"):
         source = datasets.DATASETS[name]
         theirs = resources[source.torchvision_class]
         assert theirs == {f"{file}.gz": md5 for file, md5 in source.gz_md5.items()}
 
 
-def test_torchvision_names_four_files_their_md5_and_mirrors(tmp_path):
-    code = (
-        "from pathlib import Path; from netdyn.data import datasets, downloads\n"
-        "downloads.fetch = lambda urls, md5, path: print(path.parent, path.name, md5, *urls)\n"
-        "for name in ('mnist', 'fashion_mnist', 'kmnist'):\n"
-        "    datasets._download(datasets.DATASETS[name], Path('root'))\n"
-    )
-    lines = [line.split() for line in in_new_process(code, tmp_path).splitlines()]
+def test_torchvision_names_four_files_their_md5_and_mirrors(torchvision):
+    _, lines = torchvision
     assert len(lines) == 12
     for folder, filename, checksum, *urls in lines:
         assert folder in {f"root/{raw}" for raw in RAW.values()}

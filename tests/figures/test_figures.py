@@ -1,5 +1,6 @@
 """What all figures share, and Fig. 1 and 2, from the small tables of `figure_tables`."""
 
+import functools
 import re
 
 import matplotlib
@@ -18,6 +19,14 @@ FIGURES = {"fig1": (fig1, "abcd"), "fig2": (fig2, "abcde"), "fig6": (fig6, "abcd
 FIGURES["fig7"] = (fig7, "abcdefgh")
 
 
+@functools.cache
+def laid_out(name, seeds):
+    """A figure of these seeds, laid out; only looked at."""
+    figure = FIGURES[name][0].draw(make_tables(name, seeds), SETTINGS)
+    figure.draw_without_rendering()
+    return figure
+
+
 def every_table():
     return [(name, table) for name in FIGURES for table in make_tables(name, (0,))]
 
@@ -25,9 +34,7 @@ def every_table():
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 def test_every_panel_has_its_letter_and_fits_the_page(name, seeds):
-    module, letters = FIGURES[name]
-    figure = module.draw(make_tables(name, seeds), SETTINGS)
-    figure.draw_without_rendering()
+    figure, letters = laid_out(name, seeds), FIGURES[name][1]
     titles = " ".join(axes.get_title(loc="left") for axes in figure.axes)
     assert sorted(re.findall(r"\(([a-z])\)", titles)) == list(letters)
     assert figure.get_figwidth() == 7
@@ -38,9 +45,7 @@ def test_every_panel_has_its_letter_and_fits_the_page(name, seeds):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_type_is_at_least_seven_points(name):
-    figure = FIGURES[name][0].draw(make_tables(name), SETTINGS)
-    figure.draw_without_rendering()
-    texts = figure.findobj(matplotlib.text.Text)
+    texts = laid_out(name, (0, 1, 2)).findobj(matplotlib.text.Text)
     assert min(text.get_fontsize() for text in texts if text.get_text()) >= 7
 
 

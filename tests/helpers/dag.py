@@ -1,6 +1,7 @@
 """A copy of the repository to run the workflow in, and what a dry run of it says."""
 
 import atexit
+import compileall
 import functools
 import os
 import re
@@ -24,14 +25,22 @@ TARGETS = {"all", "figures", "runs", "tables", "claims", "keep", "redraw", "publ
 
 def copy_repository(target: Path) -> Path:
     """Copy what the workflow needs of the repository, results left out, into `target`."""
+    compiled()
     for part in PARTS:
         (target / part).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / part).is_dir():
-            unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            # Bytecode that is just being written has another name.
+            unwanted = shutil.ignore_patterns("*.pyc.*", ".*", "*.egg-info")
             shutil.copytree(ROOT / part, target / part, ignore=unwanted)
         else:
             shutil.copy2(ROOT / part, target / part)
     return target
+
+
+@functools.cache
+def compiled() -> None:
+    """Compile the package, once for all copies: they keep its files' dates, and so its bytecode."""
+    compileall.compile_dir(ROOT / "src", quiet=2)
 
 
 def snakemake(

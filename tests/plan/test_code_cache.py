@@ -4,7 +4,7 @@ import pytest
 
 from netdyn.plan import code_cache
 from netdyn.plan.code_cache import CodeCache
-from netdyn.records import import_graph
+from netdyn.records import import_graph, source_cache
 from netdyn.records.import_graph import code_digests
 
 FILES = {
@@ -29,6 +29,8 @@ def folder(tmp_path, monkeypatch):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     monkeypatch.setattr(import_graph, "PACKAGE", folder)
+    # What is kept beside bytecode would hide whether something is parsed again.
+    monkeypatch.setattr(source_cache, "kept", lambda path, key: None)
     forget()
     yield folder
     forget()

@@ -73,6 +73,7 @@ ADDED = {
     "records/run_settings.py": "a run's settings have a type",
     "records/job_settings.py": "so have those of jobs",
     "records/figure_settings.py": "and those of figures",
+    "records/source_cache.py": "no job parses what another one parsed",
     "runtime/arithmetic.py": "the arithmetic is fixed and recorded",
     "runtime/torch_internals.py": "PyTorch's private names are in one file",
     "data/downloads.py": "a download ends where a server stalls",

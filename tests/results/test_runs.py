@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -77,6 +79,20 @@ def test_weights_come_back_bit_by_bit_at_every_step(written):
     assert model.widths == (16, *settings["width"], 3)
     assert model.norm1.momentum == 0.25
     assert isinstance(model.activation1, torch.nn.Tanh)
+
+
+def test_loading_a_network_imports_no_symbolic_algebra(written):
+    """`to_empty` of PyTorch imports sympy, which would cost every measurement a second."""
+    code = f"""
+import sys
+from netdyn.results.runs import load_model
+load_model({str(written[0])!r}, {STEPS[0]})
+print("sympy" in sys.modules)
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.split() == ["False"]
 
 
 def test_history_and_manifest_come_back_as_they_were(written):

@@ -312,6 +312,10 @@ GPUS = int(DEVICE == "cuda" or (DEVICE == "auto" and a_gpu_is_visible()))
 
 
 onstart:
+    # Snakemake starts at most 100 jobs a second, which matters on a cluster. To keep to that, it looks
+    # through all open jobs once a second for each job that it has started: soon a core's full time.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
     # One error before anything runs, instead of one from each job. On a cluster this machine may
     # lack the GPU that the jobs will have, so there each job checks for itself.
     if workflow.local_exec and DEVICE not in ("auto", "cpu"):

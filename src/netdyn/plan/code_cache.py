@@ -13,7 +13,8 @@ from netdyn.records.import_graph import code_digests
 
 __all__ = ["CodeCache"]
 
-_HOW = {"records/import_graph.py", "plan/code_cache.py"}  # what the digests follow from
+# What the digests follow from.
+_HOW = {"records/import_graph.py", "records/source_cache.py", "plan/code_cache.py"}
 
 
 class CodeCache:

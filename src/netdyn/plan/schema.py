@@ -5,17 +5,25 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 
 from netdyn.errors import NetdynError
+from netdyn.plan.checked_entries import CheckedEntries
 
 __all__ = ["validate"]
 
+_CHECKER = Path(__file__).read_bytes()
 
-def validate(config: Mapping, schema: Mapping) -> None:
-    """Check `config` against the strict schema; the error names the first key that is wrong."""
+
+def validate(config: Mapping, schema: Mapping, kept: Path | None = None) -> None:
+    """Check `config` against the strict schema; the error names the first key that is wrong.
+
+    Runs and measurements that were found right before are not checked again: by this process, or by
+    one that kept them at `kept`.
+    """
     # JSON first: it turns YAML's dates and other oddities into errors of the same kind.
     try:
         config = json.loads(json.dumps(config))
@@ -24,15 +32,18 @@ def validate(config: Mapping, schema: Mapping) -> None:
         raise NetdynError(
             f"{where}: {error}; write plain numbers, words and lists, and dates in quotes"
         ) from error
+    checked = CheckedEntries(schema, _CHECKER, kept)
+    new = checked.left_out(config)
     # A swept value is held to the same rule as the setting it sweeps.
     swept = {"$defs": schema["$defs"], "$ref": "#/$defs/run_settings"}
-    _refuse(config, schema, "")
-    for name, declared in config["runs"].items():
+    _refuse(new, schema, "")
+    for name, declared in new["runs"].items():
         for key, values in declared.get("sweep", {}).items():
             for value in values:
                 _refuse({key: value}, swept, f"runs.{name}.sweep.")
     for where, number in _not_finite(config):
         raise NetdynError(f"{where}: {number} is not allowed: write a finite number")
+    checked.add(config)
 
 
 def _culprit(value: Any) -> list[str]:

@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
     if error.name != "jsonschema":
         raise
 
-    def validate(config: Mapping, schema: Mapping) -> None:
+    def validate(config: Mapping, schema: Mapping, kept: Path | None = None) -> None:
         """Leave the settings unchecked: a machine that only computes may lack jsonschema."""
         _warn_once("jsonschema is not installed: mistyped keys and values are not noticed")
 
@@ -108,15 +108,18 @@ def load(folder: Path, overrides: Mapping | None = None) -> dict:
     return config
 
 
-def read(folder: Path, overrides: Mapping | None = None) -> dict:
-    """Return what `load` does, checked against the schema alone."""
+def read(folder: Path, overrides: Mapping | None = None, kept: Path | None = None) -> dict:
+    """Return what `load` does, checked against the schema alone.
+
+    What is right is noted at `kept`, and not checked again as long as it is the same.
+    """
     folder, overrides = Path(folder), dict(overrides or {})
     base, schema = read_yaml(folder / "config.yaml"), _schema(folder)
     readings = folder / "workflow" / "readings.yaml"
     declared = read_yaml(readings) if readings.is_file() else {}
     # By itself: what this scale overrides may be what another one takes.
     try:
-        validate(base, schema)
+        validate(base, schema, kept)
     except NetdynError as error:
         raise NetdynError(f"config.yaml: {error}") from None
     base = {**base, "readings": declared.get("readings", {})}
@@ -126,7 +129,7 @@ def read(folder: Path, overrides: Mapping | None = None) -> dict:
     top = read_yaml(scale_file) if scale_file.is_file() else {}
     _refuse_undeclared(top, base, str(scale_file.relative_to(folder)))
     config = overlay(base, top, overrides)
-    validate(config, schema)
+    validate(config, schema, kept)
     return config
 
 

@@ -49,7 +49,8 @@ class TablePlan:
         Raises:
             NetdynError: for settings that cannot be run.
         """
-        config = settings.read(workflow, {**overrides, "scale": scale})
+        kept = results / "code" / "settings.json"
+        config = settings.read(workflow, {**overrides, "scale": scale}, kept)
         self._resolve(config, scale, settings_folder, results)
 
     def _resolve(

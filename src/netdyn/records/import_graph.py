@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from netdyn.errors import NetdynError
+from netdyn.records import source_cache
 
 __all__ = ["code_digests", "source_files"]
 
 PACKAGE = Path(__file__).parents[1]
+_PARSER = Path(__file__).read_bytes()  # what is kept of a parsing follows from it
 
 
 def source_files(module: str) -> list[Path]:
@@ -65,7 +67,18 @@ class _Source(NamedTuple):
 
 @functools.cache
 def _source(path: Path) -> _Source:
-    tree = ast.parse(path.read_bytes())  # decoded as Python does, whatever the locale
+    content = path.read_bytes()
+    key = source_cache.key(content, _PARSER)
+    facts = source_cache.kept(path, key)
+    if facts is None:
+        parsed = _parsed(content)
+        facts = {"names": sorted(parsed.names), "meaning": parsed.meaning}
+        source_cache.keep(path, key, facts)
+    return _Source(frozenset(facts["names"]), facts["meaning"])
+
+
+def _parsed(content: bytes) -> _Source:
+    tree = ast.parse(content)  # decoded as Python does, whatever the locale
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -168,16 +168,20 @@ def load_model(run_folder: Path | str, step: int | str) -> MLP:
     if len(steps) != 1:
         raise NetdynError(f"step {step!r} means {len(steps)} steps of {run_folder}: name one")
     chosen = steps[0]
-    # On "meta" no initial weights are drawn, all of which are overwritten.
+    # On "meta" no initial weights are drawn, all of which are replaced.
     shape = manifest["inputs"], manifest["classes"]
-    model = build_model(manifest["settings"], *shape, device="meta").to_empty(device="cpu")
+    model = build_model(manifest["settings"], *shape, device="meta")
     path = Path(run_folder) / "snapshots.safetensors"
     try:
         with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(f"{chosen:09d}/{name}") for name in model.state_dict()}
+            # Cloned, since products of values that PyTorch aligned have the same bits everywhere.
+            state = {
+                name: file.get_tensor(f"{chosen:09d}/{name}").clone() for name in model.state_dict()
+            }
     except SafetensorError as error:
         raise NetdynError(f"{path} is damaged ({error}): delete {run_folder}") from error
-    model.load_state_dict(state)
+    # `to_empty` would import PyTorch's symbolic shapes, which take longer than most measurements.
+    model.load_state_dict(state, assign=True)
     return model.eval()
 
 
