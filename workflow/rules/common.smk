@@ -312,10 +312,18 @@ GPUS = int(DEVICE == "cuda" or (DEVICE == "auto" and a_gpu_is_visible()))
 
 
 onstart:
+    jobs = list(workflow.dag.needrun_jobs())
+    # On a cluster only the jobs of a group share a machine (see train.smk).
+    if workflow.local_exec:
+        share_trainings(
+            (job.wildcards.scale, job.wildcards.run)
+            for job in jobs
+            if job.rule.name == "train_run"
+        )
     # One error before anything runs, instead of one from each job. On a cluster this machine may
     # lack the GPU that the jobs will have, so there each job checks for itself.
     if workflow.local_exec and DEVICE not in ("auto", "cpu"):
-        if any(job.rule.name in ON_DEVICE for job in workflow.dag.needrun_jobs()):
+        if any(job.rule.name in ON_DEVICE for job in jobs):
             check_device()
 
 

@@ -3,6 +3,43 @@
 #
 # An unfinished run lies in results/<scale>/checkpoints/<name>-<hash>/, which is no rule's output:
 # Snakemake deletes outputs when a job fails, and a killed training is to go on where it was.
+#
+# A job goes on with other runs of its block (runs_per_job) that the same Snakemake wants on the same
+# machine; their own jobs then find them trained, and end at once.
+
+from collections import defaultdict
+
+from netdyn.jobs.shared_trainings import SharedTrainings
+
+
+def share_trainings(wanted):
+    """Let this Snakemake's jobs share the trainings of these runs, given by scale and id."""
+    blocks = defaultdict(list)
+    for scale, run in wanted:
+        blocks[scale, plan(scale).training_blocks()[run]].append(
+            {
+                "settings": plan(scale).run_settings_file(run),
+                "data": plan(scale).data_file(run),
+                "output": plan(scale).run_folder(run),
+                "checkpoints": f"{RESULTS}/{scale}/checkpoints/{run}",
+            }
+        )
+    blocks = [block for block in blocks.values() if len(block) > 1]
+    if blocks:
+        folder = workflow.snakemake_tmp_dir / "trainings"
+        folder.mkdir()
+        os.environ["NETDYN_SHARED_TRAININGS"] = str(
+            SharedTrainings.write(folder, blocks)
+        )
+
+
+# The jobs of a group on a cluster have a Snakemake of their own there, which is given them as targets.
+if not workflow.is_main_process:
+    share_trainings(
+        (target.wildcards_dict["scale"], target.wildcards_dict["run"])
+        for target in workflow.dag_settings.target_jobs
+        if target.rulename == "train_run"
+    )
 
 
 rule train_run:
