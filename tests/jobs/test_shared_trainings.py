@@ -1,4 +1,4 @@
-"""Jobs of one Snakemake share trainings: each run once, by one of them, with the bits of its own job."""
+"""Jobs of one Snakemake share trainings: each run once, with the bits that its own job gives."""
 
 import subprocess
 import sys

@@ -320,6 +320,8 @@ onstart:
             for job in jobs
             if job.rule.name == "train_run"
         )
+    else:
+        check_cluster(jobs)
     # One error before anything runs, instead of one from each job. On a cluster this machine may
     # lack the GPU that the jobs will have, so there each job checks for itself.
     if workflow.local_exec and DEVICE not in ("auto", "cpu"):
