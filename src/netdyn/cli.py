@@ -167,6 +167,7 @@ def train(
     # A file that is gone is that of a Snakemake that has ended.
     wanted = SharedTrainings(shared) if shared and shared.is_file() else None
     if wanted and take_trained(wanted, own):
+        message(f"{output.name}: was trained by the job of another run of its block")
         return
     _claim_gpu(gpus, device)
     from netdyn.jobs.training import train_file

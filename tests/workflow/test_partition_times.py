@@ -27,8 +27,8 @@ def test_a_group_that_no_partition_has_time_for_is_one_error_and_nothing_is_subm
     said = snakemake(folder, "fig2", *PROFILE, *TINY)
     assert said.returncode != 0
     assert re.findall("^error: .*", said.stdout, re.MULTILINE) == [
-        "error: a group of 4 train_run asks for 240 minutes, partition gpu has 150: SLURM would let "
-        "such jobs wait for ever; lower runtime under set-resources or the number under "
+        "error: a group of 4 train_run asks for 240 minutes, partition gpu has 150: SLURM would "
+        "let such jobs wait for ever; lower runtime under set-resources or the number under "
         "group-components in the profile, or name a partition with more time (sinfo -o '%P %l')"
     ]
     assert "Traceback" not in said.stdout

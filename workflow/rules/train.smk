@@ -33,13 +33,15 @@ def share_trainings(wanted):
         )
 
 
-# The jobs of a group on a cluster have a Snakemake of their own there, which is given them as targets.
+# The jobs of a group on a cluster have a Snakemake of their own there, which is given them by
+# --target-jobs train_run:scale=…,run=…
 if not workflow.is_main_process:
-    share_trainings(
-        (target.wildcards_dict["scale"], target.wildcards_dict["run"])
-        for target in workflow.dag_settings.target_jobs
-        if target.rulename == "train_run"
-    )
+    targets = [
+        dict(pair.split("=", 1) for pair in word.partition(":")[2].split(","))
+        for word in sys.argv
+        if word.startswith("train_run:")
+    ]
+    share_trainings((target["scale"], target["run"]) for target in targets)
 
 
 rule train_run:

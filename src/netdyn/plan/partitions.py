@@ -41,11 +41,11 @@ def partition_limits() -> dict[str, float]:
 
 
 def limits_of(said: str) -> dict[str, float]:
-    """Return the minutes by partition in what `SINFO` says, math.inf where there is no limit.
+    r"""Return the minutes by partition in what `SINFO` says, math.inf where there is no limit.
 
     A partition without a time that can be read is left out.
 
-    >>> limits_of("cpu* infinite\\ngpu 1-12:00:00\\ndebug 30:00")
+    >>> limits_of("cpu* infinite\ngpu 1-12:00:00\ndebug 30:00")
     {'cpu': inf, '': inf, 'gpu': 2160.0, 'debug': 30.0}
     """
     limits: dict[str, float] = {}
