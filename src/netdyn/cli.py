@@ -165,15 +165,15 @@ def train(
         "checkpoints": str(checkpoints),
     }
     # A file that is gone is that of a Snakemake that has ended.
-    wanted = SharedTrainings(shared) if shared and shared.is_file() else None
-    if wanted and take_trained(wanted, own):
+    shared_trainings = SharedTrainings(shared) if shared and shared.is_file() else None
+    if shared_trainings and take_trained(shared_trainings, own):
         message(f"{output.name}: was trained by the job of another run of its block")
         return
     _claim_gpu(gpus, device)
     from netdyn.jobs.training import train_file
 
     with terminal.received_signals() as signals:
-        complete = train_file(own, wanted, device, engine, checkpoint_seconds, signals)
+        complete = train_file(own, shared_trainings, device, engine, checkpoint_seconds, signals)
     if not complete:
         message(f"{output.name}: stopped; its checkpoint is in {checkpoints}, run again to go on")
         raise SystemExit(128 + (signals.stop or 0))

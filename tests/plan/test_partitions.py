@@ -6,7 +6,7 @@ import pytest
 
 from netdyn.errors import NetdynError
 from netdyn.plan import partitions
-from netdyn.plan.partitions import Ask, check_times, limits_of, partition_limits
+from netdyn.plan.partitions import Request, check_times, limits_of, partition_limits
 
 
 @pytest.mark.parametrize(
@@ -33,25 +33,28 @@ def test_a_time_that_cannot_be_read_limits_nothing(said):
 def test_the_default_partition_is_that_of_jobs_that_name_none():
     limits = limits_of("cpu* 1:00:00\ngpu 2:00:00\n")
     assert limits == {"cpu": 60, "": 60, "gpu": 120}
-    check_times([Ask("tabulate", 60, "")], limits)
+    check_times([Request("tabulate", 60, "")], limits)
     with pytest.raises(NetdynError, match="tabulate asks for 61 minutes, the default partition"):
-        check_times([Ask("tabulate", 61, "")], limits)
+        check_times([Request("tabulate", 61, "")], limits)
 
 
 @pytest.mark.parametrize(
     ("ask", "said"),
     [
-        (Ask("train_run", 240, "gpu"), "train_run asks for 240 minutes, partition gpu has 120: "),
         (
-            Ask("measure_run", 300, "gpu", 10),
+            Request("train_run", 240, "gpu"),
+            "train_run asks for 240 minutes, partition gpu has 120: ",
+        ),
+        (
+            Request("measure_run", 300, "gpu", 10),
             "a group of 10 measure_run asks for 300 minutes, partition gpu has 120: ",
         ),
-        (Ask("train_run", 121, "gpu,short"), "for 121 minutes, partition gpu,short has 120: "),
+        (Request("train_run", 121, "gpu,short"), "for 121 minutes, partition gpu,short has 120: "),
     ],
 )
 def test_the_error_names_job_minutes_partition_and_limit(ask, said):
     with pytest.raises(NetdynError) as error:
-        check_times([ask, Ask("tabulate", 10, "cpu")], {"cpu": 60, "gpu": 120, "short": 10})
+        check_times([ask, Request("tabulate", 10, "cpu")], {"cpu": 60, "gpu": 120, "short": 10})
     assert said in str(error.value)
     assert "\n" not in str(error.value)
     assert "tabulate" not in str(error.value)
@@ -59,9 +62,9 @@ def test_the_error_names_job_minutes_partition_and_limit(ask, said):
 
 
 def test_of_jobs_of_one_kind_the_longest_is_named():
-    asks = [Ask("train_run", minutes, "gpu") for minutes in (150, 240, 130)]
+    asks = [Request("train_run", minutes, "gpu") for minutes in (150, 240, 130)]
     with pytest.raises(NetdynError) as error:
-        check_times([*asks, Ask("measure_run", 200, "gpu")], {"gpu": 120})
+        check_times([*asks, Request("measure_run", 200, "gpu")], {"gpu": 120})
     assert str(error.value).count("train_run") == 1
     assert "train_run asks for 240 minutes" in str(error.value)
     assert "measure_run asks for 200 minutes" in str(error.value)
@@ -70,10 +73,10 @@ def test_of_jobs_of_one_kind_the_longest_is_named():
 @pytest.mark.parametrize(
     "ask",
     [
-        Ask("train_run", 120, "gpu"),
-        Ask("train_run", 9000, "long"),
-        Ask("train_run", 9000, "unknown"),
-        Ask("train_run", 300, "gpu,long"),
+        Request("train_run", 120, "gpu"),
+        Request("train_run", 9000, "long"),
+        Request("train_run", 9000, "unknown"),
+        Request("train_run", 300, "gpu,long"),
     ],
 )
 def test_what_fits_or_is_not_known_passes(ask):

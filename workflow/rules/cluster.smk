@@ -3,7 +3,7 @@
 # In:  the jobs that are about to run, with what the profile says of them; on SLURM, what sinfo says.
 # Out: one line where a partition has less time than a job asks for; nothing otherwise.
 
-from netdyn.plan.partitions import Ask, check_times, partition_limits
+from netdyn.plan.partitions import Request, check_times, partition_limits
 
 
 def asked_of_slurm(jobs):
@@ -16,7 +16,7 @@ def asked_of_slurm(jobs):
         groups.update({group} - {None})
         resources = (group or job).resources
         rules = sorted({member.rule.name for member in group or [job]})
-        yield Ask(
+        yield Request(
             " and ".join(rules),
             float(resources.get("runtime") or 0),
             str(resources.get("slurm_partition") or ""),

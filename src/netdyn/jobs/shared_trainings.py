@@ -155,13 +155,13 @@ def _train_if_free(
         if not free or shared.trained(output) is not None:
             return False
         try:
-            made = complete(training)
+            folder = complete(training)
         except Exception as error:
             if is_own:
                 raise
             message(f"{output.name}: {error}; this run is left to its own job")
             shared.note_failed(output)
             return True
-        if made is not None:
-            shared.note_trained(output, made)
+        if folder is not None:
+            shared.note_trained(output, folder)
     return True

@@ -23,7 +23,7 @@ __all__ = ["train_file", "train_run"]
 
 def train_file(
     own: Training,
-    wanted: SharedTrainings | None,
+    shared: SharedTrainings | None,
     device: str,
     engine: str,
     checkpoint_seconds: float,
@@ -33,7 +33,7 @@ def train_file(
 
     Args:
         own: the run's files.
-        wanted: the trainings that the jobs of one Snakemake share; None trains the run alone.
+        shared: the trainings that the jobs of one Snakemake share; None trains the run alone.
         device, engine, checkpoint_seconds: as of `train_run`.
         signals: what stops the training, or requests a checkpoint.
 
@@ -58,12 +58,12 @@ def train_file(
                 *(report, signals.stopping, checkpoint_seconds, signals.checkpoint_due),
             )
 
-    if wanted is not None:
-        return train_with_siblings(wanted, own, complete, signals.stopping)
-    made = complete(own)
-    if made is not None:
-        place(made, own)
-    return made is not None
+    if shared is not None:
+        return train_with_siblings(shared, own, complete, signals.stopping)
+    folder = complete(own)
+    if folder is not None:
+        place(folder, own)
+    return folder is not None
 
 
 def train_run(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from netdyn.errors import NetdynError
 
-__all__ = ["SINFO", "Ask", "check_times", "limits_of", "partition_limits"]
+__all__ = ["SINFO", "Request", "check_times", "limits_of", "partition_limits"]
 
 # Partition, with a * behind the default one, and its longest time.
 SINFO = ("sinfo", "-h", "-o", "%P %l")
@@ -20,7 +20,7 @@ SINFO_SECONDS = 20
 DEFAULT = ""  # the partition of a job that names none
 
 
-class Ask(NamedTuple):
+class Request(NamedTuple):
     """What a job of the cluster asks for."""
 
     rule: str
@@ -32,15 +32,15 @@ class Ask(NamedTuple):
 def partition_limits() -> dict[str, float]:
     """Return the minutes that a job may take, by partition; none where `sinfo` says nothing."""
     try:
-        said = subprocess.run(
+        output = subprocess.run(
             SINFO, capture_output=True, text=True, check=True, timeout=SINFO_SECONDS
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return {}
-    return limits_of(said)
+    return limits_of(output)
 
 
-def limits_of(said: str) -> dict[str, float]:
+def limits_of(output: str) -> dict[str, float]:
     r"""Return the minutes by partition in what `SINFO` says, math.inf where there is no limit.
 
     A partition without a time that can be read is left out.
@@ -49,7 +49,7 @@ def limits_of(said: str) -> dict[str, float]:
     {'cpu': inf, '': inf, 'gpu': 2160.0, 'debug': 30.0}
     """
     limits: dict[str, float] = {}
-    for line in said.splitlines():
+    for line in output.splitlines():
         name, _, time = line.strip().partition(" ")
         minutes = _minutes(time.strip())
         if name and minutes is not None:
@@ -70,25 +70,25 @@ def _minutes(time: str) -> float | None:
     return (days * 24 + hours) * 60 + minutes + seconds / 60
 
 
-def check_times(asks: Iterable[Ask], limits: Mapping[str, float]) -> None:
+def check_times(requests: Iterable[Request], limits: Mapping[str, float]) -> None:
     """Compare what jobs ask for with what their partitions allow.
 
     Args:
-        asks: what each job, or group of jobs, asks for.
+        requests: what each job, or group of jobs, asks for.
         limits: minutes by partition; one that is not in there is not checked.
 
     Raises:
         NetdynError: jobs ask for more than their partition allows. It names each kind once, the
             one that asks for most.
     """
-    worst: dict[tuple[str, str], Ask] = {}
-    for ask in asks:
-        if ask.minutes > _limit(ask.partition, limits):
-            key = ask.rule, ask.partition
-            worst[key] = max(worst.get(key, ask), ask, key=lambda one: one.minutes)
+    worst: dict[tuple[str, str], Request] = {}
+    for request in requests:
+        if request.minutes > _limit(request.partition, limits):
+            key = request.rule, request.partition
+            worst[key] = max(worst.get(key, request), request, key=lambda one: one.minutes)
     if worst:
-        kinds = "; ".join(_described(ask, limits) for ask in worst.values())
-        fewer = any(ask.members > 1 for ask in worst.values())
+        kinds = "; ".join(_described(request, limits) for request in worst.values())
+        fewer = any(request.members > 1 for request in worst.values())
         raise NetdynError(
             f"{kinds}: SLURM would let such jobs wait for ever; lower runtime under set-resources "
             + ("or the number under group-components " if fewer else "")
@@ -100,7 +100,8 @@ def _limit(partition: str, limits: Mapping[str, float]) -> float:
     return max(limits.get(name.strip(), math.inf) for name in partition.split(","))
 
 
-def _described(ask: Ask, limits: Mapping[str, float]) -> str:
-    of = "the default partition" if ask.partition == DEFAULT else f"partition {ask.partition}"
-    what = f"a group of {ask.members} {ask.rule}" if ask.members > 1 else ask.rule
-    return f"{what} asks for {ask.minutes:g} minutes, {of} has {_limit(ask.partition, limits):g}"
+def _described(request: Request, limits: Mapping[str, float]) -> str:
+    name, limit = request.partition, _limit(request.partition, limits)
+    partition = "the default partition" if name == DEFAULT else f"partition {name}"
+    job = f"a group of {request.members} {request.rule}" if request.members > 1 else request.rule
+    return f"{job} asks for {request.minutes:g} minutes, {partition} has {limit:g}"
