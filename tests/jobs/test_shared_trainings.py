@@ -135,6 +135,24 @@ def test_a_job_that_is_stopped_is_done_if_its_own_run_is(
     assert shared.trained(tmp_path / "runs" / stopped_at) is None
 
 
+def test_a_job_that_outlives_its_snakemake_trains_its_own_run_alone(
+    tmp_path, shared, block, trainer
+):
+    snakemake = SharedTrainings.attend(tmp_path / "shared")
+    assert not shared.is_abandoned()
+
+    def train(one):
+        if len(trainer.trained) == 1:
+            snakemake.close()  # as the kernel does for one that was killed
+        return trainer(one)
+
+    assert train_with_siblings(shared, block[0][3], train, never)
+    assert shared.is_abandoned()
+    assert trainer.trained == ["d", "a"]
+    assert train_with_siblings(shared, block[0][1], train, never)
+    assert trainer.trained == ["d", "a", "b"]
+
+
 def test_a_trained_run_whose_files_are_gone_is_trained_again(shared, block, trainer, tmp_path):
     own = block[0][0]
     shared.note_trained(Path(own["output"]), tmp_path / "gone")

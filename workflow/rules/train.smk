@@ -11,6 +11,8 @@ from collections import defaultdict
 
 from netdyn.jobs.shared_trainings import SharedTrainings
 
+SHARED = []  # what stays open as long as this Snakemake lives
+
 
 def share_trainings(wanted):
     """Let this Snakemake's jobs share the trainings of these runs, given by scale and id."""
@@ -28,6 +30,10 @@ def share_trainings(wanted):
     if blocks:
         folder = workflow.snakemake_tmp_dir / "trainings"
         folder.mkdir()
+        try:
+            SHARED.append(SharedTrainings.attend(folder))
+        except OSError:
+            return  # without locks each job trains its own run
         os.environ["NETDYN_SHARED_TRAININGS"] = str(
             SharedTrainings.write(folder, blocks)
         )

@@ -8,13 +8,14 @@ Which process trains a run changes no bit of it. What the jobs tell each other l
     <run>.lock        locked by the process that trains the run; the kernel frees a dead one's
     <run>.trained     the folder in which the complete run lies
     <run>.failed      it failed in the job of another run: only its own job tries it again
+    snakemake.lock    locked by the Snakemake whose jobs they are, while it lives
 """
 
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import BinaryIO, TypedDict
 
 from netdyn.records.files import read_json, write_json
 from netdyn.results.placing import link_into_place
@@ -49,6 +50,21 @@ class SharedTrainings:
         file = folder / "trainings.json"
         write_json(file, {"blocks": [list(block) for block in blocks]}, durable=False)
         return file
+
+    @staticmethod
+    def attend(folder: Path) -> BinaryIO:
+        """Hold the lock that says that Snakemake lives, until the returned file is closed."""
+        stream = (folder / "snakemake.lock").open("ab")
+        locks.lock(stream.fileno(), wait=False)
+        return stream
+
+    def is_abandoned(self) -> bool:
+        """Return whether the Snakemake that held the lock has ended, or was killed."""
+        file = self._folder / "snakemake.lock"
+        if not file.exists():
+            return not self._folder.exists()
+        with file.open("ab") as stream:
+            return locks.lock(stream.fileno(), wait=False)
 
     def siblings(self, output: Path) -> list[Training]:
         """Return the other trainings in the block of the run with this folder; none unlisted."""
@@ -132,7 +148,9 @@ def train_with_siblings(
     placed = False
     while not stopping():
         placed = placed or take_trained(shared, own)
-        candidates = siblings if placed else [own, *siblings]
+        # Nobody waits for the runs of a Snakemake that was killed.
+        others = [] if shared.is_abandoned() else siblings
+        candidates = others if placed else [own, *others]
         if any(_train_if_free(shared, one, complete, one is own) for one in candidates):
             continue
         if placed:
