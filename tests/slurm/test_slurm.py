@@ -187,7 +187,8 @@ def test_what_is_disturbed_on_the_cluster_ends_in_the_files_of_a_local_run(with_
 
 
 def test_a_cluster_without_accounting_does_too(without_accounting, begin):
-    short = ("train_run:slurm_partition=short", "train_run:runtime=31", "train_run:mem_mb=1000")
+    asked = ("slurm_partition=short", "runtime=31", "gpu=1")
+    short = [f"train_run:{resource}" for resource in asked]
     folder, job = begin(
         "refused", *TARGETS, *PROFILE, *NO_ACCOUNT, *TINY, "--set-resources", *short
     )
