@@ -193,7 +193,7 @@ def test_a_cluster_without_accounting_does_too(without_accounting, begin):
         "refused", *TARGETS, *PROFILE, *NO_ACCOUNT, *TINY, "--set-resources", *short
     )
     assert job.wait(WAITING_SECONDS) != 0
-    text = (folder / "said.txt").read_text()
+    text = (folder / "said.txt").read_text(encoding="utf-8")
     assert "train_run asks for 124 minutes, partition short has 30: SLURM would let" in text
     assert said("squeue", "-h", "--me") == ""
 
@@ -204,7 +204,7 @@ def test_a_cluster_without_accounting_does_too(without_accounting, begin):
     subprocess.run(["scancel", *measured], check=True)
     finish(folder, job)
     assert (folder / RESULTS / "figures/fig2.pdf").is_file()
-    logs = [path.read_text() for path in (folder / RESULTS / "logs/train_run").iterdir()]
+    logs = [path.read_text("utf-8") for path in (folder / RESULTS / "logs/train_run").iterdir()]
     assert len(logs) == 4
     assert sum("was trained by the job of another run" in text for text in logs) == 3
     assert planned(folder, *TARGETS, *TINY) == {}

@@ -33,7 +33,12 @@ def partition_limits() -> dict[str, float]:
     """Return the minutes that a job may take, by partition; none where `sinfo` says nothing."""
     try:
         output = subprocess.run(
-            SINFO, capture_output=True, text=True, check=True, timeout=SINFO_SECONDS
+            SINFO,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
+            timeout=SINFO_SECONDS,
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return {}
