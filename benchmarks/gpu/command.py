@@ -34,7 +34,9 @@ SHOWN += ("tflop_per_second", "share_of_ceiling", "failed")
 def main(
     model: Annotated[bool, typer.Option("--model", help="Compute; measure nothing.")] = False,
     scale: str = "paper",
-    gpu: Annotated[str, typer.Option(help=f"Of the model: {', '.join(GPUS)}.")] = "h100",
+    gpu: Annotated[
+        str | None, typer.Option(help=f"Of the model: {' or '.join(GPUS)}; both unless given.")
+    ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Put committed measurements beside the model.")
     ] = False,
@@ -50,14 +52,14 @@ def main(
     output: Annotated[Path, typer.Option(help="The table, CSV.")] = Path("results/gpu.csv"),
 ) -> None:
     """Model or measure training on a GPU, or compare both; status 1 if a measurement failed."""
-    if gpu not in GPUS:
+    if gpu is not None and gpu not in GPUS:
         raise typer.BadParameter(f"no GPU {gpu!r}: {', '.join(GPUS)}")
     config = load(scale, configfile or [])
     trained = settings.runs(config)
     grouped = groups(trained)
     if compare:
         beside = output.with_stem(output.stem + "_trainings")
-        tables = {output: step_times(trained), beside: training_times(grouped, scale)}
+        tables = {output: step_times(trained), beside: training_times(grouped)}
         for path, table in tables.items():
             _write(path, table)
             _show(table, path.stem)
@@ -65,11 +67,14 @@ def main(
     if model:
         written = output.with_stem(output.stem + "_measurements")
         measurements = settings.measurements(config, trained)
-        costs = training_costs(grouped, GPUS[gpu])
-        measuring = measuring_costs(measurements, GPUS[gpu])
-        for path, table in ((output, costs), (written, measuring)):
-            _write(path, table.assign(gpu=gpu, scale=scale))
-            _show(table, f"scale {scale} on one {gpu}, modelled")
+        tables = {output: [], written: []}
+        for name in [gpu] if gpu else GPUS:
+            tables[output].append(training_costs(grouped, GPUS[name]).assign(gpu=name))
+            tables[written].append(measuring_costs(measurements, GPUS[name]).assign(gpu=name))
+        for path, each in tables.items():
+            table = pd.concat(each, ignore_index=True)
+            _write(path, table.assign(scale=scale))
+            _show(table, f"scale {scale}, modelled")
         return
     if not _measured(grouped, device, seconds, data, output):
         raise typer.Exit(1)

@@ -5,14 +5,17 @@ from collections.abc import Mapping
 import pandas as pd
 
 from gpu.groups import ROOT
+from gpu.kernels import parameters
+from gpu.measuring import history_cost
 from gpu.model import rounded_precision, step_seconds
-from gpu.rates import GPUS
+from gpu.rates import GPUS, KEPT_BYTES
 from netdyn.plan.settings import Run
-from netdyn.records.files import read_json
+from netdyn.training.schedules import scheduled_steps
 
 __all__ = ["step_times", "training_times"]
 
 MEASURED = ROOT / "docs" / "speed" / "gpu_h200.csv"
+TRAININGS = MEASURED.with_stem("gpu_h200_trainings")
 GPU = GPUS["h200"]
 # The ways of launching in the model, by the column `taken_by` of the measured table.
 LAUNCHED = {"plain": "launches", "graphs": "graphs"}
@@ -48,38 +51,48 @@ def step_times(trained: Mapping[str, list[Run]]) -> pd.DataFrame:
     )
 
 
-def training_times(grouped: Mapping[str, list[Run]], scale: str) -> pd.DataFrame:
-    """Return a row per group of the trainings on record at a scale.
+def training_times(grouped: Mapping[str, list[Run]]) -> pd.DataFrame:
+    """Return a row per group of the complete trainings that had the GPU to themselves.
+
+    Args:
+        grouped: the trainings of the settings by group (`gpu.groups.groups`).
 
     Returns:
-        group; trainings on record; steps, of all of them; measured_s, from their provenance, with
-        evaluation, loading and recording of graphs; model_s, of their steps alone; ratio.
+        group; trainings of docs/speed/gpu_h200_trainings.csv that the settings still have; steps,
+        of all of them; measured_s; by the model: steps_s, evaluation_s, kept_s (writing weights)
+        and their sum, model_s; ratio, measured over model.
     """
-    path = ROOT / "results" / scale / "reference" / "provenance" / "runs.json"
-    records = read_json(path)
+    measured = pd.read_csv(TRAININGS).set_index("run")["seconds"]
     rows = []
     for group, runs in grouped.items():
-        recorded = [run for run in runs if run.id in records]
-        if not recorded:
+        timed = [run for run in runs if run.id in measured.index]
+        if not timed:
             continue
-        measured = sum(records[run.id]["seconds"] for run in recorded)
-        modelled = sum(_training_seconds(run.settings) for run in recorded)
+        parts = pd.DataFrame([_training_seconds(run.settings) for run in timed]).sum()
+        seconds = sum(measured[run.id] for run in timed)
         rows.append(
             {
                 "group": group,
-                "trainings": len(recorded),
-                "steps": sum(run.settings["steps"] for run in recorded),
-                "measured_s": _rounded(measured),
-                "model_s": _rounded(modelled),
-                "ratio": _rounded(measured / modelled),
+                "trainings": len(timed),
+                "steps": sum(run.settings["steps"] for run in timed),
+                "measured_s": _rounded(seconds),
+                **{name: _rounded(value) for name, value in parts.items()},
+                "model_s": _rounded(parts.sum()),
+                "ratio": _rounded(seconds / parts.sum()),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _training_seconds(settings: Mapping) -> float:
+def _training_seconds(settings: Mapping) -> dict[str, float]:
+    """Return the modelled seconds of a training's parts, in float32 weights."""
     precision = rounded_precision(settings, settings["precision"])
-    return settings["steps"] * step_seconds(settings, GPU, precision, "graphs")
+    kept = len(scheduled_steps(settings["snapshots"], settings["steps"])) + 1  # the best too
+    return {
+        "steps_s": settings["steps"] * step_seconds(settings, GPU, precision, "graphs"),
+        "evaluation_s": history_cost(settings, {}, GPU)[1].seconds(),
+        "kept_s": kept * 4.0 * parameters(settings) / KEPT_BYTES,
+    }
 
 
 def _rounded(value: float) -> float:

@@ -19,7 +19,7 @@ from gpu.rates import Gpu
 from netdyn.plan.settings import Measurement
 from netdyn.training.schedules import scheduled_steps
 
-__all__ = ["measuring_costs"]
+__all__ = ["history_cost", "measuring_costs"]
 
 # How netdyn takes samples: in evaluation (netdyn.training.evaluation.CHUNK), under noise
 # (netdyn.measures.basins.noisy_passes: those that pass, those of one stream of noise), and fields
@@ -121,7 +121,8 @@ def _forward(samples: int, settings: Mapping, gpu: Gpu, training: bool, batch: i
     return _kernels(kernels, gpu).times(max(1, samples // batch))
 
 
-def _history(settings: Mapping, measured: Mapping, gpu: Gpu) -> tuple[int, Cost]:
+def history_cost(settings: Mapping, measured: Mapping, gpu: Gpu) -> tuple[int, Cost]:
+    """Return the evaluated steps of a training, and what evaluating the network at them costs."""
     schedules = (settings["evaluate"], settings["snapshots"])
     steps = {step for each in schedules for step in scheduled_steps(each, settings["steps"])}
     samples, test = settings["samples"], rates.TEST_SAMPLES[settings["dataset"]]
@@ -242,7 +243,7 @@ def _after_first(samples: int, widths: list[int], settings: Mapping) -> Iterator
 
 
 KINDS = {
-    "history": ("evaluation", _history),
+    "history": ("evaluation", history_cost),
     "rpd_gradient": ("ranks", _ranks),
     "rank_probability": ("ranks", _ranks),
     "basin_size": ("basins", _noisy),

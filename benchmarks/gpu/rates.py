@@ -1,7 +1,8 @@
 """What the model of times on a GPU assumes of the hardware and of PyTorch: its only constants.
 
 `HOST_LAUNCH`, `HOST_STEP` and `KERNEL_START` were corrected after a measurement on one H200
-(docs/speed/gpu_h200.csv); the others are estimates from before it.
+(docs/speed/gpu_h200.csv), `KEPT_BYTES` is a fit to trainings there (gpu_h200_trainings.csv); the
+others are estimates from before it.
 """
 
 from collections.abc import Mapping
@@ -36,6 +37,9 @@ READ_BACK = 20e-6
 # from pageable memory.
 HOST_NORMALS = 100e6
 HOST_COPY = 8e9
+
+# Bytes of weights a second that a training keeps: copied from the device, digested and written.
+KEPT_BYTES = 250e6
 
 # Part of a copy's rate that other kernels bound by memory attain: sums, mixed precisions.
 PASS_SHARE = 0.8

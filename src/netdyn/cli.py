@@ -147,21 +147,33 @@ def train(
     engine: Engine = "auto",
     gpus: Gpus = "",
     checkpoint_seconds: CheckpointSeconds = 30.0,
+    shared: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="NETDYN_SHARED_TRAININGS",
+            help="What else to train: jobs of one Snakemake share a block of runs by this file.",
+        ),
+    ] = None,
 ) -> None:
     """Train one run, or resume it; SIGINT, SIGTERM and SIGHUP leave a checkpoint."""
-    _claim_gpu(gpus, device)
-    from netdyn.jobs.settings_files import read_settings
-    from netdyn.jobs.training import train_run
+    from netdyn.jobs.shared_trainings import SharedTrainings, Training, take_trained
 
-    resolved = read_settings(settings, "format", "steps", "threads")
-    with (
-        terminal.received_signals() as signals,
-        terminal.progress(output.name, resolved["steps"]) as report,
-    ):
-        complete = train_run(
-            *(resolved, data, output, checkpoints, device, engine),
-            *(report, signals.stopping, checkpoint_seconds, signals.checkpoint_due),
-        )
+    own: Training = {
+        "settings": str(settings),
+        "data": str(data),
+        "output": str(output),
+        "checkpoints": str(checkpoints),
+    }
+    # A file that is gone is that of a Snakemake that has ended.
+    shared_trainings = SharedTrainings(shared) if shared and shared.is_file() else None
+    if shared_trainings and take_trained(shared_trainings, own):
+        message(f"{output.name}: was trained by the job of another run of its block")
+        return
+    _claim_gpu(gpus, device)
+    from netdyn.jobs.training import train_file
+
+    with terminal.received_signals() as signals:
+        complete = train_file(own, shared_trainings, device, engine, checkpoint_seconds, signals)
     if not complete:
         message(f"{output.name}: stopped; its checkpoint is in {checkpoints}, run again to go on")
         raise SystemExit(128 + (signals.stop or 0))

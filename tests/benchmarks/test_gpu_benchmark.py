@@ -256,8 +256,15 @@ def test_measured_times_stand_beside_the_models(paper):
     assert len(table) == measured["run"].isin([r.id for each in paper.values() for r in each]).sum()
     # The constants were corrected by these times: they must lie within a third.
     assert table["ratio"].between(1 / 1.34, 1.34).all()
-    trainings = comparing.training_times(groups.groups(paper), "paper").set_index("group")
-    assert (trainings["ratio"] >= 0.9).all()  # the model leaves out all but the steps
+
+
+def test_complete_trainings_take_what_the_model_says_within_a_third(paper):
+    trainings = comparing.training_times(groups.groups(paper)).set_index("group")
+    assert trainings["trainings"].sum() == len(pd.read_csv(comparing.TRAININGS))
+    assert trainings["ratio"].between(3 / 4, 4 / 3).all()
+    parts = trainings[["steps_s", "evaluation_s", "kept_s"]]
+    assert (parts > 0).all(axis=None)
+    assert parts.sum(axis=1).to_numpy() == pytest.approx(trainings["model_s"], rel=0.01)
 
 
 def test_a_case_that_fails_leaves_the_others(demo, quick):

@@ -8,7 +8,7 @@ from comparing import bits
 
 from netdyn.cli import app
 from netdyn.records import files
-from netdyn.results import finished
+from netdyn.results import finished, placing
 from netdyn.training import train as training
 from netdyn.training.engine.steps import TrainingSteps
 
@@ -126,7 +126,7 @@ def test_where_there_are_no_hard_links_the_files_move(tmp_path, netdyn_train, mo
     def link(*_):
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(finished.os, "link", link)
+    monkeypatch.setattr(placing.os, "link", link)
     assert netdyn_train() == 1
     assert finished.is_complete(tmp_path / "run")
     assert not (tmp_path / "checkpoints/run.whole").exists()

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.slurm
 # Four trainings and what is measured on them.
 TARGETS = ("fig2",)
 PROFILE = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "5")
+# Each training in a SLURM job of its own, so that one can be killed and another cancelled.
+TRAININGS_APART = ("--groups", "measure_run=measurements", "tabulate=tables", "draw_figure=figures")
 NO_ACCOUNT = ("--default-resources", "slurm_partition=cpu", "mem_mb=1000", "runtime=10")
 RESULTS = Path("results/demo")
 WAITING_SECONDS = 300
@@ -128,7 +130,7 @@ def files_below(folder, *endings):
 
 
 def test_what_is_disturbed_on_the_cluster_ends_in_the_files_of_a_local_run(with_accounting, begin):
-    folder, job = begin("cluster", *TARGETS, *PROFILE, *TINY)
+    folder, job = begin("cluster", *TARGETS, *PROFILE, *TRAININGS_APART, *TINY)
 
     # Two nodes of two GPUs: four trainings at once.
     jobs = wait_for(lambda: len(r := running("train_run")) == 4 and r, job)
@@ -185,10 +187,24 @@ def test_what_is_disturbed_on_the_cluster_ends_in_the_files_of_a_local_run(with_
 
 
 def test_a_cluster_without_accounting_does_too(without_accounting, begin):
-    folder, job = begin("cluster", "fig1", *PROFILE, *NO_ACCOUNT, *TINY)
+    asked = ("slurm_partition=short", "runtime=31", "gpu=1")
+    short = [f"train_run:{resource}" for resource in asked]
+    folder, job = begin(
+        "refused", *TARGETS, *PROFILE, *NO_ACCOUNT, *TINY, "--set-resources", *short
+    )
+    assert job.wait(WAITING_SECONDS) != 0
+    text = (folder / "said.txt").read_text(encoding="utf-8")
+    assert "train_run asks for 124 minutes, partition short has 30: SLURM would let" in text
+    assert said("squeue", "-h", "--me") == ""
+
+    folder, job = begin("cluster", *TARGETS, *PROFILE, *NO_ACCOUNT, *TINY)
+    assert len(wait_for(lambda: running("train_run"), job)) == 1
     measured = wait_for(lambda: running("measure_run"), job)
     assert "gpu:fake:1" in said("scontrol", "-d", "show", "job", *measured)
     subprocess.run(["scancel", *measured], check=True)
     finish(folder, job)
-    assert (folder / RESULTS / "figures/fig1.pdf").is_file()
-    assert planned(folder, "fig1", *TINY) == {}
+    assert (folder / RESULTS / "figures/fig2.pdf").is_file()
+    logs = [path.read_text("utf-8") for path in (folder / RESULTS / "logs/train_run").iterdir()]
+    assert len(logs) == 4
+    assert sum("was trained by the job of another run" in text for text in logs) == 3
+    assert planned(folder, *TARGETS, *TINY) == {}

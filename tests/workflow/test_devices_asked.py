@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from dag import TINY, copy_repository, snakemake
+from dag import TINY, copy_repository, run, snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -66,3 +66,19 @@ def test_where_a_gpu_is_visible_one_training_has_it_at_a_time(folder, tmp_path, 
     assert trained(folder, "--resources", "gpu=2")[:2] == TOGETHER
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert trained(folder)[:2] == TOGETHER
+
+
+def test_one_job_trains_what_is_wanted_of_its_block_here_and_in_a_group_on_a_cluster(folder):
+    runs = [path.split("/")[-2] for path in two_runs(folder)]
+    logs = [folder / f"results/demo/logs/train_run/{name}.log" for name in runs]
+    targets = [f"train_run:scale=demo,run={name}" for name in runs]
+    asked = {
+        "here": (*two_runs(folder), "--forcerun", "train_run"),
+        # As the Snakemake of a group's job is called.
+        "group": ("--mode", "subprocess", "--no-hooks", "--force", "--target-jobs", *targets),
+    }
+    for arguments in asked.values():
+        run(folder, *TINY, "--cores", "1", *arguments)
+        said = [log.read_text() for log in logs]
+        assert sum("was trained by the job of another run" in text for text in said) == 1
+        assert sum(all(name in text for name in runs) for text in said) == 1

@@ -312,14 +312,23 @@ GPUS = int(DEVICE == "cuda" or (DEVICE == "auto" and a_gpu_is_visible()))
 
 
 onstart:
-    # Snakemake starts at most 100 jobs a second, which matters on a cluster. To keep to that, it looks
-    # through all open jobs once a second for each job that it has started: soon a core's full time.
+    jobs = list(workflow.dag.needrun_jobs())
     if workflow.local_exec:
+        # Snakemake starts at most 100 jobs a second, which matters on a cluster. To keep to that, it
+        # looks through all open jobs once a second for each that it has started: soon a core's time.
         workflow.scheduler.job_rate_limiter = None
+        # On a cluster only the jobs of a group share a machine (see train.smk).
+        share_trainings(
+            (job.wildcards.scale, job.wildcards.run)
+            for job in jobs
+            if job.rule.name == "train_run"
+        )
+    else:
+        check_cluster(jobs)
     # One error before anything runs, instead of one from each job. On a cluster this machine may
     # lack the GPU that the jobs will have, so there each job checks for itself.
     if workflow.local_exec and DEVICE not in ("auto", "cpu"):
-        if any(job.rule.name in ON_DEVICE for job in workflow.dag.needrun_jobs()):
+        if any(job.rule.name in ON_DEVICE for job in jobs):
             check_device()
 
 

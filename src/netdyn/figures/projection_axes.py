@@ -45,7 +45,7 @@ PROJECTION_COLUMNS = ["seed", "moment", "step", "split", "mode", "digit", "h1", 
 PLACES = ["mean_h1", "mean_h2", "cov_11", "cov_12", "cov_22", "radius"]
 REGION_COLUMNS = ["seed", "moment", "digit", *PLACES]
 # Of the later test accuracy: a network that has more when it has learned does not grok.
-BEHIND = 0.8
+GROKS_BELOW = 0.8
 # Axes are logarithmic where a panel's points spread this many times wider than the training data.
 TOO_WIDE = 20.0
 # Parts of a panel's width and height: a panel's points within less are enlarged, a digit's points
@@ -75,7 +75,7 @@ def headings(points: pd.DataFrame, history: pd.DataFrame) -> dict[str, str]:
     steps = points.groupby("moment")["step"].first()
     accuracy = history.groupby("step")["test_accuracy"].first().reindex(steps).set_axis(steps.index)
     words = {moment: f"{moment} grokking" for moment in steps.index}
-    if {"before", "after"} <= words.keys() and accuracy["before"] > BEHIND * accuracy["after"]:
+    if {"before", "after"} <= words.keys() and accuracy["before"] > GROKS_BELOW * accuracy["after"]:
         words = {
             "before": "training samples learned; no grokking",
             "after": "best test accuracy",

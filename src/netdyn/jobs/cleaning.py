@@ -9,7 +9,7 @@ from netdyn.errors import NetdynError
 from netdyn.plan import settings
 from netdyn.plan.written import RESULTS
 from netdyn.records.files import read_json
-from netdyn.results import finished
+from netdyn.results import placing
 from netdyn.runtime import locks
 
 __all__ = ["Leftover", "configured_runs", "leftovers", "remove"]
@@ -90,7 +90,7 @@ def _runs_in(scale: Path) -> Iterator[Leftover]:
     names = {folder.name for folder in _folders(runs)}
     names |= {folder.name.removesuffix(".whole") for folder in _folders(checkpoints)}
     for name in sorted(names):
-        places = (runs / name, finished.folder_of(checkpoints / name), checkpoints / name)
+        places = (runs / name, placing.folder_of(checkpoints / name), checkpoints / name)
         folders = tuple(place for place in places if place.is_dir())
         yield Leftover(name, checkpoints / name, folders, _size(folders))
 

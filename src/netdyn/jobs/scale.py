@@ -28,7 +28,7 @@ from netdyn.quantities.subject import Subject
 from netdyn.records import provenance
 from netdyn.records.files import digest_file
 from netdyn.records.sealed import read_record, record_path
-from netdyn.results import finished
+from netdyn.results import placing
 from netdyn.results.reference import keep_parts
 from netdyn.runtime import locks
 from netdyn.runtime.devices import choose_device, release_cached_memory
@@ -316,6 +316,6 @@ class ScaleRun:
         failed = set(what).union(*(runs[name] for name in what if name in runs))
         for run_id in set().union(*runs.values()) - needed - failed:
             shutil.rmtree(self._folder(run_id), ignore_errors=True)
-            complete = finished.folder_of(self._checkpoints(run_id))
+            complete = placing.folder_of(self._checkpoints(run_id))
             shutil.rmtree(complete, ignore_errors=True)
             self._complete.discard(run_id)

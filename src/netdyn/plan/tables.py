@@ -101,6 +101,25 @@ class TablePlan:
         modules = ["datasets"] * bool(run_ids) + ["translation"] * translated
         return [self.code(f"netdyn.data.{module}") for module in modules]
 
+    @once
+    def training_blocks(self) -> dict[str, int]:
+        """Return the block of each run by its id: so many as `runs_per_job` may share a process.
+
+        Runs of a block have the same data and number of threads. Which they are follows from the
+        configuration alone.
+        """
+        blocks: dict[str, int] = {}
+        sizes: dict[tuple[str, int], list[int]] = {}  # of each kind: its last block, runs in it
+        count = 0
+        for run_id, run in self.runs.items():
+            kind = self.data_file(run_id), run.settings["threads"]
+            if kind not in sizes or sizes[kind][1] == self.config["runs_per_job"]:
+                sizes[kind] = [count, 0]
+                count += 1
+            blocks[run_id] = sizes[kind][0]
+            sizes[kind][1] += 1
+        return blocks
+
     # Measurements: on which runs, in which jobs
 
     def measurement(self, name: str) -> settings.Measurement:

@@ -9,9 +9,6 @@ room of its own:
     <checkpoints>.whole/<digest>/   the run's four files; the digest is that of `identity`
 """
 
-import contextlib
-import os
-import shutil
 from pathlib import Path
 
 import torch
@@ -19,14 +16,15 @@ import torch
 from netdyn.data import prepared
 from netdyn.errors import NetdynError
 from netdyn.records import provenance
-from netdyn.records.files import RUN_FILES, atomic_write, digest
+from netdyn.records.files import digest
 from netdyn.records.run_settings import RunSettings
 from netdyn.records.sealed import read_record
 from netdyn.results import runs
+from netdyn.results.placing import folder_of
 from netdyn.runtime.arithmetic import gpu_identity
 from netdyn.runtime.devices import choose_device
 
-__all__ = ["folder_of", "is_complete", "link_into_place", "storage_folder"]
+__all__ = ["is_complete", "storage_folder"]
 
 
 def storage_folder(
@@ -54,11 +52,6 @@ def storage_folder(
     return folder_of(checkpoints) / digest(identity)[:10]
 
 
-def folder_of(checkpoints: Path) -> Path:
-    """Return the folder of the whole runs that were trained with these checkpoints."""
-    return checkpoints.with_name(f"{checkpoints.name}.whole")
-
-
 def is_complete(run_folder: Path) -> bool:
     """Say whether a run is there with every byte that was written."""
     try:
@@ -67,31 +60,3 @@ def is_complete(run_folder: Path) -> bool:
     except NetdynError:
         return False
     return True
-
-
-def link_into_place(complete: Path, output: Path) -> None:
-    """Give the files of a complete run in `complete` their names in `output`, the manifest last.
-
-    Runs written there before with other code or data are removed. Without hard links the files are
-    moved.
-    """
-    output.mkdir(parents=True, exist_ok=True)
-    for name in RUN_FILES:
-        if (output / name).exists() and (output / name).samefile(complete / name):
-            continue  # perhaps being read by another Snakemake's job
-        beside = output / f".{name}.made"
-        beside.unlink(missing_ok=True)
-        try:
-            os.link(complete / name, beside)
-            os.replace(beside, output / name)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            # Content alone: to copy modes and dates is not permitted on every file system.
-            with atomic_write(output / name) as temporary:
-                shutil.copyfile(complete / name, temporary)
-    linked = all((complete / name).samefile(output / name) for name in RUN_FILES)
-    for other in complete.parent.iterdir():
-        if other != complete or not linked:
-            shutil.rmtree(other, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        complete.parent.rmdir()  # empty where nothing could be linked
