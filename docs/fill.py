@@ -1,7 +1,7 @@
 """Write the pages that are made from tables, settings and code, README.md among them.
 
-    python docs/fill.py            writes them
-    python docs/fill.py --check    names those that are out of date; status 1 if there are any
+python docs/fill.py            writes them
+python docs/fill.py --check    names those that are out of date; status 1 if there are any
 """
 
 import sys

@@ -12,10 +12,10 @@ INTRODUCTION = """# Commands
 
 <!-- Written by docs/fill.py from netdyn/cli.py. -->
 
-Each job of the workflow is one call of `netdyn`, and runs without Snakemake just as well.
-`netdyn resolve --output settings` writes the settings of every stage, and all commands, in order.
-Options that name an environment variable take their value from it when they are not given. A mistake
-ends in one line on standard error and status 1 (2 where the words are no command).
+Each job of the workflow is one call of `netdyn`, and runs without Snakemake just as well. `netdyn
+resolve --output settings` writes the settings of every stage, and all commands, in order. Options
+that name an environment variable take their value from it when they are not given. A mistake ends
+in one line on standard error and status 1 (2 where the words are no command).
 """
 
 

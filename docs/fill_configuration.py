@@ -19,17 +19,17 @@ INTRODUCTION = """# Configuration
 <!-- Written by docs/fill.py from config.yaml, the schema and the types of settings. -->
 
 `config.yaml` holds every setting. A scale lays `workflow/scales/<scale>.yaml` over it,
-`--configfile mine.yaml` comes next, and `--config key=value` last. Lists and nested values can stand
-in files alone. Unknown keys are errors that name the nearest known one.
+`--configfile mine.yaml` comes next, and `--config key=value` last. Lists and nested values can
+stand in files alone. Unknown keys are errors that name the nearest known one.
 
 ## Top level
 """
 RUNS = """
 ## Runs
 
-`run_defaults` says what a run is unless its entry under `runs:` says otherwise. An entry may also hold
-`sweep`, lists of values of which every combination is a training; `seeds`, instead of those above; and
-`seeds_where`, other seeds for some points of the sweep.
+`run_defaults` says what a run is unless its entry under `runs:` says otherwise. An entry may also
+hold `sweep`, lists of values of which every combination is a training; `seeds`, instead of those
+above; and `seeds_where`, other seeds for some points of the sweep.
 """
 FIGURES = """
 ## Figures
@@ -39,10 +39,10 @@ An entry under `figures:` names the tables that a figure is drawn from.
 MEASUREMENTS = """
 ## Measurements
 
-An entry under `measurements:` becomes one table. It names its `quantity`, the `run` or runs, and, where
-it should not take all of them, `seeds` and `where`, the swept values to take. `threads` overrides the
-number of processor threads. The other settings depend on the quantity. `toy_neurons` has no run, and
-`history` and `test_distance` have no settings of their own.
+An entry under `measurements:` becomes one table. It names its `quantity`, the `run` or runs, and,
+where it should not take all of them, `seeds` and `where`, the swept values to take. `threads`
+overrides the number of processor threads. The other settings depend on the quantity.
+`toy_neurons` has no run, and `history` and `test_distance` have no settings of their own.
 """
 
 
@@ -92,7 +92,7 @@ def _figure_table(schema: Mapping, properties: Mapping) -> str:
     rows = ["| key | values | meaning |", RULE]
     for key, node in properties.items():
         values = " or ".join(_values(schema, node))
-        rows.append(f"| `{key}` | {_cell(values)} | {_cell(node.get('title', ''))} |")
+        rows.append(f"| `{key}` | {_cell(values)} | {_cell(node.get('$comment', ''))} |")
     return "\n".join(rows)
 
 
@@ -108,7 +108,8 @@ def _values(schema: Mapping, node: Mapping[str, Any]) -> Iterator[str]:
         for part in node["anyOf"]:
             yield from _values(schema, part)
     elif node["type"] == "array":
-        yield "a list of " + " or ".join(_values(schema, node["items"]))
+        items = " or ".join(_values(schema, node["items"]))
+        yield f"a list of {items.replace('whole number', 'whole numbers').replace('text', 'names')}"
     elif node["type"] == "object":
         yield "a block of " + ", ".join(f"`{key}`" for key in node.get("properties", ()))
     else:
@@ -131,7 +132,8 @@ def _meanings(lines: list[str], indent: int) -> dict[str, str]:
             break
         name = (key or "").strip().rstrip(":")
         if key and len(key) - len(key.lstrip()) == indent:
-            meanings[name] = comment or ""
+            # The values have a column of their own.
+            meanings[name] = re.sub(r"^\w+( \| \w+)+[;:] |^\w+( \| \w+)+$", "", comment or "")
         elif meanings and (comment or "").rstrip("- "):
             last = list(meanings)[-1]
             start = f"`{name}`: " if key else ""

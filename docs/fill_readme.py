@@ -8,13 +8,14 @@ import jinja2
 
 import netdyn
 
-__all__ = ["page"]
+__all__ = ["Numbers", "page"]
 
 
-class _Numbers:
+class Numbers:
     """What the template asks for."""
 
     def __init__(self, root: Path):
+        """Read the tables below `root`, the folder of the repository."""
         self.scorecards = {
             scale: _rows(root / f"results/{scale}/reference/claims.csv")
             for scale in ("cpu", "paper")
@@ -72,7 +73,7 @@ def page(root: Path) -> str:
     Args:
         root: of the repository.
     """
-    numbers = _Numbers(root)
+    numbers = Numbers(root)
     names = ("differing", "verdicts", "verdict", "seen", "cost", "minutes")
     context = {name: getattr(numbers, name) for name in names} | {
         "claims": numbers.claims,

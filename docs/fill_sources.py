@@ -61,7 +61,7 @@ def _keys(root: Path, module: str, name: str) -> list[tuple[str, str, str]]:
 def _type(node: ast.AnnAssign) -> str:
     words = ast.unparse(node.annotation).replace("'", "")
     words = re.sub(r"^NotRequired\[(.*)\]$", r"\1, optional", words)
-    return words.replace("Literal", "").replace("StepSelector", "steps")
+    return re.sub(r"Literal\[(.*?)\]", r"\1", words).replace("StepSelector", "steps")
 
 
 def _comment(lines: list[str], number: int) -> str:

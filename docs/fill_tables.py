@@ -11,15 +11,17 @@ INTRODUCTION = """# Tables
 
 <!-- Written by docs/fill.py from config.yaml and the docstrings of the quantities. -->
 
-Each measurement of `config.yaml` becomes `results/<scale>/tables/<name>.csv`; those of a scale that was
-run are committed in `results/<scale>/reference/tables/`. A table is long: one row is one number, or a
-few that belong together. The first columns say of which training it is: `run`, then each swept setting
-that differs between the trainings, then `seed`. Every other column is explained here by its quantity.
-Accuracies and shares lie in [0, 1]; steps are optimizer steps; noise on samples is in units of the
-range [0, 1] of the pixels, noise on weights in standard deviations of the weights. Beside each table
-lies its record `<name>.csv.json`, which says what it was made from ([provenance](provenance.md)).
+Each measurement of `config.yaml` becomes `results/<scale>/tables/<name>.csv`; those of a scale
+that was run are committed in `results/<scale>/reference/tables/`. A table is long: one row is one
+number, or a few that belong together. The first columns say of which training it is: `run`, then
+each swept setting that differs between the trainings, then `seed`. Every other column is
+explained here by its quantity. Accuracies and shares lie in [0, 1]; steps are optimizer steps;
+noise on samples is in units of the range [0, 1] of the pixels, noise on weights in standard
+deviations of the weights. Beside each table lies its record `<name>.csv.json`, which says what it
+was made from ([provenance](provenance.md)).
 
-`netdyn.load_model(run_folder, step)` loads the network behind a row; `pandas.read_csv` loads a table.
+`netdyn.load_model(run_folder, step)` loads the network behind a row; `pandas.read_csv` loads a
+table.
 """
 HISTORY = (
     "step, epoch, train_loss, test_loss, train_accuracy (training mode), test_accuracy (evaluation "
@@ -33,13 +35,13 @@ SCORECARDS = """
 
 `claims.csv` has a row per claim: id (C01 … C54), figure, section, claim (what the paper says),
 paper_value, measured, spread (over seeds), n (training samples), seeds, mode, scale, verdict,
-verdict_training (the same in training mode, where it is judged too), seen (one sentence), test (what
-was asked).
+verdict_training (the same in training mode, where it is judged too), seen (one sentence), test
+(what was asked).
 
-`readings.csv` has a row per claim, reading and criterion: claim, reading, criterion, verdict, measured,
-strength (strong, fair or weak), seen, and the facts that the strength is graded by
-([strength](strength.md)): seeds, judged and unjudged (points, pairs or networks), without_a_seed and
-moved_thresholds (whether the verdict stays), unequal_training (points between final training
+`readings.csv` has a row per claim, reading and criterion: claim, reading, criterion, verdict,
+measured, strength (strong, fair or weak), seen, and the facts that the strength is graded by
+([strength](strength.md)): seeds, judged and unjudged (points, pairs or networks), without_a_seed
+and moved_thresholds (whether the verdict stays), unequal_training (points between final training
 accuracies), p_value, reasons.
 """
 
