@@ -65,12 +65,12 @@ def duration(seconds: float) -> str:
     """Return a time in the two units that fit it: "0.4 s", "12 s", "3 min 20 s", "2 h 24 min"."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    minutes = round(whole / 60)
+    rounded = round(seconds)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60} s"
+    minutes = round(rounded / 60)
     return f"{minutes // 60} h {minutes % 60} min"
 
 
