@@ -136,12 +136,12 @@ def _meanings(lines: list[str], indent: int) -> dict[str, str]:
             meanings[name] = re.sub(r"^\w+( \| \w+)+[;:] |^\w+( \| \w+)+$", "", comment or "")
         elif meanings and (comment or "").rstrip("- "):
             last = list(meanings)[-1]
-            start = f"`{name}`: " if key else ""
-            meanings[last] = f"{meanings[last]} {start}{comment}".strip()
+            start = f"; `{name}`: " if key else " "
+            meanings[last] = f"{meanings[last]}{start}{comment}".strip()
         elif meanings and not line.strip():
             break
     return meanings
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").strip()
+    return text.replace("|", "\\|").replace("<", "&lt;").strip()
