@@ -12,7 +12,7 @@ from netdyn.records.run_settings import RunSettings
 
 DECLARED = SCHEMA["$defs"]["measurement"]
 QUANTITIES = DECLARED["properties"]["quantity"]["enum"]
-MADE_BY_THE_PLAN = {"title", "note", "runs", "noise_return"}
+MADE_BY_THE_PLAN = {"title", "note", "runs", "noise_return", "test_samples"}
 
 
 def declared_keys(quantity):
