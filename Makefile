@@ -3,6 +3,7 @@
 # make test-slurm   the workflow on SLURM, two nodes on this host; as root, installs Debian's SLURM
 # make soak      forty kills at random moments, against an undisturbed run (docs/faults.md)
 # make bench     times against what one would otherwise write and against the machine's limit
+# make docs      the pages of docs/ as a site in build/site; links are checked, warnings are errors
 # make lint      style of Python and rules, and Snakemake's own lint
 #
 # The environment takes the first of python3, python3.13, python3.12 and python3.11 that is Python
@@ -17,7 +18,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
-.PHONY: figures test test-slurm soak bench lint env clean-env
+.PHONY: figures test test-slurm soak bench docs lint env clean-env
 
 env: .venv/installed
 
@@ -50,6 +51,16 @@ soak: env
 
 bench: env
 	$(BIN)/python benchmarks/bench.py --output results/bench.csv
+
+# An environment of its own: the pages are built without importing netdyn.
+build/docs/installed: docs/requirements.txt
+	$(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --disable-pip-version-check -r docs/requirements.txt
+	@touch $@
+
+docs: build/docs/installed
+	build/docs/bin/mkdocs build --strict --quiet
+	@echo "The pages are in $(CURDIR)/build/site."
 
 lint: env
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from netdyn.records.run_settings import RunSettings
 
 DECLARED = SCHEMA["$defs"]["measurement"]
 QUANTITIES = DECLARED["properties"]["quantity"]["enum"]
-MADE_BY_THE_PLAN = {"title", "note", "runs", "noise_return"}
+MADE_BY_THE_PLAN = {"title", "note", "runs", "noise_return", "test_samples"}
 
 
 def declared_keys(quantity):
@@ -74,10 +74,21 @@ def test_settings_of_figures_are_of_their_type_and_complete(plan):
         assert block.keys() == MADE_BY_THE_PLAN | plan.config["figures"][figure].keys()
 
 
+@pytest.mark.parametrize(("switch", "text"), [("title", "title"), ("footer", "note")])
+def test_a_text_of_a_figure_that_is_switched_off_is_left_out(switch, text):
+    shown = Plan(ROOT, {}, "demo").figure_settings("fig2")
+    left = Plan(ROOT, {"figures": {"fig2": {switch: False}}}, "demo").figure_settings("fig2")
+    assert shown.keys() - left.keys() == {text}
+    as_before = Plan(ROOT, {"figures": {"fig2": {switch: True}}}, "demo").figure_settings("fig2")
+    assert as_before == shown
+
+
 def test_the_type_of_figures_has_the_keys_of_the_schema():
     declared = SCHEMA["properties"]["figures"]["additionalProperties"]
     keys = FigureSettings.__annotations__.keys()
-    assert keys == MADE_BY_THE_PLAN | declared["properties"].keys()
+    # A footer that is switched off is a note that is left out; rows are those of a redrawing.
+    declared_keys = declared["properties"].keys() - {"footer"}
+    assert keys - {"rows"} == MADE_BY_THE_PLAN | declared_keys
     assert FigureSettings.__required_keys__ == {*declared["required"]}
     assert Training.__annotations__.keys() < RunSettings.__annotations__.keys()
 

@@ -33,17 +33,14 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
 
     Args:
         tables: holds `toy_neurons`.
-        settings: `title`, `note`: optional strings.
+        settings: `title`, `note`, `layout`: optional strings.
 
     Raises:
         NetdynError: the table is missing or empty, or has no such column or rows of a panel.
     """
     table = required_table(tables, NAME, COLUMNS)
-    with new_figure(settings, height=4.4) as figure:
-        axes = figure.subplot_mosaic(
-            [["a", "a", "b", "b"], ["c", "c_rpd", "d", "d_rpd"]],
-            width_ratios=[1.2, 1, 1.2, 1],
-        )
+    with new_figure(settings, {"double": 4.4, "single": 7.4, "slide": 3.94}) as figure:
+        axes = _panels(figure, stacked=settings.get("layout") == "single")
         panel_title(axes["a"], "a", "OPT: one tanh neuron keeps the order")
         panel_title(axes["b"], "b", "NPT: two tanh neurons fold it")
         panel_title(axes["c"], "c", "OPT: a common direction")
@@ -56,6 +53,17 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
             _directions(axes[letter], table, letter)
             _rank_probability(axes[f"{letter}_rpd"], table, letter)
         return figure
+
+
+def _panels(figure: Figure, stacked: bool) -> dict[str, Axes]:
+    """Return the panels by name: two columns, or one."""
+    if not stacked:
+        mosaic = [["a", "a", "b", "b"], ["c", "c_rpd", "d", "d_rpd"]]
+        return figure.subplot_mosaic(mosaic, width_ratios=[1.2, 1, 1.2, 1])
+    above, below = figure.subfigures(2, 1, height_ratios=[1.1, 1])
+    panels = above.subplot_mosaic([["a"], ["b"]])
+    mosaic = [["c", "c_rpd"], ["d", "d_rpd"]]
+    return panels | below.subplot_mosaic(mosaic, width_ratios=[1.2, 1])
 
 
 def _terms(axes: Axes, table: pd.DataFrame) -> list[tuple[float, str, str]]:

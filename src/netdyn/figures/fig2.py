@@ -41,7 +41,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     Args:
         tables: `shallow_history`, `shallow_pruning`, `shallow_rpd` and `shallow_gradient`.
         settings: `small_samples`, the training-set size of (c); `large_samples`, that of (b), (d)
-            and (e), by default the largest; `title`, `note`: optional strings.
+            and (e), by default the largest; `title`, `note`, `layout`: optional strings.
 
     Lines are means over seeds, bands reach to the extremes.
 
@@ -65,10 +65,13 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     layer = required_rows(gradient, "shallow_gradient", layer=1, mode="evaluation")
     layer = _with_epochs(layer, history)
 
-    with new_figure(settings, height=4.6) as figure:
-        above, below = figure.subfigures(2, 1)
-        a, b = above.subplots(1, 2)
-        c, d, e = below.subplots(1, 3, width_ratios=[1, 1, 1.5])
+    with new_figure(settings, {"double": 4.6, "single": 8.2, "slide": 3.94}) as figure:
+        if settings.get("layout") == "single":
+            a, b, c, d, e = figure.subplots(5, 1)
+        else:
+            above, below = figure.subfigures(2, 1)
+            a, b = above.subplots(1, 2)
+            c, d, e = below.subplots(1, 3, width_ratios=[1, 1, 1.5])
         _accuracy_by_size(a, pd.concat([at_last_step(history), at_last_step(lmap)]))
         _accuracy_by_epoch(
             b,
@@ -85,7 +88,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
         highest = max(axes.get_ylim()[1] for axes in (c, d))
         for axes in (c, d):
             axes.set_ylim(0, 1.2 * highest)
-        d.set_ylabel("")
+        if settings.get("layout") != "single":
+            d.set_ylabel("")
         _gradient_by_epoch(
             e, required_rows(layer, "shallow_gradient", activation="tanh", samples=large)
         )

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from netdyn.errors import NetdynError
-from netdyn.figures.layout import SteadyLayout
+from netdyn.figures.layout import LAYOUTS, SteadyLayout, layout_of
 from netdyn.figures.rounding import RoundedFigure
 from netdyn.records.figure_settings import PageTexts
 
@@ -33,7 +33,6 @@ __all__ = [
     "zero_log_axis",
 ]
 
-WIDTH = 7.0  # inches, a journal's double column
 # Okabe and Ito's palette, distinguishable under all common colour deficiencies.
 COLOURS = {
     "blue": "#0072B2",
@@ -85,21 +84,37 @@ RC = {
     "lines.markersize": 3.5,
     "figure.dpi": 300,  # of what is rasterised in a PDF
 }
+# In one column, no type smaller than 6 points.
+SINGLE = {
+    "font.size": 6.5,
+    "axes.titlesize": 7,
+    "axes.labelsize": 6.5,
+    "xtick.labelsize": 6,
+    "ytick.labelsize": 6,
+    "legend.fontsize": 6,
+}
 
 
 @contextmanager
-def new_figure(settings: PageTexts, height: float) -> Iterator[Figure]:
-    """Yield a Figure, 7 inches wide and `height` high, in the common style.
+def new_figure(settings: PageTexts, height: float | Mapping[str, float]) -> Iterator[Figure]:
+    """Yield a Figure of the layout's width and of `height` in the common style.
 
     Args:
-        settings: `title` stands above the panels, `note` in small grey type below; both optional.
-        height: inches.
+        settings: `title` stands above the panels, `note` in small grey type below; `layout` is
+            "double" unless given; all optional.
+        height: inches; by layout, if there are others than double.
+
+    Raises:
+        NetdynError: the figure has no such layout.
     """
+    heights = height if isinstance(height, Mapping) else {"double": height}
+    layout = layout_of(settings, heights)
+    width, height = LAYOUTS[layout], heights[layout]
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(RC)
-        layout = SteadyLayout(w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.04)
-        figure = RoundedFigure(figsize=(WIDTH, height), layout=layout)
+        matplotlib.rcParams.update(RC | SINGLE if layout == "single" else RC)
+        engine = SteadyLayout(w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.04)
+        figure = RoundedFigure(figsize=(width, height), layout=engine)
         FigureCanvasAgg(figure)
         if settings.get("title"):
             figure.suptitle(settings["title"], fontsize=9)

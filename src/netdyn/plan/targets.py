@@ -104,7 +104,12 @@ class Plan(TablePlan):
         }
         if redrawn and (rows := self._chosen_rows(figure)):
             block["rows"] = rows
-        return block | self.config["figures"][figure]
+        declared = dict(self.config["figures"][figure])
+        # Journals want neither: switched off, the text is left out.
+        for switch, text in (("title", "title"), ("footer", "note")):
+            if not declared.pop(switch, True):
+                del block[text]
+        return block | declared
 
     def _chosen_rows(self, figure: str) -> dict[str, list[dict[str, Any]]]:
         """Return, of each committed table that holds other runs, too, the runs of this plan."""

@@ -23,6 +23,7 @@ class PageTexts(TypedDict, total=False):
 
     title: str  # above the panels
     note: str  # below them: scale, data set, number of seeds
+    layout: str  # double (7 inches), single (85 mm) or slide (16:9); double unless given
 
 
 class Training(TypedDict, total=False):

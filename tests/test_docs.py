@@ -1,0 +1,49 @@
+import re
+from pathlib import Path
+
+import yaml
+
+from netdyn import _public
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def pages():
+    return {page.name: page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")}
+
+
+def test_the_long_example_of_ones_own_network_runs_and_shows_a_trained_one(capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", pages()["own_network.md"], re.DOTALL)
+    exec(compile(example, "own_network.md", "exec"), {})
+    said = capsys.readouterr().out
+    numbers = dict(
+        re.findall(r"(layer \d: g =|pruned:|sample basin|weight basin) (\S+?)[,%\n ]", said)
+    )
+    assert len(numbers) == 5
+    assert float(numbers["layer 2: g ="]) > float(numbers["layer 1: g ="]) > 0.1
+    assert float(numbers["pruned:"]) > 50
+    assert float(numbers["sample basin"]) > 0.05
+    assert float(numbers["weight basin"]) > 0.05
+
+
+def test_every_page_is_in_the_navigation_of_the_site():
+    navigation = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    yaml.safe_load(navigation)
+    listed = set(re.findall(r": ([a-z_]+\.md)$", navigation, re.MULTILINE))
+    assert listed == {*pages(), "index.md"}
+
+
+def test_every_file_that_a_page_names_is_there():
+    missing = [
+        (name, target)
+        for name, text in pages().items()
+        for target in re.findall(r"\]\(([^)#\s]+)", text)
+        if "://" not in target and not (DOCS / target).exists()
+    ]
+    assert missing == []
+
+
+def test_the_python_reference_has_every_public_name():
+    documented = re.findall(r"^::: netdyn\.(\S+)$", pages()["reference_python.md"], re.MULTILINE)
+    public = {f"{home}.{name}" for name, home in _public.NAMES.items()}
+    assert sorted(documented) == sorted(public)
