@@ -1,4 +1,4 @@
-"""Noisy passes of networks that were traced, with the noise of `netdyn.measures.basins.noisy_passes`.
+"""Noisy passes of networks that were traced, with the noise of the module `noisy_passes`.
 
 A fully connected network has the same noise, draw for draw, by whichever reader it was read.
 """

@@ -10,6 +10,7 @@ is the L-map of site s. Of an affine network it is the same for every sample; of
 the mean over samples. Paths past a site (skip connections) add an offset that is not of x^(s).
 """
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from netdyn.networks.inputs import as_count, as_input, as_layer, as_samples
 from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.propagation import as_logits
 from netdyn.networks.traced.passes import BRANCHES, Call, Pass, Rules, run
+from netdyn.networks.traced.statistics import set_batch_statistics
 from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = ["CHUNK", "TracedNetwork", "TracedSite"]
@@ -391,6 +393,15 @@ class TracedNetwork(ReadNetwork):
                 return model(x)
 
         return passed
+
+    def with_batch_statistics(self, x: Tensor) -> "TracedNetwork":
+        """Return a copy whose batch norms have the statistics of the batch x: training mode.
+
+        All samples pass together. Raises: as `statistics.set_batch_statistics`.
+        """
+        copied = copy.deepcopy(self)
+        set_batch_statistics(copied.model, self.prepare(x).view(-1, *self.shape))
+        return copied
 
     @plain_mode
     def projected(self, plane: Tensor, x: Tensor) -> Tensor:
