@@ -10,6 +10,7 @@ from netdyn.analysis.drawn import drawn_classes
 from netdyn.analysis.samples import Samples
 from netdyn.errors import NetdynError
 from netdyn.networks.reading import Network
+from netdyn.networks.traced.maps import maps as traced_maps
 from netdyn.networks.traced.network import TracedNetwork
 
 __all__ = ["MeasuredSite", "Site", "field_parts", "measured_sites", "sites_of", "weights"]
@@ -46,26 +47,26 @@ def sites_of(network: Network | TracedNetwork) -> tuple[Site, ...]:
     """Return the sites 1 … S, as either reader finds them."""
     if isinstance(network, TracedNetwork):
         return tuple(Site(*site) for site in network.sites)
-    found = []
+    sites = []
     for site, layer in zip(network.sites, network.layers, strict=False):
         kind = "identity" if layer.activation is None else type(layer.activation).__name__
         function = "leaky_relu" if kind == "LeakyReLU" else kind.lower()
-        found.append(Site(site.name, function, (site.width,)))
-    return tuple(found)
+        sites.append(Site(site.name, function, (site.width,)))
+    return tuple(sites)
 
 
 def field_parts(
-    network: Network | TracedNetwork, x: Tensor, units: Sequence[Tensor | None], wanted: range
+    network: Network | TracedNetwork, x: Tensor, units: Sequence[Tensor | None], numbers: range
 ) -> list[Tensor]:
-    """Return the local fields of a batch x at the wanted sites, (P, U_s) each.
+    """Return the local fields of a batch x at the numbers sites, (P, U_s) each.
 
     Args:
         units: of every site 1 … S.
-        wanted: numbers of sites.
+        numbers: numbers of sites.
     """
 
     def chosen(site: int, h: Tensor) -> Tensor | None:
-        if site not in wanted:
+        if site not in numbers:
             return None
         unit = units[site - 1]
         return h.clone() if unit is None else h[:, unit.to(h.device)]
@@ -73,7 +74,7 @@ def field_parts(
     if isinstance(network, TracedNetwork):
         return [torch.cat(parts) for parts in network.selected_fields(x, chosen) if parts]
     fields = enumerate(network.propagate(x), 1)
-    return [chosen(site, h) for site, h in fields if site in wanted]
+    return [chosen(site, h) for site, h in fields if site in numbers]
 
 
 def weights(
@@ -93,12 +94,12 @@ def weights(
                 f"L-maps of {rows} classes and {count:,} units would take "
                 f"{8 * rows * count / 2**30:.0f} GB: give fewer units=, classes="
             )
-        return network.maps(x, first, units, classes)
-    found = []
+        return traced_maps(network, x, first, units, classes)
+    maps = []
     for (weight, _), unit in zip(network.linear_maps(first), units, strict=True):
         weight = weight if classes is None else weight[classes]
-        found.append(weight if unit is None else weight[:, unit.to(weight.device)])
-    return found
+        maps.append(weight if unit is None else weight[:, unit.to(weight.device)])
+    return maps
 
 
 def measured_sites(
@@ -120,10 +121,10 @@ def measured_sites(
     """
     sites = sites_of(network)
     signs: list[Tensor] = []
-    for wanted in _groups(sites, units, len(samples), network.dtype.itemsize):
+    for numbers in _groups(sites, units, len(samples), network.dtype.itemsize):
         parts, labels = [], []
         for x, y in samples.batches():
-            parts.append(field_parts(network, x, units, wanted))
+            parts.append(field_parts(network, x, units, numbers))
             labels.append(y)
         y = torch.cat(labels)
         if not signs:
@@ -131,9 +132,9 @@ def measured_sites(
             maps = weights(network, samples.first(map_samples), 1, units, chosen)
             signs = [one.sign() for one in maps]
             # Rows of the signs, and one more, all 0, for samples of classes that are not measured.
-            row = torch.full((network.classes,), len(chosen), device=y.device)
-            row[chosen] = torch.arange(len(chosen), device=y.device)
-        for place, number in enumerate(wanted):
+            row = torch.full_like(y[:1], len(chosen)).repeat(network.classes)
+            row[chosen] = torch.arange(len(chosen), dtype=torch.int64, device=y.device)
+        for place, number in enumerate(numbers):
             fields = torch.cat([part[place] for part in parts])
             for part in parts:
                 part[place] = part[place][:0]  # what is joined is not held twice

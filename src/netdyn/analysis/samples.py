@@ -36,7 +36,7 @@ class Samples:
                 raise NetdynError("labels beside a DataLoader: leave y out, its batches are (x, y)")
             return
         self._x = network.samples(x)
-        if not len(self._x):
+        if labelled and not len(self._x):
             raise NetdynError("no samples: give at least one")
         if labelled and y is None:
             raise NetdynError("labels are missing: give y, (samples,), or a DataLoader of (x, y)")
@@ -46,11 +46,17 @@ class Samples:
         """P, of a DataLoader by its data set."""
         return len(self._x) if self._loader is None else len(self._loader.dataset)
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield the samples of each batch, on the network's device, and their labels."""
+    def batches(self, size: int | None = BATCH) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Yield the samples of each batch, on the network's device, and their labels.
+
+        Args:
+            size: of a batch of samples in memory; None for all. A DataLoader has its own.
+        """
         if self._loader is None:
-            labels = [None] * -(-len(self._x) // BATCH) if self._y is None else self._y.split(BATCH)
-            yield from zip(self._x.split(BATCH), labels, strict=True)
+            size = max(1, len(self._x)) if size is None else size
+            parts = self._x.split(size)
+            labels = [None] * len(parts) if self._y is None else self._y.split(size)
+            yield from zip(parts, labels, strict=True)
             return
         for batch in self._loader:
             yield self._of_loader(batch)

@@ -20,14 +20,14 @@ _HOLDERS = (torch, torch.Tensor, nn.functional, torch._C._nn)
 
 
 def _calls() -> dict[Callable, str]:
-    found = {torch.special.expit: "sigmoid", torch._C._nn.log_sigmoid: "logsigmoid"}
+    calls = {torch.special.expit: "sigmoid", torch._C._nn.log_sigmoid: "logsigmoid"}
     for name in _NAMES.split():
         for holder in _HOLDERS:
             for spelled in (name, f"{name}_"):
                 call = getattr(holder, spelled, None)
                 if call is not None:
-                    found[call] = name
-    return found
+                    calls[call] = name
+    return calls
 
 
 ACTIVATION_CALLS = _calls()  # by the function that PyTorch calls, its name

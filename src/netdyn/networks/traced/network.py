@@ -19,17 +19,16 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.networks.folding import wide
-from netdyn.networks.inputs import as_count, as_input, as_layer, as_samples
+from netdyn.networks.inputs import as_count, as_input, as_samples
 from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.propagation import as_logits
-from netdyn.networks.traced.passes import BRANCHES, Call, Pass, Rules, run
+from netdyn.networks.traced.maps import CHUNK, maps, offsets
+from netdyn.networks.traced.passes import BRANCHES, Call, Pass, Rules
+from netdyn.networks.traced.running import run
 from netdyn.networks.traced.statistics import set_batch_statistics
 from netdyn.runtime.plain_mode import plain_mode
 
-__all__ = ["CHUNK", "TracedNetwork", "TracedSite"]
-
-CHUNK = 100  # samples of a pass; one sample of a large site has a million values
+__all__ = ["TracedNetwork", "TracedSite"]
 
 
 class TracedSite(NamedTuple):
@@ -74,7 +73,7 @@ class TracedNetwork(ReadNetwork):
         self.shape, self.weights = tuple(example.shape[1:]), tuple(weights)
         self.is_frozen = is_frozen
         self.has_computed_weights = False
-        self._rules, self._calls = rules, tuple(calls)
+        self.rules, self._calls = rules, tuple(calls)
         number = iter(range(1, len(calls) + 1))
         self._numbers = [next(number) if call.depends else 0 for call in calls]
         own = [call for call in calls if call.depends]
@@ -135,9 +134,14 @@ class TracedNetwork(ReadNetwork):
         x = self.samples(x)
         return as_input(x.flatten(1)).to(self.dtype)
 
-    def _run(
+    def run_pass(
         self, x: Tensor, one: Pass | None = None, parameters: Mapping[str, Tensor] | None = None
     ) -> Tensor:
+        """Return the logits (P, K) of prepared samples in a pass; args as for `run`.
+
+        Raises:
+            NetdynError: as `run` does, and where other activations are called than for the example.
+        """
         outputs = as_logits(run(self.model, x.view(len(x), *self.shape), one, parameters))
         if one is not None and [(c.function, c.shape[1:]) for c in one.calls] != [
             (c.function, c.shape[1:]) for c in self._calls
@@ -145,8 +149,9 @@ class TracedNetwork(ReadNetwork):
             raise NetdynError(BRANCHES)
         return outputs
 
-    def _pass(self, **settings: Any) -> Pass:
-        return Pass(self._rules, self._numbers, **settings)
+    def new_pass(self, **settings: Any) -> Pass:
+        """Return a pass of this network with further settings."""
+        return Pass(self.rules, self._numbers, **settings)
 
     @plain_mode
     def logits(
@@ -158,7 +163,7 @@ class TracedNetwork(ReadNetwork):
             parameters: by name, instead of the model's own.
         """
         parts = self.samples(x).split(as_count(chunk, "chunk"))
-        return torch.cat([self._run(self.prepare(part), None, parameters) for part in parts])
+        return torch.cat([self.run_pass(self.prepare(part), None, parameters) for part in parts])
 
     @plain_mode
     def selected_fields(
@@ -184,7 +189,7 @@ class TracedNetwork(ReadNetwork):
                 kept[site - 1].append(part)
 
         for part in self.samples(x).split(as_count(chunk, "chunk")):
-            self._run(self.prepare(part), self._pass(observe=observe))
+            self.run_pass(self.prepare(part), self.new_pass(observe=observe))
         return kept
 
     def local_fields(self, x: Tensor) -> list[Tensor]:
@@ -196,13 +201,13 @@ class TracedNetwork(ReadNetwork):
         """Return an iterator over h^(1), …, h^(S), (P, N_s), and the logits, (P, K)."""
         return iter([*self.local_fields(x), self.logits(x)])
 
-    def _constants(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
-        """Return parameters without gradients; buffers too where the precision is another."""
-        found = {name: one.detach() for name, one in self.model.named_parameters()}
+    def constants(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+        """Return parameters by name, without gradients; buffers too where the precision is another."""
+        constants = {name: one.detach() for name, one in self.model.named_parameters()}
         if dtype in (None, self.dtype):
-            return found
-        found |= dict(self.model.named_buffers())
-        return {n: t.to(dtype) if t.is_floating_point() else t for n, t in found.items()}
+            return constants
+        constants |= dict(self.model.named_buffers())
+        return {n: t.to(dtype) if t.is_floating_point() else t for n, t in constants.items()}
 
     @plain_mode
     @torch.enable_grad()
@@ -213,20 +218,21 @@ class TracedNetwork(ReadNetwork):
             x: samples as `prepare` returns them.
             first: the first site whose activations are returned, 0 … S; 0 is the input.
         """
-        return self._graph(x, first, self._constants())
+        return self.graph(x, first, self.constants())
 
-    def _graph(
+    def graph(
         self, x: Tensor, first: int, parameters: Mapping[str, Tensor], **settings: Any
     ) -> tuple[list[Tensor], Tensor]:
+        """Return what `differentiable_pass` does, of other parameters and a pass of `settings`."""
         x = x.detach().clone().requires_grad_()
         activations = [x]
 
         def observe(site: int, h: Tensor, activation: Tensor) -> None:
             activations.append(activation)
 
-        one = self._pass(observe=observe, **settings)
+        one = self.new_pass(observe=observe, **settings)
         # A copy, because an activation may write to its input.
-        outputs = self._run(x.clone(), one, parameters)
+        outputs = self.run_pass(x.clone(), one, parameters)
         return activations[first:], outputs
 
     @plain_mode
@@ -234,132 +240,16 @@ class TracedNetwork(ReadNetwork):
         """Return what each function that is frozen does to the prepared samples x."""
         if not self.is_frozen:
             return []
-        one = self._pass()
-        self._run(x, one, parameters)
+        one = self.new_pass()
+        self.run_pass(x, one, parameters)
         return one.states
-
-    @plain_mode
-    def maps(
-        self,
-        x: Tensor | None = None,
-        first: int = 0,
-        units: Sequence[Tensor | None] | None = None,
-        classes: Tensor | None = None,
-        chunk: int = CHUNK,
-    ) -> list[Tensor]:
-        """Return the weights of M_first … M_S, (K, N_s) each, in float32 at least.
-
-        K backward passes serve all sites and, of a frozen network, all samples of a chunk.
-
-        Args:
-            x: samples; a frozen network's maps are means over all of them, another's are those of
-                the first. None means the example.
-            first: the first site, 0 … S.
-            units: of every site from `first` on, those whose columns are returned; None means all.
-            classes: whose rows are returned; None means all.
-        """
-        first = as_layer(first, self.depth, "L-maps")
-        x = self.prepare(self.example if x is None else x)
-        if not len(x):
-            raise NetdynError("L-maps of no samples: give at least one")
-        x = x if self.is_frozen else x[:1]
-        dtype = wide(self.dtype)
-        rows = range(self.classes) if classes is None else classes.tolist()
-        widths = self.widths()[first:]
-        units = [None] * len(widths) if units is None else units
-        sums = [
-            torch.zeros(
-                len(rows), n if u is None else len(u), dtype=torch.float64, device=self.device
-            )
-            for n, u in zip(widths, units, strict=True)
-        ]
-        parameters = self._constants(dtype)
-        for part in x.to(dtype).split(chunk):
-            states = self.frozen_states(part, parameters)
-            with torch.enable_grad():
-                activations, outputs = self._graph(
-                    part, first, parameters, linear_from=1, frozen=states
-                )
-            self._refuse_constant(outputs)
-            for row, k in enumerate(rows):
-                if self.outputs == 1 and k == 0:
-                    continue  # the logit 0
-                one_logit = torch.zeros_like(outputs)
-                one_logit[:, k] = 1
-                gradients = torch.autograd.grad(
-                    outputs, activations, one_logit, retain_graph=True, allow_unused=True
-                )
-                for total, gradient, chosen in zip(sums, gradients, units, strict=True):
-                    if gradient is not None:
-                        mean = gradient if chosen is None else gradient[:, chosen]
-                        total[row] += mean.sum(dim=0, dtype=torch.float64)
-        return [(total / len(x)).to(dtype) for total in sums]
-
-    @staticmethod
-    def _refuse_constant(outputs: Tensor) -> None:
-        if not outputs.requires_grad:
-            raise NetdynError(
-                "with activations the identity and all else frozen the outputs do not depend on "
-                "the samples: remove a softmax at the end, the measurements need the logits"
-            )
-
-    @plain_mode
-    def offsets(self, x: Tensor | None = None, first: int = 0, chunk: int = CHUNK) -> list[Tensor]:
-        """Return the offsets of M_first … M_S, (P, K) each: the logits where x^(s) is 0.
-
-        Later activations are the identity, earlier ones act as they do: what skip connections carry
-        past the site is in the offset. Args: as for `maps`, but every sample has its own offset.
-        """
-        first = as_layer(first, self.depth, "L-maps")
-        x = self.prepare(self.example if x is None else x)
-        dtype = wide(self.dtype)
-        parameters = self._constants(dtype)
-        found: list[list[Tensor]] = [[] for _ in range(first, self.depth)]
-        for part in x.to(dtype).split(chunk):
-            states = self.frozen_states(part, parameters)
-            for site, offsets in zip(range(first, self.depth), found, strict=True):
-                one = self._pass(linear_from=site + 1, zero=site or None, frozen=states)
-                start = part if site else torch.zeros_like(part)
-                offsets.append(self._run(start, one, parameters))
-        return [torch.cat(offsets) for offsets in found]
-
-    @plain_mode
-    @torch.enable_grad()
-    def two_ends(self, x: Tensor, other: Tensor, mix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return mix · logits at x and at another input, all linear, and the gradient at x.
-
-        Both are (1, N_0), in float32 at least, frozen at x.
-        """
-        parameters = self._constants(x.dtype)
-        states = self.frozen_states(x, parameters)
-        (start, *_), outputs = self._graph(x, 0, parameters, linear_from=1, frozen=states)
-        self._refuse_constant(outputs)
-        value = (outputs * mix).sum()
-        (gradient,) = torch.autograd.grad(value, start)
-        one = self._pass(linear_from=1, frozen=states)
-        with torch.no_grad():
-            return value.detach(), (self._run(other, one, parameters) * mix).sum(), gradient
-
-    @plain_mode
-    @torch.enable_grad()
-    def products(self, x: Tensor) -> list[str]:
-        """Return the places of products of two functions of the samples, in a linear pass."""
-        parameters = self._constants(x.dtype)
-        one = Pass(self._rules, None, linear_from=1, frozen=self.frozen_states(x, parameters))
-        run(
-            self.model,
-            x.clone().requires_grad_().clone().view(len(x), *self.shape),
-            one,
-            parameters,
-        )
-        return one.products
 
     def linear_maps(self, first: int = 0) -> list[tuple[Tensor, Tensor]]:
         """Return the L-maps M_first … M_S: weight (K, N_s) and bias (K,), means over the example.
 
-        See `maps` and `offsets`; of a chain that is affine both are the same for every sample.
+        See `traced.maps`; of a chain that is affine both are the same for every sample.
         """
-        weights, offsets = self.maps(first=first), self.offsets(first=first)
+        weights, offsets = maps(self, first=first), offsets(self, first=first)
         return [(weight, bias.mean(dim=0)) for weight, bias in zip(weights, offsets, strict=True)]
 
     @plain_mode
@@ -374,9 +264,10 @@ class TracedNetwork(ReadNetwork):
             prepared = self.prepare(part)
             states = self.frozen_states(prepared)
             passes = (
-                self._pass(linear_from=s, frozen=states) if s < self.depth else None for s in starts
+                self.new_pass(linear_from=s, frozen=states) if s < self.depth else None
+                for s in starts
             )
-            parts.append(torch.stack([self._run(prepared, one) for one in passes]))
+            parts.append(torch.stack([self.run_pass(prepared, one) for one in passes]))
         return torch.cat(parts, dim=1)
 
     def pruned_pass(self, start: int) -> Callable[[nn.Module, Tensor], Tensor]:
@@ -385,11 +276,11 @@ class TracedNetwork(ReadNetwork):
         def passed(model: nn.Module, x: Tensor) -> Tensor:
             states = None
             if self.is_frozen:
-                true = self._pass()
+                true = self.new_pass()
                 with true.around(model, len(x)):
                     model(x)
                 states = true.states
-            with self._pass(linear_from=start, frozen=states).around(model, len(x)):
+            with self.new_pass(linear_from=start, frozen=states).around(model, len(x)):
                 return model(x)
 
         return passed
@@ -419,8 +310,8 @@ class TracedNetwork(ReadNetwork):
 def _numbered(names: Sequence[str]) -> list[str]:
     """Return the names, the second and later of one name with their number: relu, relu (2)."""
     seen = Counter()
-    found = []
+    numbered = []
     for name in names:
         seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found
+        numbered.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return numbered

@@ -168,7 +168,7 @@ def _attention() -> Rule:
 
 
 def _rules() -> dict[Callable, Rule]:
-    found: dict[Callable, Rule] = {F.scaled_dot_product_attention: _attention()}
+    rules: dict[Callable, Rule] = {F.scaled_dot_product_attention: _attention()}
     for dimensions in (1, 2, 3):
         for kind in ("max_pool", "adaptive_max_pool"):
             name = f"{kind}{dimensions}d"
@@ -177,7 +177,7 @@ def _rules() -> dict[Callable, Rule]:
             for holder in (F, torch, torch._C._nn):
                 for spelled in spellings:
                     if hasattr(holder, spelled):
-                        found[getattr(holder, spelled)] = rule
+                        rules[getattr(holder, spelled)] = rule
     for names, rule in (
         ("layer_norm", _layer_norm("layer_norm", centred=True)),
         ("rms_norm", _layer_norm("rms_norm", centred=False)),
@@ -187,8 +187,8 @@ def _rules() -> dict[Callable, Rule]:
     ):
         for holder in (F, torch, torch.Tensor):
             if hasattr(holder, names):
-                found[getattr(holder, names)] = rule
-    return found
+                rules[getattr(holder, names)] = rule
+    return rules
 
 
 NOT_AFFINE = _rules()

@@ -12,14 +12,17 @@ from netdyn.networks.folding import wide
 from netdyn.networks.foreign import not_a_module
 from netdyn.networks.inputs import as_input, as_samples, check_finite
 from netdyn.networks.traced.activations import ACTIVATION_CALLS, declared
+from netdyn.networks.traced.maps import products, two_ends
 from netdyn.networks.traced.network import TracedNetwork
-from netdyn.networks.traced.passes import BRANCHES, Pass, Rules, run
+from netdyn.networks.traced.passes import BRANCHES, Pass, Rules
+from netdyn.networks.traced.running import run
 from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_streams import generator
 
 __all__ = ["NOT_AFFINE_CHOICES", "trace"]
 
 NOT_AFFINE_CHOICES = ("refuse", "freeze")
+_NOTHING = torch.empty(0, dtype=torch.float32, device="cpu")
 TRIED = 4  # samples of the example that pass one by one
 # Of what an affine function changes by between two inputs, relative to the sum of its terms.
 AFFINE = {torch.float64: 1e-9, torch.float32: 1e-3}
@@ -85,7 +88,7 @@ def trace(
 
 def _example(model: nn.Module, example: Tensor) -> Tensor:
     tensors = [*model.parameters(), *model.buffers()]
-    like = next((one for one in tensors if one.is_floating_point()), torch.empty(0))
+    like = next((one for one in tensors if one.is_floating_point()), _NOTHING)
     if like.is_meta:
         raise NetdynError("the model is on the meta device and has no values: load it first")
     x = as_samples(example, like.device)
@@ -107,7 +110,7 @@ def _check_modules(model: nn.Module, classes: tuple[type[nn.Module], ...]) -> No
             )
         if isinstance(module, classes):
             widths = [len(p.flatten()) for p in module.parameters() if p.numel() > 1] or [8]
-            like = next((p.detach() for p in model.parameters()), torch.empty(0))
+            like = next((p.detach() for p in model.parameters()), _NOTHING)
             text = f"module {name!r} ({type(module).__name__})"
             refuse_if_not_elementwise(module, text, like.new_empty(widths[0]))
 
@@ -167,12 +170,12 @@ def _refuse_not_affine(network: TracedNetwork, x: Tensor) -> None:
 
     other = base + spread * drawn(*base.shape)
     mix = drawn(network.classes)
-    first, second, gradient = network.two_ends(base, other, mix)
+    first, second, gradient = two_ends(network, base, other, mix)
     terms = gradient * (other - base)
     scale = terms.abs().sum() + (first.abs() + second.abs()) * 0.1
     off = (second - first - terms.sum()).abs()
     if not off <= AFFINE[dtype] * scale:
-        products = network.products(base)
+        products = products(network, base)
         named = f" ({', '.join(products[:3])})" if products else ""
         which = (
             f"it multiplies two functions of the samples{named}: gates are not measured"
