@@ -202,7 +202,7 @@ class TracedNetwork(ReadNetwork):
         return iter([*self.local_fields(x), self.logits(x)])
 
     def constants(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
-        """Return parameters by name, without gradients; buffers too where the precision is another."""
+        """Return parameters without gradients, by name; and buffers in another precision."""
         constants = {name: one.detach() for name, one in self.model.named_parameters()}
         if dtype in (None, self.dtype):
             return constants
@@ -249,8 +249,8 @@ class TracedNetwork(ReadNetwork):
 
         See `traced.maps`; of a chain that is affine both are the same for every sample.
         """
-        weights, offsets = maps(self, first=first), offsets(self, first=first)
-        return [(weight, bias.mean(dim=0)) for weight, bias in zip(weights, offsets, strict=True)]
+        both = zip(maps(self, first=first), offsets(self, first=first), strict=True)
+        return [(weight, bias.mean(dim=0)) for weight, bias in both]
 
     @plain_mode
     def pruned_logits(self, x: Tensor, starts: Sequence[int], chunk: int = CHUNK) -> Tensor:

@@ -24,7 +24,8 @@ __all__ = ["NOT_AFFINE_CHOICES", "trace"]
 NOT_AFFINE_CHOICES = ("refuse", "freeze")
 _NOTHING = torch.empty(0, dtype=torch.float32, device="cpu")
 TRIED = 4  # samples of the example that pass one by one
-# Of what an affine function changes by between two inputs, relative to the sum of its terms.
+# How far an affine function may seem to be from its gradient times the difference of two inputs,
+# relative to the root of the sum of squares of the terms.
 AFFINE = {torch.float64: 1e-9, torch.float32: 1e-3}
 
 
@@ -172,14 +173,14 @@ def _refuse_not_affine(network: TracedNetwork, x: Tensor) -> None:
     mix = drawn(network.classes)
     first, second, gradient = two_ends(network, base, other, mix)
     terms = gradient * (other - base)
-    scale = terms.abs().sum() + (first.abs() + second.abs()) * 0.1
+    scale = terms.norm() + (first.abs() + second.abs()) * 0.1
     off = (second - first - terms.sum()).abs()
     if not off <= AFFINE[dtype] * scale:
-        products = products(network, base)
-        named = f" ({', '.join(products[:3])})" if products else ""
+        gates = products(network, base)
+        named = f" ({', '.join(gates[:3])})"
         which = (
             f"it multiplies two functions of the samples{named}: gates are not measured"
-            if products
+            if gates
             else "something in it is neither affine nor a known activation; declare an elementwise "
             "one by activations=[...]"
         )
