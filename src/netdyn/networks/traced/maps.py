@@ -16,7 +16,7 @@ from netdyn.networks.traced.passes import Pass
 from netdyn.networks.traced.running import run
 from netdyn.runtime.plain_mode import plain_mode
 
-__all__ = ["CHUNK", "maps", "offsets", "products", "two_ends"]
+__all__ = ["CHUNK", "gates", "maps", "offsets", "two_ends"]
 
 CHUNK = 100  # samples of a pass; one sample of a large site has a million values
 
@@ -132,14 +132,19 @@ def two_ends(
 
 @plain_mode
 @torch.enable_grad()
-def products(network: ReadNetwork, x: Tensor) -> list[str]:
-    """Return the places of products of two functions of the samples, in a linear pass."""
+def gates(network: ReadNetwork, x: Tensor) -> list[str]:
+    """Return the places of gates: products of two functions of the samples, in a linear pass.
+
+    Products whose values do not reach the outputs, as those before a frozen softmax, are none.
+    """
     parameters = network.constants(x.dtype)
     one = Pass(network.rules, None, linear_from=1, frozen=network.frozen_states(x, parameters))
-    run(
-        network.model,
-        x.clone().requires_grad_().clone().view(len(x), *network.shape),
-        one,
-        parameters,
-    )
-    return one.products
+    start = x.clone().requires_grad_()
+    outputs = run(network.model, start.clone().view(len(x), *network.shape), one, parameters)
+    reached, waiting = set(), [outputs.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in reached:
+            reached.add(node)
+            waiting += [after for after, _ in node.next_functions]
+    return [place for place, node in one.products if node in reached]

@@ -73,7 +73,8 @@ class Pass(TorchFunctionMode):
         self._linear_from, self._zero, self._frozen = linear_from, zero, frozen
         self.calls: list[Call] = []
         self.states: list[Any] = []
-        self.products: list[str] = []  # of two functions of the samples, and where
+        # Products of two functions of the samples: where, and their nodes of the graph.
+        self.products: list[tuple[str, Any]] = []
         self.last: Tensor | None = None  # output of the last activation
         self.weights: list[str] = []
         self.has_computed_weights = False  # a weight that is no parameter
@@ -97,7 +98,9 @@ class Pass(TorchFunctionMode):
         if self._watched:
             self._watch(getattr(func, "__name__", ""), args, kwargs)
         if getattr(func, "__name__", "") in _PRODUCTS and sum(map(_depends, args)) > 1:
-            self.products.append(self._place(func.__name__.strip("_")))
+            product = func(*args, **kwargs)
+            self.products.append((self._place(func.__name__.strip("_")), product.grad_fn))
+            return product
         return func(*args, **kwargs)
 
     _in_own_module = 0
@@ -249,7 +252,7 @@ class Pass(TorchFunctionMode):
 
 # Products of two functions of the samples: gates.
 _PRODUCTS = {"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply", "div", "__truediv__"}
-_PRODUCTS |= {"matmul", "__matmul__", "bmm", "einsum", "pow", "square", "__pow__"}
+_PRODUCTS |= {"matmul", "__matmul__", "mm", "bmm", "true_divide", "__rtruediv__"}
 
 
 _LAYERS = {"linear", *(f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3))}

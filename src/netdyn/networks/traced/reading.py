@@ -12,7 +12,7 @@ from netdyn.networks.folding import wide
 from netdyn.networks.foreign import not_a_module
 from netdyn.networks.inputs import as_input, as_samples, check_finite
 from netdyn.networks.traced.activations import ACTIVATION_CALLS, declared
-from netdyn.networks.traced.maps import products, two_ends
+from netdyn.networks.traced.maps import gates, two_ends
 from netdyn.networks.traced.network import TracedNetwork
 from netdyn.networks.traced.passes import BRANCHES, Pass, Rules
 from netdyn.networks.traced.running import run
@@ -27,6 +27,7 @@ TRIED = 4  # samples of the example that pass one by one
 # How far an affine function may seem to be from its gradient times the difference of two inputs,
 # relative to the root of the sum of squares of the terms.
 AFFINE = {torch.float64: 1e-9, torch.float32: 1e-3}
+ROUNDING = {torch.float64: 1e-12, torch.float32: 1e-5}  # of the outputs
 
 
 @plain_mode
@@ -158,7 +159,8 @@ def _refuse_not_affine(network: TracedNetwork, x: Tensor) -> None:
     """Raise NetdynError unless the network is affine with its activations the identity.
 
     A sum of the logits with random weights changes from one input to another by its gradient times
-    the difference, in an affine network, and in no other but by chance.
+    the difference, in an affine network, and in no other but by chance. Gates are looked for
+    besides: in an untrained network they may be too weak to be seen beside the biases.
     """
     dtype = wide(network.dtype)
     base = network.prepare(x[:1]).to(dtype)
@@ -172,16 +174,18 @@ def _refuse_not_affine(network: TracedNetwork, x: Tensor) -> None:
     other = base + spread * drawn(*base.shape)
     mix = drawn(network.classes)
     first, second, gradient = two_ends(network, base, other, mix)
-    terms = gradient * (other - base)
-    scale = terms.norm() + (first.abs() + second.abs()) * 0.1
-    off = (second - first - terms.sum()).abs()
-    if not off <= AFFINE[dtype] * scale:
-        gates = products(network, base)
-        named = f" ({', '.join(gates[:3])})"
-        which = (
-            f"it multiplies two functions of the samples{named}: gates are not measured"
-            if gates
-            else "something in it is neither affine nor a known activation; declare an elementwise "
-            "one by activations=[...]"
+    places = gates(network, base)
+    if places:
+        raise NetdynError(
+            "the network multiplies two functions of the samples, at "
+            f"{', '.join(places[:3])}{', …' if len(places) > 3 else ''}: gates are not affine "
+            "with activations the identity, and are not measured"
         )
-        raise NetdynError(f"with its activations the identity the network is not affine: {which}")
+    terms = gradient * (other - base)
+    off = (second - first - terms.sum()).abs()
+    rounding = ROUNDING[dtype] * (first.abs() + second.abs())
+    if not off <= AFFINE[dtype] * (terms.norm() + (second - first).abs()) + rounding:
+        raise NetdynError(
+            "with its activations the identity the network is not affine: something in it is no "
+            "activation that netdyn knows; declare an elementwise one by activations=[...]"
+        )
