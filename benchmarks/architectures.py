@@ -34,7 +34,11 @@ def network(name: str, pixels: int) -> torch.nn.Module:
         "vit_b_16": {"image_size": pixels},
         "googlenet": {"init_weights": True, "aux_logits": False},
     }
-    return getattr(models, name)(weights=None, num_classes=CLASSES, **own.get(name, {}))
+    model = getattr(models, name)(weights=None, num_classes=CLASSES, **own.get(name, {}))
+    for parameter in model.parameters():
+        if parameter.ndim > 1 and not parameter.any():  # vit's output layer starts from 0
+            torch.nn.init.normal_(parameter, std=0.02)
+    return model
 
 
 def reproduced(network: Analysis, x: torch.Tensor) -> float:

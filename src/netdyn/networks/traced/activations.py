@@ -51,8 +51,10 @@ def declared(
                         f"activations hold {name or one!r}, which is no function of PyTorch and "
                         "cannot be seen in a forward pass: put it into a module, and give its class"
                     )
-                twins = {getattr(holder, name, None) for holder in _HOLDERS} - {None}
-                functions |= dict.fromkeys(twins, name.rstrip("_"))
+                base = name.rstrip("_")
+                spellings = (base, f"{base}_")
+                twins = {getattr(holder, s, None) for holder in _HOLDERS for s in spellings}
+                functions |= dict.fromkeys(twins - {None}, base)
         activations = [one for one in activations if one not in functions]
     return functions, checked_classes(activations)
 

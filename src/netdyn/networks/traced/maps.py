@@ -16,7 +16,7 @@ from netdyn.networks.traced.passes import Pass
 from netdyn.networks.traced.running import run
 from netdyn.runtime.plain_mode import plain_mode
 
-__all__ = ["CHUNK", "gates", "maps", "offsets", "two_ends"]
+__all__ = ["CHUNK", "changes", "maps", "not_affine_places", "offsets"]
 
 CHUNK = 100  # samples of a pass; one sample of a large site has a million values
 
@@ -112,12 +112,15 @@ def offsets(
 
 @plain_mode
 @torch.enable_grad()
-def two_ends(
-    network: ReadNetwork, x: Tensor, other: Tensor, mix: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return mix · logits at x and at another input, all linear, and the gradient at x.
+def changes(
+    network: ReadNetwork, x: Tensor, others: Sequence[Tensor], mix: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return mix · logits at x and its gradient there, and by how much it changes to others.
 
-    Both are (1, N_0), in float32 at least, frozen at x.
+    All are (1, N_0), in float32 at least; the passes are linear, frozen at x.
+
+    Returns:
+        The gradient, (1, N_0), and (1 + others,): the value at x, and those at the others.
     """
     parameters = network.constants(x.dtype)
     states = network.frozen_states(x, parameters)
@@ -125,17 +128,21 @@ def two_ends(
     refuse_constant(outputs)
     value = (outputs * mix).sum()
     (gradient,) = torch.autograd.grad(value, start)
-    one = network.new_pass(linear_from=1, frozen=states)
+    values = [value.detach()]
     with torch.no_grad():
-        return value.detach(), (network.run_pass(other, one, parameters) * mix).sum(), gradient
+        for other in others:
+            one = network.new_pass(linear_from=1, frozen=states)
+            values.append((network.run_pass(other, one, parameters) * mix).sum())
+    return gradient, torch.stack(values)
 
 
 @plain_mode
 @torch.enable_grad()
-def gates(network: ReadNetwork, x: Tensor) -> list[str]:
-    """Return the places of gates: products of two functions of the samples, in a linear pass.
+def not_affine_places(network: ReadNetwork, x: Tensor) -> tuple[list[str], list[str]]:
+    """Return what a linear pass shows in its graph: the places of gates, and functions' names.
 
-    Products whose values do not reach the outputs, as those before a frozen softmax, are none.
+    Gates are products of two functions of the samples. Products whose values do not reach the
+    outputs, as those before a frozen softmax, are none. The functions are known not to be affine.
     """
     parameters = network.constants(x.dtype)
     one = Pass(network.rules, None, linear_from=1, frozen=network.frozen_states(x, parameters))
@@ -147,4 +154,16 @@ def gates(network: ReadNetwork, x: Tensor) -> list[str]:
         if node is not None and node not in reached:
             reached.add(node)
             waiting += [after for after, _ in node.next_functions]
-    return [place for place, node in one.products if node in reached]
+    names = {node.name().partition("Backward")[0] for node in reached}
+    gates = [place for place, node in one.products if node in reached]
+    return gates, sorted(name.lower() for name in names & _NOT_AFFINE_NODES)
+
+
+# As autograd names their derivatives.
+_NOT_AFFINE_NODES = {
+    *("Abs", "Clamp", "ClampMin", "ClampMax", "Maximum", "Minimum", "Relu", "Sigmoid", "Tanh"),
+    *("Exp", "Log", "Log1P", "Sqrt", "Rsqrt", "Reciprocal", "Sin", "Cos", "Erf", "Gelu", "Silu"),
+    *("Softmax", "LogSoftmax", "Logsumexp", "Norm", "LinalgVectorNorm", "Sort", "Topk", "Amax"),
+    *("Max", "Min", "Amin", "Prod", "Cumprod", "MaxPool2DWithIndices", "Sgn", "Std", "Var"),
+    *("NativeLayerNorm", "NativeGroupNorm", "Median", "Pow", "Sign", "Floor", "Round", "Fmod"),
+}

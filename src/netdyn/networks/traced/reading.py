@@ -12,7 +12,7 @@ from netdyn.networks.folding import wide
 from netdyn.networks.foreign import not_a_module
 from netdyn.networks.inputs import as_input, as_samples, check_finite
 from netdyn.networks.traced.activations import ACTIVATION_CALLS, declared
-from netdyn.networks.traced.maps import gates, two_ends
+from netdyn.networks.traced.maps import changes, not_affine_places
 from netdyn.networks.traced.network import TracedNetwork
 from netdyn.networks.traced.passes import BRANCHES, Pass, Rules
 from netdyn.networks.traced.running import run
@@ -159,11 +159,18 @@ def _refuse_not_affine(network: TracedNetwork, x: Tensor) -> None:
     """Raise NetdynError unless the network is affine with its activations the identity.
 
     A sum of the logits with random weights changes from one input to another by its gradient times
-    the difference, in an affine network, and in no other but by chance. Gates are looked for
-    besides: in an untrained network they may be too weak to be seen beside the biases.
+    the difference, in an affine network, and in no other but by chance. The graph is looked at
+    besides: in an untrained network what is not affine may be too weak to be seen beside biases.
     """
     dtype = wide(network.dtype)
     base = network.prepare(x[:1]).to(dtype)
+    gates, functions = not_affine_places(network, base)
+    if gates:
+        raise NetdynError(
+            "the network multiplies two functions of the samples, at "
+            f"{', '.join(gates[:3])}{', …' if len(gates) > 3 else ''}: gates are not affine "
+            "with activations the identity, and are not measured"
+        )
     stream = generator(0, "affine check")
     spread = base.std(correction=0) + base.abs().mean() + 1e-3
 
@@ -171,21 +178,19 @@ def _refuse_not_affine(network: TracedNetwork, x: Tensor) -> None:
         numbers = torch.randn(*shape, generator=stream, dtype=torch.float32, device="cpu")
         return numbers.to(base)
 
-    other = base + spread * drawn(*base.shape)
+    # Far steps, both ways, cross the kinks of what is affine in parts.
+    steps = [step * spread * drawn(*base.shape) for step in (1, 30)]
+    steps += [-step for step in steps]
     mix = drawn(network.classes)
-    first, second, gradient = two_ends(network, base, other, mix)
-    places = gates(network, base)
-    if places:
+    gradient, values = changes(network, base, [base + step for step in steps], mix)
+    terms = torch.cat(steps) * gradient  # (steps, N_0)
+    change = values[1:] - values[0]
+    off = (change - terms.sum(dim=1)).abs()
+    rounding = ROUNDING[dtype] * (values[0].abs() + values[1:].abs())
+    is_affine = off <= AFFINE[dtype] * (terms.norm(dim=1) + change.abs()) + rounding
+    if functions or not is_affine.all():
+        named = f"{', '.join(functions)} in it" if functions else "something in it"
         raise NetdynError(
-            "the network multiplies two functions of the samples, at "
-            f"{', '.join(places[:3])}{', …' if len(places) > 3 else ''}: gates are not affine "
-            "with activations the identity, and are not measured"
-        )
-    terms = gradient * (other - base)
-    off = (second - first - terms.sum()).abs()
-    rounding = ROUNDING[dtype] * (first.abs() + second.abs())
-    if not off <= AFFINE[dtype] * (terms.norm() + (second - first).abs()) + rounding:
-        raise NetdynError(
-            "with its activations the identity the network is not affine: something in it is no "
+            f"with its activations the identity the network is not affine: {named} is no "
             "activation that netdyn knows; declare an elementwise one by activations=[...]"
         )
