@@ -6,6 +6,7 @@ import pytest
 import torch
 from any_network import Convolutions, Functional, Transformer, Wrapped, spread_out
 from pandas.api.types import is_numeric_dtype
+from pretended_gpu import pretended_gpu
 from torch import nn
 from torch.testing import assert_close
 from torch.utils.data import DataLoader, TensorDataset
@@ -233,3 +234,24 @@ def test_first_batch_statistics_are_taken_of_traced_networks(stream):
     assert_close(norm.running_var, variance)
     assert not torch.allclose(model.norm.running_mean, mean)
     assert alpha == 0.1
+
+
+def test_on_a_pretended_gpu_the_numbers_are_the_same(stream, monkeypatch):
+    model = spread_out(Convolutions("max"), stream)
+    images, y = torch.rand(12, 2, 8, 8, generator=stream), torch.arange(12) % 4
+
+    def measured(device):
+        x, labels = images.to(device), y.to(device)
+        network = netdyn.read(model.to(device), x[:2], not_affine="freeze")
+        options = {"space": "weight", "trials": 1, "by_class": False}
+        return (
+            network.gradients(x, labels, units=5),
+            network.pruning(x, labels),
+            network.basins(x, labels, **options),
+        )
+
+    expected = measured("cpu")
+    with pretended_gpu(monkeypatch):
+        tables = measured("cuda")
+    for one, other in zip(tables, expected, strict=True):
+        same(one, other)

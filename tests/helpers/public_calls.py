@@ -142,10 +142,11 @@ def _tables(of: Subject) -> list:
     training = network.with_batch_statistics(of.x)
     table = network.gradients(of.x, of.y, units=10)
     y = table["g"].tolist(), table["error"].tolist()
-    basins = [network.basins(of.x, of.y, space=space, trials=1) for space in ("sample", "weight")]
+    spaces = ["sample"] if network.has_computed_weights else ["sample", "weight"]
+    basins = [network.basins(of.x, of.y, space=space, trials=1) for space in spaces]
     return [
         *y, *(basin["size"].tolist() for basin in basins), network.linear_maps(of.x),
-        network.local_fields(of.x), training.logits(of.x), network.pruned(1)(of.x).detach(),
+        network.local_fields(of.x), training.logits(of.x),
         network.pruning(of.x, of.y)["accuracy"].tolist(),
         network.projection(of.x)["coordinate_1"].tolist(),
     ]  # fmt: skip

@@ -284,6 +284,7 @@ class Analysis(Holder):
         """
         return pruned(self.network, start)
 
+    @plain_mode
     def with_batch_statistics(self, x: object) -> "Analysis":
         """Return a copy whose batch norms have the statistics of the batch x (training mode)."""
         return Analysis(self.network.with_batch_statistics(x))

@@ -285,6 +285,7 @@ class TracedNetwork(ReadNetwork):
 
         return passed
 
+    @plain_mode
     def with_batch_statistics(self, x: Tensor) -> "TracedNetwork":
         """Return a copy whose batch norms have the statistics of the batch x: training mode.
 

@@ -79,7 +79,7 @@ class Pass(TorchFunctionMode):
         self.weights: list[str] = []
         self.has_computed_weights = False  # a weight that is no parameter
         matrices = {name: one for name, one in (watched or {}).items() if one.ndim > 1}
-        self._watched = {_memory(one): name for name, one in matrices.items()}
+        self._watched = {id(one): name for name, one in matrices.items()}
         self._path: list[tuple[str, bool]] = []  # names, and whether each is an activation
         self._samples = 0
         self._number = 0  # of sites met
@@ -111,7 +111,7 @@ class Pass(TorchFunctionMode):
             return
         for place, one in enumerate([*args, *kwargs.values()]):
             if isinstance(one, Tensor) and one.ndim > 1 and not one.requires_grad:
-                weight = self._watched.get(_memory(one))
+                weight = self._watched.get(id(one), self._watched.get(id(one._base)))
                 if weight is not None and weight not in self.weights:
                     self.weights.append(weight)
                 elif weight is None and place == 1 and name in _LAYERS and args[0].requires_grad:
@@ -257,10 +257,6 @@ _PRODUCTS |= {"matmul", "__matmul__", "mm", "bmm", "true_divide", "__rtruediv__"
 
 _LAYERS = {"linear", *(f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3))}
 _WEIGHTED = _LAYERS | {"matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "bilinear"}
-
-
-def _memory(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
 
 
 def _depends(value: object) -> bool:
