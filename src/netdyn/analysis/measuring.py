@@ -23,7 +23,7 @@ from netdyn.networks.inputs import as_count
 from netdyn.networks.kinds import Holder
 from netdyn.networks.lmap import pruned as pruned_network
 from netdyn.networks.reading import Network
-from netdyn.networks.traced.maps import CHUNK, offsets
+from netdyn.networks.traced.maps import offsets
 from netdyn.networks.traced.network import TracedNetwork
 from netdyn.runtime.plain_mode import plain_mode
 
@@ -71,12 +71,11 @@ class Analysis(Holder):
         """Return the logits (P, K) of samples x, [0, z] of a network of one output z.
 
         Args:
-            chunk: samples that pass together; None for 10,000 of a layered network, 100 of others.
+            chunk: samples that pass together; None for as many as memory allows.
         """
-        default = 10_000 if isinstance(self.network, Network) else CHUNK
-        chunk = default if chunk is None else chunk
+        options = () if chunk is None else (chunk,)
         batches = self._samples(x, None, labelled=False).batches(size=None)
-        return torch.cat([self.network.logits(part, chunk) for part, _ in batches])
+        return torch.cat([self.network.logits(part, *options) for part, _ in batches])
 
     @plain_mode
     def local_fields(self, x: object, units: int | None = None, seed: int = 0) -> list[Tensor]:

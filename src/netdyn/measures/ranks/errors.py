@@ -27,7 +27,7 @@ from netdyn.runtime.plain_mode import plain_mode
 
 __all__ = ["GradientErrors", "gradient_errors", "unaligned_deviation"]
 
-HELD = 4_000_000  # fields whose order is held at a time
+HELD = 4_000_000  # counts of classes that are held at a time
 
 
 class GradientErrors(NamedTuple):
@@ -54,8 +54,9 @@ def gradient_errors(
     classes = len(signs) if classes is None else classes
     counts, signs = counts[:classes], signs[:classes]
     placements = torch.zeros(classes, samples, dtype=torch.float64, device=fields.device)
-    for first in range(0, neurons, max(1, HELD // samples)):
-        chosen = slice(first, first + max(1, HELD // samples))
+    step = max(1, HELD // (samples * classes))
+    for first in range(0, neurons, step):
+        chosen = slice(first, first + step)
         _add_placements(placements, fields[:, chosen].T, labels, counts, signs[:, chosen].sign())
     placements /= neurons  # (K, P): mean over neurons of s·(V − ½)
     return _with_errors(placements, labels, counts)
@@ -68,22 +69,29 @@ def _add_placements(
     values = values.contiguous()  # (C, P)
     if values.isnan().any():
         raise NetdynError("local fields contain NaN: the network diverged")
-    samples = len(labels)
+    neurons, samples = values.shape
+    classes = len(counts)
+    signs = signs.double()
     ordered, order = values.sort(dim=1)
     start = torch.searchsorted(ordered, values)
     end = torch.searchsorted(ordered, values, right=True)
-    below_all = (start + end).double() / 2  # (C, P): samples below, ties and itself ½
-    ranked = labels[order]
-    before = torch.zeros(len(values), samples + 1, dtype=torch.int64, device=values.device)
+    below_all = signs @ ((start + end).double() / 2)  # (K, P): samples below, ties and itself ½
+    # How many of each class are among the first of every neuron's order, one neuron after another.
+    is_of = labels[order].unsqueeze(2) == torch.arange(
+        classes, dtype=labels.dtype, device=labels.device
+    )
+    before = torch.zeros(neurons, samples + 1, classes, dtype=torch.float64, device=values.device)
+    torch.cumsum(is_of, dim=1, dtype=torch.float64, out=before[:, 1:])
+    neuron = (samples + 1) * torch.arange(neurons, dtype=torch.int64, device=values.device)
+    rows = before.flatten(0, 1)
+    picked = rows[(start + neuron.unsqueeze(1)).flatten()]
+    picked += rows[(end + neuron.unsqueeze(1)).flatten()]  # (C · P, K)
+    below = torch.einsum("cpk,kc->kp", picked.view(neurons, samples, classes), signs) / 2
+    total = signs.sum(dim=1)
     for k, count in enumerate(counts.tolist()):
-        if not 0 < count < samples:
-            continue
-        before[:, 1:] = (ranked == k).cumsum(dim=1)
-        below = (before.gather(1, start) + before.gather(1, end)).double() / 2
-        placement = torch.where(
-            labels == k, (below_all - below) / (samples - count), 1 - below / count
-        )
-        sums[k] += signs[k].double() @ (placement - 0.5)
+        if 0 < count < samples:
+            own = (below_all[k] - below[k]) / (samples - count)
+            sums[k] += torch.where(labels == k, own, total[k] - below[k] / count) - total[k] / 2
 
 
 def _with_errors(placements: Tensor, labels: Tensor, counts: Tensor) -> GradientErrors:

@@ -16,9 +16,15 @@ from netdyn.networks.traced.passes import Pass
 from netdyn.networks.traced.running import run
 from netdyn.runtime.plain_mode import plain_mode
 
-__all__ = ["CHUNK", "changes", "maps", "not_affine_places", "offsets"]
+__all__ = ["changes", "chunk_of", "maps", "not_affine_places", "offsets"]
 
-CHUNK = 100  # samples of a pass; one sample of a large site has a million values
+MOST_VALUES = 2**24  # of the widest site in a pass
+MOST_SAMPLES = 1000
+
+
+def chunk_of(network: ReadNetwork) -> int:
+    """Return how many samples pass together: one sample of a site may have a million values."""
+    return max(1, min(MOST_SAMPLES, MOST_VALUES // max(network.widths())))
 
 
 @plain_mode
@@ -28,7 +34,7 @@ def maps(
     first: int = 0,
     units: Sequence[Tensor | None] | None = None,
     classes: Tensor | None = None,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> list[Tensor]:
     """Return the weights of M_first … M_S, (K, N_s) each, in float32 at least.
 
@@ -57,7 +63,7 @@ def maps(
         for n, u in zip(widths, units, strict=True)
     ]
     parameters = network.constants(dtype)
-    for part in x.to(dtype).split(chunk):
+    for part in x.to(dtype).split(chunk or chunk_of(network)):
         states = network.frozen_states(part, parameters)
         with torch.enable_grad():
             activations, outputs = network.graph(
@@ -89,7 +95,7 @@ def refuse_constant(outputs: Tensor) -> None:
 
 @plain_mode
 def offsets(
-    network: ReadNetwork, x: Tensor | None = None, first: int = 0, chunk: int = CHUNK
+    network: ReadNetwork, x: Tensor | None = None, first: int = 0, chunk: int | None = None
 ) -> list[Tensor]:
     """Return the offsets of M_first … M_S, (P, K) each: the logits where x^(s) is 0.
 
@@ -101,7 +107,7 @@ def offsets(
     dtype = wide(network.dtype)
     parameters = network.constants(dtype)
     by_site: list[list[Tensor]] = [[] for _ in range(first, network.depth)]
-    for part in x.to(dtype).split(chunk):
+    for part in x.to(dtype).split(chunk or chunk_of(network)):
         states = network.frozen_states(part, parameters)
         for site, offsets in zip(range(first, network.depth), by_site, strict=True):
             one = network.new_pass(linear_from=site + 1, zero=site or None, frozen=states)

@@ -22,7 +22,7 @@ from netdyn.errors import NetdynError
 from netdyn.networks.inputs import as_count, as_input, as_samples
 from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.propagation import as_logits
-from netdyn.networks.traced.maps import CHUNK, maps, offsets
+from netdyn.networks.traced.maps import chunk_of, maps, offsets
 from netdyn.networks.traced.passes import BRANCHES, Call, Pass, Rules
 from netdyn.networks.traced.running import run
 from netdyn.networks.traced.statistics import set_batch_statistics
@@ -149,20 +149,23 @@ class TracedNetwork(ReadNetwork):
             raise NetdynError(BRANCHES)
         return outputs
 
+    def _chunk(self, chunk: int | None) -> int:
+        return chunk_of(self) if chunk is None else as_count(chunk, "chunk")
+
     def new_pass(self, **settings: Any) -> Pass:
         """Return a pass of this network with further settings."""
         return Pass(self.rules, self._numbers, **settings)
 
     @plain_mode
     def logits(
-        self, x: Tensor, chunk: int = CHUNK, parameters: Mapping[str, Tensor] | None = None
+        self, x: Tensor, chunk: int | None = None, parameters: Mapping[str, Tensor] | None = None
     ) -> Tensor:
         """Return the logits (P, K) of samples x (P, …), `chunk` at a time.
 
         Args:
             parameters: by name, instead of the model's own.
         """
-        parts = self.samples(x).split(as_count(chunk, "chunk"))
+        parts = self.samples(x).split(self._chunk(chunk))
         return torch.cat([self.run_pass(self.prepare(part), None, parameters) for part in parts])
 
     @plain_mode
@@ -170,7 +173,7 @@ class TracedNetwork(ReadNetwork):
         self,
         x: Tensor,
         select: Callable[[int, Tensor], Tensor | None],
-        chunk: int = CHUNK,
+        chunk: int | None = None,
         of_activations: bool = False,
     ) -> list[list[Tensor]]:
         """Return per site s = 1 … S the parts that `select` returns of h^(s), chunk by chunk.
@@ -188,7 +191,7 @@ class TracedNetwork(ReadNetwork):
             if part is not None:
                 kept[site - 1].append(part)
 
-        for part in self.samples(x).split(as_count(chunk, "chunk")):
+        for part in self.samples(x).split(self._chunk(chunk)):
             self.run_pass(self.prepare(part), self.new_pass(observe=observe))
         return kept
 
@@ -253,14 +256,14 @@ class TracedNetwork(ReadNetwork):
         return [(weight, bias.mean(dim=0)) for weight, bias in both]
 
     @plain_mode
-    def pruned_logits(self, x: Tensor, starts: Sequence[int], chunk: int = CHUNK) -> Tensor:
+    def pruned_logits(self, x: Tensor, starts: Sequence[int], chunk: int | None = None) -> Tensor:
         """Return the logits with the activations of sites s … S the identity, (starts, P, K).
 
         Args:
             starts: s = 1 … S + 1; S + 1 is the network itself.
         """
         parts = []
-        for part in self.samples(x).split(as_count(chunk, "chunk")):
+        for part in self.samples(x).split(self._chunk(chunk)):
             prepared = self.prepare(part)
             states = self.frozen_states(prepared)
             passes = (
