@@ -73,20 +73,28 @@ def _add_placements(
     classes = len(counts)
     signs = signs.double()
     ordered, order = values.sort(dim=1)
-    start = torch.searchsorted(ordered, values)
-    end = torch.searchsorted(ordered, values, right=True)
+    has_ties = bool((ordered[:, 1:] == ordered[:, :-1]).any())
+    if has_ties:
+        start = torch.searchsorted(ordered, values)
+        end = torch.searchsorted(ordered, values, right=True)
+    else:
+        places = torch.arange(samples, dtype=torch.int64, device=values.device)
+        start = torch.empty_like(order).scatter_(1, order, places.expand_as(order))
+        end = start + 1
     below_all = signs @ ((start + end).double() / 2)  # (K, P): samples below, ties and itself ½
     # How many of each class are among the first of every neuron's order, one neuron after another.
-    is_of = labels[order].unsqueeze(2) == torch.arange(
-        classes, dtype=labels.dtype, device=labels.device
-    )
+    kinds = torch.arange(classes, dtype=labels.dtype, device=labels.device)
+    is_of = labels[order].unsqueeze(2) == kinds
     before = torch.zeros(neurons, samples + 1, classes, dtype=torch.float64, device=values.device)
     torch.cumsum(is_of, dim=1, dtype=torch.float64, out=before[:, 1:])
     neuron = (samples + 1) * torch.arange(neurons, dtype=torch.int64, device=values.device)
     rows = before.flatten(0, 1)
-    picked = rows[(start + neuron.unsqueeze(1)).flatten()]
-    picked += rows[(end + neuron.unsqueeze(1)).flatten()]  # (C · P, K)
-    below = torch.einsum("cpk,kc->kp", picked.view(neurons, samples, classes), signs) / 2
+    picked = rows[(start + neuron.unsqueeze(1)).flatten()].view(neurons, samples, classes)
+    if has_ties:
+        picked += rows[(end + neuron.unsqueeze(1)).flatten()].view_as(picked)
+    else:
+        picked = picked.mul_(2).add_((labels.unsqueeze(1) == kinds).double())
+    below = picked.mul_(signs.T.unsqueeze(1)).sum(dim=0).T / 2  # (K, P)
     total = signs.sum(dim=1)
     for k, count in enumerate(counts.tolist()):
         if 0 < count < samples:
