@@ -13,8 +13,10 @@ def pages():
 
 
 def test_the_long_example_of_ones_own_network_runs_and_shows_a_trained_one(capsys):
-    (example,) = re.findall(r"```python\n(.*?)```", pages()["own_network.md"], re.DOTALL)
-    exec(compile(example, "own_network.md", "exec"), {})
+    page = pages()["own_network.md"]
+    example, of_any_network = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(compile(example, "own_network.md", "exec"), names)
     said = capsys.readouterr().out
     numbers = dict(
         re.findall(r"(layer \d: g =|pruned:|sample basin|weight basin) (\S+?)[,%\n ]", said)
@@ -24,6 +26,13 @@ def test_the_long_example_of_ones_own_network_runs_and_shows_a_trained_one(capsy
     assert float(numbers["pruned:"]) > 50
     assert float(numbers["sample basin"]) > 0.05
     assert float(numbers["weight basin"]) > 0.05
+    exec(compile(of_any_network, "own_network.md", "exec"), names)
+    first, second = names["table"].query("`class` == -1").g
+    assert second > first > 0.1
+    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    headings = [line.split() for line in shown.splitlines() if "error" in line]
+    said = capsys.readouterr().out.splitlines()
+    assert headings == [line.split() for line in said if "error" in line]
 
 
 def test_every_page_is_in_the_navigation_of_the_site():
@@ -46,4 +55,5 @@ def test_every_file_that_a_page_names_is_there():
 def test_the_python_reference_has_every_public_name():
     documented = re.findall(r"^::: netdyn\.(\S+)$", pages()["reference_python.md"], re.MULTILINE)
     public = {f"{home}.{name}" for name, home in _public.NAMES.items()}
-    assert sorted(documented) == sorted(public)
+    # And the class of what `netdyn.read` returns, whose methods are the measures.
+    assert sorted(documented) == sorted(public | {"analysis.measuring.Analysis"})

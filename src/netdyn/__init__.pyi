@@ -1,3 +1,4 @@
+from netdyn.analysis.reading import read as read
 from netdyn.errors import NetdynError as NetdynError
 from netdyn.measures.basins.bracketing import find_basins as find_basins
 from netdyn.measures.basins.sizes import basin_size as basin_size
@@ -12,7 +13,6 @@ from netdyn.networks.lmap import prune as prune
 from netdyn.networks.mlp import MLP as MLP
 from netdyn.networks.reading import local_fields as local_fields
 from netdyn.networks.reading import logits as logits
-from netdyn.networks.reading import read as read
 from netdyn.results.runs import load_model as load_model
 
 __version__: str

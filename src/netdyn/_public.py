@@ -11,7 +11,8 @@ __all__ = ["NAMES", "moved_to", "public", "raise_if_moved"]
 _HOMES = {
     "errors": "NetdynError",
     "networks.mlp": "MLP",
-    "networks.reading": "local_fields logits read",
+    "networks.reading": "local_fields logits",
+    "analysis.reading": "read",
     "networks.lmap": "linear_map linear_maps prune",
     "measures.ranks.rpd": "rank_probability rank_statistics rpd_gradient",
     "measures.basins.sizes": "basin_size sample_noise_correct weight_noise_correct",

@@ -8,6 +8,7 @@ import copy
 from typing import NamedTuple
 
 import torch
+from any_network import Wrapped
 from torch import Tensor, nn
 
 import netdyn
@@ -125,6 +126,7 @@ MEASURES = {
     "region": lambda of: region(of.fields[:, :2]),
     "sign_agreement": lambda of: sign_agreement(of.model, of.x),
     "started_from_first_batch": lambda of: _restarted(of.model),
+    "tables": lambda of: _tables(of),
 }
 
 
@@ -132,6 +134,22 @@ def _cones(of: Subject) -> list:
     measured = cones(of.model, of.x[:3], half_sums, AMPLITUDES, 4, 0)
     pooled = measured.points.flatten(1, 2), *[measured.kept.flatten(1, 2)] * 2
     return [measured, cone_shapes(measured), basin_overlaps(*pooled)]
+
+
+def _tables(of: Subject) -> list:
+    """Return the measures of a network that is traced, in evaluation and in training mode."""
+    network = netdyn.read(Wrapped(of.model), of.x, not_affine="freeze")
+    training = network.with_batch_statistics(of.x)
+    table = network.gradients(of.x, of.y, units=10)
+    y = table["g"].tolist(), table["error"].tolist()
+    spaces = ["sample"] if network.has_computed_weights else ["sample", "weight"]
+    basins = [network.basins(of.x, of.y, space=space, trials=1) for space in spaces]
+    return [
+        *y, *(basin["size"].tolist() for basin in basins), network.linear_maps(of.x),
+        network.local_fields(of.x), training.logits(of.x),
+        network.pruning(of.x, of.y)["accuracy"].tolist(),
+        network.projection(of.x)["coordinate_1"].tolist(),
+    ]  # fmt: skip
 
 
 def _restarted(model: nn.Module) -> nn.Module:

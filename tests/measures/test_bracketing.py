@@ -192,7 +192,7 @@ class Written:
 
 
 def written(monkeypatch, share, samples=2000, **options):
-    monkeypatch.setattr(bracketing, "SampleNoise", lambda model, x, *_: Written(share, len(x)))
+    monkeypatch.setattr(bracketing, "sample_noise", lambda model, x, *_: Written(share, len(x)))
     x, y = torch.rand(samples, 3), torch.arange(samples) % 4
     return find_basins(nn.Sequential(nn.Linear(3, 4)), x, y, "sample", 4, 0, **options).groups[
         "average"

@@ -107,7 +107,7 @@ def test_every_measure_takes_a_half_network(normed, unchanged, x, dtype, norms):
         assert_close(network.logits(x), half(x.to(dtype)).detach())
         fields = network.local_fields(x)
         assert {field.dtype for field in fields} == {dtype}
-        weight, _ = network.linear_maps(1)[0]
+        weight, _ = network.linear_maps(first=1)[0]
         density, gradient = netdyn.rank_statistics(fields[0], y, weight.sign(), bins=8)
         assert density.isfinite().any()
         assert gradient.isfinite().any()

@@ -464,11 +464,17 @@ def test_the_message_says_what_to_give_instead(given, message):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (nn.Conv2d(1, 2, 3), r"'0' \(Conv2d\) is not supported: netdyn reads Linear, .* Flatten$"),
+        (
+            nn.Conv2d(1, 2, 3),
+            r"'0' \(Conv2d\) is not supported: netdyn reads Linear, .* Flatten; or give",
+        ),
         (nn.Softmax(1), "remove it, the measurements need the logits$"),
         (nn.DataParallel(MODEL), r"give module\.module$"),
         (torch.jit.script(nn.ReLU()), "it is scripted or traced"),
-        (Wrapper(), "looks into nothing but nested Sequentials$"),
+        (
+            Wrapper(),
+            r"looks into nothing but nested Sequentials; or give example samples",
+        ),
         (Cube(), r"netdyn\.read\(model, activations=\[Cube\]\)$"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",

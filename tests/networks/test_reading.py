@@ -114,8 +114,12 @@ def test_all_functions_of_a_model_are_counted_here():
                 member = getattr(module, name)
                 if inspect.isfunction(member) and "model" in inspect.signature(member).parameters:
                     functions.add(f"{info.name.removeprefix('netdyn.')}.{name}")
-    # These two are the reader; `started_from_first_batch` has another test below.
+    # These are the readers; `started_from_first_batch` has another test below.
     functions -= {"networks.layers.layers", "networks.layers.named_layers"}
+    functions -= {"networks.traced.reading.trace", "networks.traced.running.run"}
+    functions -= {
+        "networks.traced.statistics." + n for n in ("batch_norms", "set_batch_statistics")
+    }
     assert functions - {"networks.running_statistics.started_from_first_batch"} == {*MEASURES}
 
 

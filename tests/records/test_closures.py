@@ -68,6 +68,8 @@ ADDED = {
     "networks/comparing.py": "what is read is compared with what is run",
     "networks/foreign.py": "a message says what to give instead",
     "measures/basins/drawn_noise.py": "noise stays on a GPU",
+    "measures/basins/traced_noise.py": "networks of any kind have basins",
+    "networks/kinds.py": "a network may be read by either of two readers",
     "claims/options.py": "judges compute what a reading chooses",
     "claims/fitted.py": "networks that do not fit may be left out",
     "records/run_settings.py": "a run's settings have a type",

@@ -57,7 +57,7 @@ def bottleneck(model: nn.Module | Network, x: Tensor) -> Tensor:
     """
     network = read(model)
     x = network.prepare(x)  # (P, N_0)
-    return network.with_affine_tail(network.depth, output_plane(network)).logits(x)
+    return network.projected(output_plane(network), x)
 
 
 @plain_mode

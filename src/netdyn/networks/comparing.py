@@ -15,7 +15,7 @@ from netdyn.errors import NetdynError
 from netdyn.networks import propagation
 from netdyn.networks.folding import Layer
 
-__all__ = ["COMPARED", "TOLERANCES", "refuse_other_logits"]
+__all__ = ["COMPARED", "TOLERANCES", "evaluation_mode", "refuse_other_logits"]
 
 COMPARED = 8  # samples
 # Largest deviation of a logit, relative to the largest logit of these samples.
@@ -71,7 +71,7 @@ def _logits_by_layer(layers: Sequence[Layer], x: Tensor) -> Tensor:
 
 
 @contextlib.contextmanager
-def _evaluation_mode(module: nn.Module) -> Iterator[None]:
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
     """Set the module and all in it to evaluation mode, and each back to its own mode afterwards."""
     training = [one for one in module.modules() if one.training]
     for one in training:
@@ -87,7 +87,7 @@ def _own_logits(module: nn.Module, x: Tensor) -> Tensor:
     on_gpu = x.device.type == "cuda" and torch.cuda.is_available()
     generators = [x.device] if on_gpu else []
     try:
-        with _evaluation_mode(module), torch.random.fork_rng(generators):
+        with evaluation_mode(module), torch.random.fork_rng(generators):
             # Not module(x), which would start a compiler after module.compile().
             outputs = module.forward(x.clone())
             return propagation.as_logits(outputs)

@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from torch import nn
 
-__all__ = ["MODULES_READ", "not_a_sequential", "not_supported"]
+__all__ = ["MODULES_READ", "not_a_module", "not_a_sequential", "not_supported"]
 
 MODULES_READ = (
     "netdyn reads Linear, BatchNorm1d, elementwise activations, Identity, Dropout and a leading "
@@ -20,6 +20,15 @@ _WRAPPERS = {
     "FullyShardedDataParallel": ("is one of several processes", "module"),
     "AveragedModel": ("is a wrapper", "module"),
 }
+
+
+def not_a_module(given: object) -> str | None:
+    """Return the message for a model that cannot be traced; None for one that can."""
+    if not isinstance(given, nn.Module):
+        return not_a_sequential(given).replace("a torch.nn.Sequential", "a torch.nn.Module")
+    wrapped = _wrapped(given)
+    kind = type(given).__name__
+    return f"{kind} cannot be traced: {wrapped.format('model')}" if wrapped else None
 
 
 def not_a_sequential(given: object) -> str:

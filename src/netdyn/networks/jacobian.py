@@ -49,12 +49,12 @@ def _mean_jacobians(network: Network, x: Tensor, first: int, chunk: int) -> list
     if len(x) == 0:
         raise NetdynError("a mean Jacobian needs at least one sample")
     classes = network.classes
-    sums = [
-        layer.linear.weight.new_zeros(classes, layer.linear.in_features, dtype=torch.float64)
-        for layer in network.layers[first:]
-    ]
+    sums: list[Tensor] = []
     for part in x.split(chunk):
         activations, outputs = network.differentiable_pass(network.prepare(part), first)
+        sums = sums or [
+            one.new_zeros(classes, one.shape[1], dtype=torch.float64) for one in activations
+        ]
         for k in range(classes):
             gradients = torch.autograd.grad(
                 outputs[:, k].sum(), activations, retain_graph=k < classes - 1

@@ -13,6 +13,7 @@ from netdyn.networks import folding, propagation
 from netdyn.networks.comparing import refuse_other_logits
 from netdyn.networks.folding import FoldedLayer, Layer
 from netdyn.networks.inputs import as_count, as_layer, check_finite
+from netdyn.networks.kinds import Holder, ReadNetwork
 from netdyn.networks.layers import named_layers
 from netdyn.networks.own_code import CalledCode
 from netdyn.networks.parametrized import original
@@ -29,7 +30,7 @@ class Site(NamedTuple):
     width: int  # N_l, number of neurons
 
 
-class Network:
+class Network(ReadNetwork):
     """A network that was read: its sites, and what is computed from its layers.
 
     Site l = 1 … L−1 is `sites[l − 1]`; 0 is the input. All passes are in evaluation mode; for
@@ -63,6 +64,10 @@ class Network:
             Site(name, layer.linear.out_features)
             for name, layer in zip(names[:-1], layers[:-1], strict=True)
         )
+
+    def refuse_changes(self) -> None:
+        """Raise NetdynError if what the modules run is no longer what was read."""
+        self.code.refuse_changes()
 
     @property
     def depth(self) -> int:
@@ -244,22 +249,28 @@ class Network:
         model = nn.Sequential(*modules, tail.linear).eval()
         return Network(model, names, [*layers, tail], compared=True)
 
+    def projected(self, plane: Tensor, x: Tensor) -> Tensor:
+        """Return x^(L−1) times the vectors of `plane` (D, N_{L−1}): (P, D)."""
+        return self.with_affine_tail(self.depth, plane).logits(x)
+
 
 def _last(tensors: Iterator[Tensor]) -> Tensor:
     # A deque of length one drops each layer's tensor as the next one comes.
     return deque(tensors, maxlen=1).pop()
 
 
-def read(model: nn.Module | Network, *, activations: Sequence[type[nn.Module]] = ()) -> Network:
-    """Read a network once, for any number of measurements.
+def read(
+    model: nn.Module | ReadNetwork | Holder, *, activations: Sequence[type[nn.Module]] = ()
+) -> Network:
+    """Read a network layer by layer, once, for any number of measurements.
 
     Every function of netdyn that measures a network accepts a module, which it reads by this
-    function, or what this function returns, which costs nothing.
+    function, or what this function or `netdyn.read` returns, which costs nothing.
 
     Args:
         model: a `torch.nn.Sequential` of Linear, BatchNorm1d and elementwise activations; nested
             Sequentials, a leading Flatten, Identity and Dropout are allowed. Subclasses are read
-            if they override nothing. A `Network` is returned unchanged.
+            if they override nothing. A network that was read is returned unchanged.
         activations: further module classes that are elementwise and without state, such as
             activations of your own; each module of them is tried on a few values.
 
@@ -267,8 +278,10 @@ def read(model: nn.Module | Network, *, activations: Sequence[type[nn.Module]] =
         NetdynError: naming the module that is not supported, why, and what to do; docs/limits.md
             lists what is read. A forward of your own or a forward hook is refused.
     """
-    if isinstance(model, Network):
-        model.code.refuse_changes()
+    if isinstance(model, Holder):
+        model = model.network
+    if isinstance(model, ReadNetwork):
+        model.refuse_changes()
         return model
     names, layers = zip(*named_layers(model, activations), strict=True)
     return Network(model, names, layers)

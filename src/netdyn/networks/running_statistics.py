@@ -15,6 +15,7 @@ from torch import nn
 
 from netdyn.errors import NetdynError
 from netdyn.networks.folding import norms, refuse_shared_norms
+from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.reading import Network, read
 from netdyn.runtime.plain_mode import plain_mode
 
@@ -48,9 +49,10 @@ def started_from_first_batch(
     network, after_one_step = read(model), read(after_one_step)
     if _shapes(network) != _shapes(after_one_step):
         raise NetdynError("after_one_step has other layers: it is not the same network")
-    refuse_shared_norms(network.layers)
+    if isinstance(network, Network):
+        refuse_shared_norms(network.layers)
     copied = copy.deepcopy(network)
-    pairs = zip(norms(copied.layers), norms(after_one_step.layers), strict=True)
+    pairs = zip(_norms(copied), _norms(after_one_step), strict=True)
     for norm, first in pairs:
         if first.num_batches_tracked != 1:
             raise NetdynError(
@@ -66,6 +68,13 @@ def started_from_first_batch(
         norm.running_var += weight * (first.running_var - 1)
         norm.running_var.clamp_(min=0)  # rounding could make a zero negative
     return copied
+
+
+def _norms(network: ReadNetwork) -> list[nn.Module]:
+    if isinstance(network, Network):
+        return [*norms(network.layers)]
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    return [module for module in network.model.modules() if isinstance(module, kinds)]
 
 
 def _shapes(network: Network) -> list[torch.Size]:

@@ -19,8 +19,9 @@ from netdyn.errors import NetdynError
 from netdyn.measures.basins.accuracy_curves import AccuracyCurves
 from netdyn.measures.basins.crossings import STEPS, Scan
 from netdyn.measures.basins.noise import checked_ends
-from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise, labelled_samples
+from netdyn.measures.basins.noisy_passes import labelled_samples
 from netdyn.measures.basins.scanning import CountedPasses, pilot, single_sizes
+from netdyn.measures.basins.traced_noise import sample_noise, weight_noise
 from netdyn.networks.inputs import as_count, as_whole
 from netdyn.networks.reading import Network, read
 from netdyn.runtime.plain_mode import plain_mode
@@ -112,8 +113,8 @@ def find_basins(
 
     def noise_on(x: Tensor, y: Tensor) -> CountedPasses:
         if space == "weight":
-            return CountedPasses(WeightNoise(network, x, y, seed), len(x))
-        return CountedPasses(SampleNoise(network, x, y, seed, value_range, noise_return), len(x))
+            return CountedPasses(weight_noise(network, x, y, seed), len(x))
+        return CountedPasses(sample_noise(network, x, y, seed, value_range, noise_return), len(x))
 
     passes = noise_on(x, y)
     no_noise = torch.zeros(1, 1, dtype=torch.float64, device="cpu")

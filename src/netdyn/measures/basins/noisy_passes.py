@@ -102,31 +102,41 @@ class SampleNoise:
         count = len(self._x) if samples is None else len(samples)
         amplitudes = amplitudes.to(self._x.device).expand(-1, count)
         correct = torch.zeros(amplitudes.shape, dtype=torch.bool, device=self._x.device)
-        first = self._folded[0]
         starts = range(0, len(self._x), _samples_per_pass(self._x.device))
         for start, part in zip(starts, self._parts(starts, samples), strict=True):
             places = part if samples is None else samples[part]
             y = self._y[places]
             if len(y) == 0:
                 continue
-            clean = self._network.prepare(self._x[places]).to(first.weight.dtype)  # (S_b, N_0)
+            clean = self._network.prepare(self._x[places])  # (S_b, N_0)
             noise = self._noise(trial, start, clean.shape[1])
             inside = slice(0, len(y)) if samples is None else places - start
-            noise = noise[inside].to(clean)
-            if self._return == "affine":
-                # W(x + aε) = Wx + a·Wε: the widest product serves all amplitudes.
-                z = linear(clean, first.weight, first.bias)  # (S_b, N_1)
-                dz = (self._high - self._low) * linear(noise, first.weight)
-            for row, a_row in zip(correct, amplitudes, strict=True):
-                a = a_row[part].unsqueeze(1).to(clean)  # (S_b, 1)
-                if self._return == "affine":
-                    h = torch.addcmul(z, a, dz)
-                else:
-                    span = self._low, self._high
-                    noisy = returned(clean, a * noise, span, self._return)
-                    h = linear(noisy, first.weight, first.bias)
-                row[part] = _is_correct(self._folded, h, y)
+            correct[:, part] = self._passed(clean, noise[inside], amplitudes[:, part], y)
         return correct
+
+    def _passed(self, clean: Tensor, noise: Tensor, amplitudes: Tensor, y: Tensor) -> Tensor:
+        """Return which of S_b samples with noise are classified as y, (A, S_b).
+
+        Args: samples and their noise (S_b, N_0), amplitudes (A, S_b), and labels (S_b,).
+        """
+        first = self._folded[0]
+        clean = clean.to(first.weight.dtype)
+        noise = noise.to(clean)
+        if self._return == "affine":
+            # W(x + aε) = Wx + a·Wε: the widest product serves all amplitudes.
+            z = linear(clean, first.weight, first.bias)  # (S_b, N_1)
+            dz = (self._high - self._low) * linear(noise, first.weight)
+        rows = []
+        for a_row in amplitudes:
+            a = a_row.unsqueeze(1).to(clean)  # (S_b, 1)
+            if self._return == "affine":
+                h = torch.addcmul(z, a, dz)
+            else:
+                span = self._low, self._high
+                noisy = returned(clean, a * noise, span, self._return)
+                h = linear(noisy, first.weight, first.bias)
+            rows.append(_is_correct(self._folded, h, y))
+        return torch.stack(rows)
 
     def _parts(self, starts: range, samples: Tensor | None) -> list[slice]:
         """Return which of the samples belong to each pass, whose first positions are `starts`."""

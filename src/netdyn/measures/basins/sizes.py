@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.measures.basins.noisy_passes import SampleNoise, WeightNoise, labelled_samples
+from netdyn.measures.basins.traced_noise import sample_noise, weight_noise
 from netdyn.networks.inputs import as_count, as_tensor, as_whole
 from netdyn.networks.reading import Network, read
 from netdyn.runtime.plain_mode import plain_mode
@@ -66,7 +67,7 @@ def sample_noise_correct(
     amplitudes, trials = _checked(amplitudes, trials)
     network = read(model)
     x, y = labelled_samples(network, x, y)
-    noise = SampleNoise(network, x, y, seed, value_range, noise_return)
+    noise = sample_noise(network, x, y, seed, value_range, noise_return)
     return _shares(noise, amplitudes, trials)
 
 
@@ -101,7 +102,7 @@ def weight_noise_correct(
     amplitudes, trials = _checked(amplitudes, trials)
     network = read(model)
     x, y = labelled_samples(network, x, y)
-    return _shares(WeightNoise(network, x, y, seed, standardization), amplitudes, trials)
+    return _shares(weight_noise(network, x, y, seed, standardization), amplitudes, trials)
 
 
 def _shares(passes: SampleNoise | WeightNoise, amplitudes: list[float], trials: int) -> Tensor:

@@ -20,7 +20,7 @@ from netdyn.measures.ranks.rank_sums import RankSums, sums_by_numpy, sums_by_tor
 from netdyn.networks.inputs import as_count, as_labels, as_tensor
 from netdyn.runtime.plain_mode import plain_mode
 
-__all__ = ["RankStatistics", "rank_probability", "rank_statistics", "rpd_gradient"]
+__all__ = ["RankStatistics", "checked", "rank_probability", "rank_statistics", "rpd_gradient"]
 
 
 class RankStatistics(NamedTuple):
@@ -48,7 +48,7 @@ def rank_statistics(
     Raises:
         NetdynError: for shapes that do not match, labels outside 0 … K−1, or NaN.
     """
-    ranked = _checked(fields, labels, signs)
+    ranked = checked(fields, labels, signs)
     sums = _rank_sums(ranked, as_count(bins, "bins"), centres=True)
     return RankStatistics(_density(sums, ranked), _gradient(sums, ranked))
 
@@ -76,7 +76,7 @@ def rank_probability(fields: Tensor, labels: Tensor, signs: Tensor, bins: int = 
     Raises:
         NetdynError: for shapes that do not match, labels outside 0 … K−1, or NaN.
     """
-    ranked = _checked(fields, labels, signs)
+    ranked = checked(fields, labels, signs)
     return _density(_rank_sums(ranked, as_count(bins, "bins"), centres=False), ranked)
 
 
@@ -102,7 +102,7 @@ def rpd_gradient(fields: Tensor, labels: Tensor, signs: Tensor) -> Tensor:
     Raises:
         NetdynError: for shapes that do not match, labels outside 0 … K−1, or NaN.
     """
-    ranked = _checked(fields, labels, signs)
+    ranked = checked(fields, labels, signs)
     return _gradient(_rank_sums(ranked, bins=0, centres=True), ranked)
 
 
@@ -115,7 +115,8 @@ class _Checked(NamedTuple):
     signs: Tensor  # (K, N)
 
 
-def _checked(fields: Tensor, labels: Tensor, signs: Tensor) -> _Checked:
+def checked(fields: Tensor, labels: Tensor, signs: Tensor) -> _Checked:
+    """Return what is ranked, checked; args and Raises: as for `rpd_gradient`."""
     fields = as_tensor(fields, "local fields")
     fields = fields if fields.is_floating_point() else fields.double()
     signs = as_tensor(signs, "signs").to(fields.device)
