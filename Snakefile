@@ -114,6 +114,7 @@ rule publish:
 
 
 include: "workflow/rules/data.smk"
+include: "workflow/rules/shared_trainings.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/figures.smk"

@@ -112,7 +112,10 @@ def main() -> None:
     options = [f"--pixels={given.pixels}", *(["--exact"] if given.exact else [])]
     for name in given.names:
         command = [sys.executable, __file__, "--here", *options, name]
-        print(subprocess.run(command, capture_output=True, text=True).stdout.strip(), flush=True)
+        print(
+            subprocess.run(command, capture_output=True, encoding="utf-8").stdout.strip(),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

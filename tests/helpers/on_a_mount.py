@@ -17,7 +17,7 @@ import torch
 from netdyn.errors import NetdynError
 from netdyn.records.files import RUN_FILES, atomic_write, read_json, write_json
 from netdyn.records.tensor_files import write_tensors
-from netdyn.results.finished import link_into_place
+from netdyn.results.placing import link_into_place
 from netdyn.results.publishing import publish
 from netdyn.runtime.locks import alone
 

@@ -317,7 +317,7 @@ onstart:
         # Snakemake starts at most 100 jobs a second, which matters on a cluster. To keep to that, it
         # looks through all open jobs once a second for each that it has started: soon a core's time.
         workflow.scheduler.job_rate_limiter = None
-        # On a cluster only the jobs of a group share a machine (see train.smk).
+        # On a cluster only the jobs of a group share a machine (see shared_trainings.smk).
         share_trainings(
             (job.wildcards.scale, job.wildcards.run)
             for job in jobs

@@ -100,8 +100,9 @@ class Plan(TablePlan):
             "note": note,
             "runs": self._trainings(figure),
             "noise_return": self._returns(figure),
-            "test_samples": TEST_SAMPLES[self.config["dataset"]],
         }
+        if counts:  # the toy neurons of Fig. 1 are of no data set
+            block["test_samples"] = TEST_SAMPLES[self.config["dataset"]]
         if redrawn and (rows := self._chosen_rows(figure)):
             block["rows"] = rows
         declared = dict(self.config["figures"][figure])

@@ -17,6 +17,7 @@ __all__ = [
     "capabilities",
     "copy_all",
     "forward_hooks",
+    "function_holders",
     "fused_update",
     "global_forward_hooks",
     "has_forward_hooks",
@@ -38,6 +39,7 @@ FALLBACKS = {
     "torch.ops.aten.tanh_backward.grad_input": "Tensor.mul_ by 1 − x²",
     "torch.ops.aten.threshold_backward.grad_input": "Tensor.masked_fill_",
     "torch.ops.mkldnn._linear_pointwise": "torch.nn.functional.linear",
+    "torch._C._nn": "torch and torch.nn.functional alone name functions",
     "torch.nn.Module._forward_hooks": "the module is called",
     "torch.nn.Module._forward_pre_hooks": "the module is called",
     "torch.nn.modules.module._global_forward_hooks": "no such hooks are known",
@@ -54,6 +56,12 @@ def internal(name: str) -> Callable | None:
         except (AttributeError, RuntimeError):
             return None
     return value
+
+
+def function_holders() -> tuple[object, ...]:
+    """Return what names PyTorch's functions, by which one that is called can be recognised."""
+    compiled = internal("torch._C._nn")
+    return nn.functional, torch, torch.Tensor, *(() if compiled is None else (compiled,))
 
 
 def fused_update(kind: str) -> Callable | None:

@@ -75,8 +75,8 @@ class _TracedWeightNoise(WeightNoise):
         if not network.weights:
             raise NetdynError("the network multiplies its samples by no weight matrix")
         self._network, self._x = network, x
-        self._parameters = {n: p.detach() for n, p in network.model.named_parameters()}
-        weights = [self._parameters[name] for name in network.weights]
+        self._by_name = {n: p.detach() for n, p in network.model.named_parameters()}
+        weights = [self._by_name[name] for name in network.weights]
         matrices = [weight.flatten(1).to(wide(weight.dtype)) for weight in weights]
         self._deviations = STANDARDIZATIONS[standardization](matrices)
         self._y, self._seed = y, as_whole(seed, "seed")
@@ -89,12 +89,12 @@ class _TracedWeightNoise(WeightNoise):
         noise = []
         named = zip(self._network.weights, self._deviations, strict=True)
         for l, (name, deviation) in enumerate(named, 1):
-            weight = self._parameters[name]
+            weight = self._by_name[name]
             drawn = self._layer(trial, l, weight).to(weight).flatten(1)
             noise.append((drawn * deviation.to(weight)).view(weight.shape))
         for row, a_row in zip(correct, amplitudes.cpu(), strict=True):
             for amplitude in a_row[~a_row.isnan()].unique().tolist():
-                noisy = dict(self._parameters)
+                noisy = dict(self._by_name)
                 for name, one in zip(self._network.weights, noise, strict=True):
                     noisy[name] = noisy[name] + amplitude * one
                 chosen = torch.arange(len(places), device=places.device)

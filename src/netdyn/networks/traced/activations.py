@@ -9,6 +9,7 @@ from torch import nn
 
 from netdyn.errors import NetdynError
 from netdyn.networks.elementwise import checked_classes
+from netdyn.runtime.torch_internals import function_holders
 
 __all__ = ["ACTIVATION_CALLS", "declared", "is_in_place"]
 
@@ -16,14 +17,14 @@ _NAMES = (
     "celu elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish prelu relu "
     "relu6 selu sigmoid silu softplus softshrink softsign tanh tanhshrink threshold"
 )
-_HOLDERS = (torch, torch.Tensor, nn.functional, torch._C._nn)
 
 
 def _calls() -> dict[Callable, str]:
-    calls = {torch.special.expit: "sigmoid", torch._C._nn.log_sigmoid: "logsigmoid"}
+    calls: dict[Callable, str] = {torch.special.expit: "sigmoid"}
     for name in _NAMES.split():
-        for holder in _HOLDERS:
-            for spelled in (name, f"{name}_"):
+        for holder in function_holders():
+            # In the compiled part of PyTorch one has a spelling of its own: log_sigmoid.
+            for spelled in (name, f"{name}_", name.replace("logsig", "log_sig")):
                 call = getattr(holder, spelled, None)
                 if call is not None:
                     calls[call] = name
@@ -46,14 +47,16 @@ def declared(
         for one in activations:
             if callable(one) and not isinstance(one, type | nn.Module):
                 name = getattr(one, "__name__", "")
-                if not any(getattr(holder, name, None) is one for holder in _HOLDERS):
+                if not any(getattr(holder, name, None) is one for holder in function_holders()):
                     raise NetdynError(
                         f"activations hold {name or one!r}, which is no function of PyTorch and "
                         "cannot be seen in a forward pass: put it into a module, and give its class"
                     )
                 base = name.rstrip("_")
                 spellings = (base, f"{base}_")
-                twins = {getattr(holder, s, None) for holder in _HOLDERS for s in spellings}
+                twins = {
+                    getattr(holder, s, None) for holder in function_holders() for s in spellings
+                }
                 functions |= dict.fromkeys(twins - {None}, base)
         activations = [one for one in activations if one not in functions]
     return functions, checked_classes(activations)

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from netdyn.runtime.torch_internals import function_holders
+
 __all__ = ["NOT_AFFINE", "OPENED", "Rule"]
 
 F = nn.functional
@@ -174,7 +176,7 @@ def _rules() -> dict[Callable, Rule]:
             name = f"{kind}{dimensions}d"
             rule = _pooling(name, dimensions)
             spellings = (name, f"{name}_with_indices", f"_{name}")
-            for holder in (F, torch, torch._C._nn):
+            for holder in function_holders():
                 for spelled in spellings:
                     if hasattr(holder, spelled):
                         rules[getattr(holder, spelled)] = rule
