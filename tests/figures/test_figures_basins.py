@@ -531,7 +531,7 @@ def test_the_fragile_sample_is_shown_among_the_others():
     middle = samples[["basin", "least_flip_distance"]].median()
     np.testing.assert_allclose(line(axes, "median").get_xydata(), [middle])
     written = " ".join(text for a in figure.axes for text in texts(a)).replace("\n", " ")
-    assert f"half of them are larger than {middle['basin']:.2g}" in written
+    assert f"the smallest, 0.015; the median is {middle['basin']:.2g}." in written
     assert "3 basins do not end" in written
 
 

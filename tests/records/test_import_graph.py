@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_package import forget
 
 from netdyn.errors import NetdynError
 from netdyn.records import import_graph, provenance
@@ -17,11 +18,6 @@ def closure(module):
     """The modules behind `source_files`, by their names inside the package."""
     parts = (path.relative_to(PACKAGE).with_suffix("").parts for path in source_files(module))
     return {".".join(part) for part in parts}
-
-
-def forget():
-    for function in (import_graph._source, import_graph._imports):
-        function.cache_clear()
 
 
 @pytest.fixture

@@ -1,20 +1,16 @@
-"""What is kept of a parsing holds for the bytes of the source and of the parser alone."""
+"""An entry of the cache is valid for the bytes of the source and of the parser alone."""
 
 import json
 import os
 import sys
 
 import pytest
+from small_package import forget
 
 from netdyn.records import import_graph, source_cache
 from netdyn.records.import_graph import code_digests
 
 SOURCE = "from netdyn import b\nx = 1\n"
-
-
-def forget():
-    for function in (import_graph._source, import_graph._imports):
-        function.cache_clear()
 
 
 @pytest.fixture

@@ -296,16 +296,15 @@ def _among_samples(strip: FigureBase, samples: pd.DataFrame, numbers: Mapping[st
     axes.set(xscale="log", yscale="log", xlabel="basin size a", ylabel=r"least flip distance $L_2$")
     axes.legend(loc="lower right", fontsize=7)
     axes.set_title(f"{len(samples):,} training samples, {seeds_of(samples)}", fontsize=8)
-    flips = "No flip of it was found,"
+    flips = "No flip of it was found"
     if np.isfinite(shown[1]):
-        flips = f"It flips at $L_2$ = {shown[1]:.2g},"
+        flips = f"It flips at $L_2$ = {shown[1]:.2g}"
     lines = [
-        "The sample above is an outlier:",
-        "of all basins the smallest.",
-        f"Its basin is {shown[0]:.2g}, half of them",
-        f"are larger than {middle[0]:.2g}.",
-        flips,
-        f"half of them not before {middle[1]:.2g}.",
+        "The sample shown above is an outlier.",
+        f"Its basin is the smallest, {shown[0]:.2g};",
+        f"the median is {middle[0]:.2g}.",
+        f"{flips};",
+        f"the median is {middle[1]:.2g}.",
     ]
     if endless := int(np.isinf(samples["basin"]).sum()):
         lines.append(f"{endless} basins do not end.")

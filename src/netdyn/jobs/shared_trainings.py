@@ -1,8 +1,8 @@
 """Trainings that the jobs of one Snakemake share, so that one process makes many of them.
 
 Importing PyTorch takes longer than many a training. So the job of one run goes on with other runs
-of its block that nobody trains yet; their own jobs then give them their places without PyTorch.
-Which process trains a run changes no bit of it. What the jobs tell each other lies in one folder:
+of its block that nobody trains yet; their own jobs then link them into place without PyTorch.
+Which process trains a run changes no bit of it. The jobs share their state in one folder:
 
     trainings.json    the blocks: each a list of trainings
     <run>.lock        locked by the process that trains the run; the kernel frees a dead one's

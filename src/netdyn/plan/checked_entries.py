@@ -1,4 +1,4 @@
-"""Runs and measurements that were right before: to check them takes a quarter of a dry run."""
+"""A cache of runs and measurements that the schema accepts: to check all takes long."""
 
 import contextlib
 import functools
@@ -20,7 +20,7 @@ MOST = 20_000  # kept entries, of 64 characters
 
 
 class CheckedEntries:
-    """The entries that this process, or an earlier one, found right by a schema.
+    """The entries that the schema accepted, in this process or an earlier one.
 
     Args:
         schema: what they are checked by.

@@ -69,11 +69,11 @@ class _Source(NamedTuple):
 def _source(path: Path) -> _Source:
     content = path.read_bytes()
     key = source_cache.key(content, _PARSER)
-    facts = source_cache.kept(path, key)
+    facts = source_cache.load(path, key)
     if facts is None:
         parsed = _parsed(content)
         facts = {"names": sorted(parsed.names), "meaning": parsed.meaning}
-        source_cache.keep(path, key, facts)
+        source_cache.store(path, key, facts)
     return _Source(frozenset(facts["names"]), facts["meaning"])
 
 

@@ -1,7 +1,7 @@
-"""What parsing a source file told, kept beside its bytecode: every job asks for it.
+"""A cache of what parsing source files gives, which every job of the workflow needs.
 
-Each source has a file of its own in `__pycache__`, named like its bytecode. Its content holds for
-the bytes of the source and of what parses it, whatever their dates.
+The entry of a source file lies beside its bytecode in `__pycache__`. It is valid for the bytes of
+the source and of the code that parses it, whatever their dates.
 """
 
 import contextlib
@@ -14,34 +14,37 @@ from pathlib import Path
 from netdyn.errors import NetdynError
 from netdyn.records.files import atomic_write, digest
 
-__all__ = ["keep", "kept", "key"]
+__all__ = ["key", "load", "store"]
+
+# Python has no place for bytecode where its implementation has no cache tag.
+_NO_PLACE = NotImplementedError
 
 
 def key(source: bytes, parser: bytes) -> str:
-    """Return what an entry is kept for: these bytes of a source, parsed by this code."""
+    """Return the key of an entry: the digest of a source's bytes and of the code that parses it."""
     return hashlib.sha256(hashlib.sha256(parser).digest() + source).hexdigest()
 
 
-def kept(path: Path, key: str) -> dict | None:
-    """Return what was kept for the source file at `path`; None where nothing was, for this key.
+def load(path: Path, key: str) -> dict | None:
+    """Return the entry of the source file at `path`; None where there is none for this key.
 
-    An entry that is damaged counts as none.
+    A damaged entry counts as none.
     """
     try:
         entry = json.loads(_place(path).read_bytes())
         facts = entry["facts"]
         return facts if entry["seal"] == digest([key, facts]) else None
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError):
+    except (OSError, ValueError, TypeError, KeyError, _NO_PLACE):
         return None
 
 
-def keep(path: Path, key: str, facts: dict) -> None:
-    """Keep what parsing the source file at `path` told, unless nothing may be written there."""
+def store(path: Path, key: str, facts: dict) -> None:
+    """Store what parsing the source file at `path` gave, where bytecode may be written."""
     if sys.dont_write_bytecode:
         return
     entry = {"facts": facts, "seal": digest([key, facts])}
     with (
-        contextlib.suppress(OSError, NetdynError, NotImplementedError),
+        contextlib.suppress(OSError, NetdynError, _NO_PLACE),
         atomic_write(_place(path), durable=False) as temporary,
     ):
         temporary.write_text(json.dumps(entry), encoding="utf-8")
