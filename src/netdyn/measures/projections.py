@@ -38,9 +38,11 @@ def output_plane(model: nn.Module | Network) -> Tensor:
             f"the output layer has {weight.shape[1]} inputs and {network.outputs} outputs: "
             "a plane needs two of each"
         )
-    plane = torch.linalg.svd(weight.double(), full_matrices=False).Vh[:2]
+    # On the processor: of one network, two calls of CUDA's iterative solver gave planes that were
+    # farther apart than the width of classes that training has contracted.
+    plane = torch.linalg.svd(weight.double().cpu(), full_matrices=False).Vh[:2]
     largest = plane.gather(1, plane.abs().argmax(dim=1, keepdim=True))  # (2, 1)
-    return (plane * largest.sign()).to(weight.dtype)
+    return (plane * largest.sign()).to(weight)
 
 
 @plain_mode
@@ -127,7 +129,8 @@ def inside_region(
     training = training.double()
     mean = training.mean(dim=0)
     centred = training - mean  # (P, D)
-    variances, axes = torch.linalg.eigh(centred.T @ centred / len(training))  # (D,), (D, D)
+    covariance = (centred.T @ centred / len(training)).cpu()  # see `output_plane`
+    variances, axes = (one.to(centred) for one in torch.linalg.eigh(covariance))  # (D,), (D, D)
     spreads = variances.clamp(min=0).sqrt()
     flat = spreads <= FLAT * (spreads[-1] + FLAT * mean.abs().max())
     off_plane = (centred @ axes).abs().amax(dim=0) + FLAT * (spreads[-1] + mean.abs().max())
