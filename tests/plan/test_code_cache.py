@@ -30,7 +30,7 @@ def folder(tmp_path, monkeypatch):
         (folder / name).write_text(text)
     monkeypatch.setattr(import_graph, "PACKAGE", folder)
     # What is kept beside bytecode would hide whether something is parsed again.
-    monkeypatch.setattr(source_cache, "kept", lambda path, key: None)
+    monkeypatch.setattr(source_cache, "load", lambda path, key: None)
     forget()
     yield folder
     forget()
