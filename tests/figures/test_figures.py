@@ -4,7 +4,7 @@ import functools
 import re
 
 import matplotlib
-import matplotlib.image
+import matplotlib.figure
 import numpy as np
 import pandas as pd
 import pytest
@@ -201,18 +201,25 @@ def test_every_axis_of_steps_has_several_numbers(values, labels):
     assert (low < 0) == (values[0] == 0)
 
 
-def test_only_the_chosen_rows_of_a_table_are_drawn(tmp_path):
+def test_only_the_chosen_rows_of_a_table_are_drawn(tmp_path, monkeypatch):
     # A committed table may hold runs that the settings have not, such as another seed's.
-    settings = {**SETTINGS, "tables": list(make_tables("fig7"))}
-    for name, table in make_tables("fig7").items():
-        write_table(tmp_path / "both" / f"{name}.csv", table)
-        write_table(tmp_path / "one" / f"{name}.csv", table[table["seed"] == 1])
-    rows = {name: [{"seed": 1}] for name in settings["tables"]}
-    drawing.draw("fig7", tmp_path / "both", {**settings, "rows": rows}, tmp_path / "chosen")
-    drawing.draw("fig7", tmp_path / "one", settings, tmp_path / "alone")
-    drawing.draw("fig7", tmp_path / "both", settings, tmp_path / "all")
-    chosen, alone, everything = (
-        matplotlib.image.imread(tmp_path / f"{name}.png") for name in ("chosen", "alone", "all")
-    )
-    assert np.array_equal(chosen, alone)
-    assert not np.array_equal(everything, alone)
+    tables = make_tables("fig2")
+    for name, table in tables.items():
+        write_table(tmp_path / f"{name}.csv", table)
+    rows = {name: [{"seed": 1}] for name in tables}
+    drawn = []
+
+    def draw(tables, settings):
+        drawn.append((tables, settings))
+        return matplotlib.figure.Figure()
+
+    monkeypatch.setattr(fig2, "draw", draw)
+    for more in ({"rows": rows}, {}):
+        settings = {**SETTINGS, "tables": list(tables), **more}
+        drawing.draw("fig2", tmp_path, settings, tmp_path / "drawn")
+    (chosen, with_rows), (everything, without) = drawn
+    assert with_rows == without == SETTINGS
+    for name, table in tables.items():
+        assert set(chosen[name]["seed"]) == {1}
+        assert len(chosen[name]) == (table["seed"] == 1).sum()
+        assert len(everything[name]) == len(table)

@@ -32,12 +32,15 @@ def noisy(table: pd.DataFrame, seed: int, size: float = 1e-12) -> pd.DataFrame:
     return table.assign(**{name: changed[name] for name in changed})
 
 
-def files(figure) -> list[bytes]:
+METADATA = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
+
+
+def files(figure, endings=("pdf", "png")) -> list[bytes]:
     """Return the PDF and the PNG."""
     found = []
-    for ending, more in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
+    for ending in endings:
         stream = io.BytesIO()
-        figure.savefig(stream, format=ending, dpi=100, metadata=more)
+        figure.savefig(stream, format=ending, dpi=100, metadata=METADATA[ending])
         found.append(stream.getvalue())
     return found
 
@@ -49,7 +52,9 @@ def test_noise_in_tables_and_coordinates_leaves_every_byte_and_drawing_the_globa
     before = dict(matplotlib.rcParams)
     draw, tables = importlib.import_module(f"netdyn.figures.{name}").draw, TABLES[name](name, (0,))
     tables = {key: rounded_table(table) for key, table in tables.items()}
-    first = files(draw(tables, SETTINGS))
+    # What is drawn reaches both files by one way: the PNG is compared of the figure with images.
+    endings = ("pdf", "png") if name == "fig6" else ("pdf",)
+    first = files(draw(tables, SETTINGS), endings)
     random = np.random.default_rng(0)
 
     def noisy_grid(places):
@@ -59,7 +64,7 @@ def test_noise_in_tables_and_coordinates_leaves_every_byte_and_drawing_the_globa
     # As another processor would have it: other last digits of what is read and of what is computed.
     monkeypatch.setattr(rounding, "on_grid", noisy_grid)
     changed = {key: rounded_table(noisy(table, 1)) for key, table in tables.items()}
-    assert files(draw(changed, SETTINGS)) == first
+    assert files(draw(changed, SETTINGS), endings) == first
     assert dict(matplotlib.rcParams) == before
 
 

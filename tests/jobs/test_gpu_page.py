@@ -58,9 +58,9 @@ def machine(tmp_path_factory):
     typed = block("What to type").splitlines()
     # The benchmark's status is 1 where this machine is too slow for its budget.
     typed = [f"{line} || true" if "benchmarks/gpu.py" in line else line for line in typed]
-    # Half of the page's minute, in which some kinds of networks are measured.
+    # A third of the page's minute, in which some kinds of networks are measured.
     assert sum("--seconds 60" in line for line in typed) == 1
-    typed = [line.replace("--seconds 60", "--seconds 30") for line in typed]
+    typed = [line.replace("--seconds 60", "--seconds 20") for line in typed]
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
     shown = subprocess.run(
         [*without_network(), "bash", "-ec", block("Rehearse it") + "\n".join(typed) + "\n" + probe],
