@@ -13,6 +13,7 @@ from figure_tables import ACTIVATIONS, SETTINGS, assert_draws_mean, make_tables,
 
 from netdyn.errors import NetdynError
 from netdyn.figures import drawing, fig1, fig2, fig6, fig7, style
+from netdyn.figures.marks import draw_initial_gradient
 from netdyn.results.tables import write_table
 
 FIGURES = {"fig1": (fig1, "abcd"), "fig2": (fig2, "abcde"), "fig6": (fig6, "abcdef")}
@@ -223,3 +224,15 @@ def test_only_the_chosen_rows_of_a_table_are_drawn(tmp_path, monkeypatch):
         assert set(chosen[name]["seed"]) == {1}
         assert len(chosen[name]) == (table["seed"] == 1).sum()
         assert len(everything[name]) == len(table)
+
+
+def test_the_band_of_initial_gradients_is_their_root_mean_square():
+    axes = matplotlib.figure.Figure().subplots()
+    gradient = pd.DataFrame({"step": [0, 0, 5], "gradient": [0.3, -0.4, 9.0]})
+    draw_initial_gradient(axes, gradient)
+    (band,) = axes.patches
+    assert band.get_extents().transformed(axes.transData.inverted()).intervaly == pytest.approx(
+        [-np.sqrt(0.125), np.sqrt(0.125)]
+    )
+    draw_initial_gradient(axes, gradient[gradient["step"] > 0])  # nothing of the initial weights
+    assert len(axes.patches) == 1

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from netdyn.errors import NetdynError
+from netdyn.figures.marks import draw_initial_gradient
 from netdyn.figures.style import (
     CLASS_COLOURS,
     COLOURS,
@@ -177,9 +178,12 @@ def _gradient_by_epoch(axes: Axes, rows: pd.DataFrame) -> None:
         zorder=4,
     )
     axes.axhline(0, color=COLOURS["grey"], lw=0.6, ls=":")
+    draw_initial_gradient(axes, rows[rows["class"] >= 0])
     zero_log_axis(axes, rows["epoch"], "epoch")
     axes.set_ylabel("g of each digit, and mean")
-    axes.set_ylim(*axes.get_ylim())
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.12 * (high - low))  # room for the legend
+    axes.legend(handles=axes.patches, loc="upper left")
     label_ends(
         axes,
         [*ends, mean.get_ydata()[-1]],

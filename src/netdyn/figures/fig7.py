@@ -12,6 +12,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from netdyn.errors import NetdynError
 from netdyn.figures.descriptions import listed, return_of, samples_of, seeds_of
+from netdyn.figures.marks import draw_initial_gradient
 from netdyn.figures.projection_axes import (
     PROJECTION_COLUMNS,
     REGION_COLUMNS,
@@ -99,6 +100,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
         _accuracies(axes["a"], history, required_rows(noise, "grokking_noise", of="average"))
         _basins(axes["b"], history, basins)
         panel_title(axes["c"], "c", "RPD gradients of the hidden layers")
+        draw_initial_gradient(axes["c"], gradient)
         _gradients(axes["c"], gradient)
         zero_log_axis(axes["c"], steps, "step")
         axes["c"].legend(loc="upper left")
@@ -231,6 +233,7 @@ def _late(above: Axes, below: Axes, history: pd.DataFrame, gradient: pd.DataFram
         color=COLOURS["black"],
         label="test",
     )
+    draw_initial_gradient(below, gradient)
     _gradients(below, gradient[gradient["step"] >= start])
     for axes in (above, below):
         zero_log_axis(axes, test.loc[test["step"] >= start, "step"], "step")

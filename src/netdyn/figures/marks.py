@@ -11,15 +11,24 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from netdyn.figures.style import COLOURS
 
 __all__ = [
+    "INITIAL_GRADIENT",
     "WHITE",
     "before_divergence",
     "best_accuracy",
     "diverged_note",
+    "draw_initial_gradient",
     "layer_colours",
     "plain_log_axis",
     "width_looks",
 ]
 
+INITIAL_GRADIENT = {
+    "label": "± rms of g at the initial weights",
+    "color": COLOURS["grey"],
+    "alpha": 0.25,
+    "linewidth": 0,
+    "zorder": 0,
+}
 WHITE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # behind text
 LAYER_MAP = matplotlib.colormaps["viridis"]
 LIGHTEST = 0.84  # used part of the map: its last colours are too light on white
@@ -51,6 +60,17 @@ def width_looks(widths: Sequence[int]) -> dict[int, dict]:
 def before_divergence(history: pd.DataFrame) -> pd.DataFrame:
     """Return the history without the rows of missing loss, which end diverged runs."""
     return history[history["train_loss"].notna()]
+
+
+def draw_initial_gradient(axes: Axes, gradient: pd.DataFrame) -> None:
+    """Draw the band ±√(mean g²) of the initial weights, over all rows of step 0; none without.
+
+    Nothing is aligned there but by chance: within the band, g tells nothing of what was learned.
+    """
+    initial = gradient.loc[gradient["step"] == 0, "gradient"]
+    if len(initial):
+        size = float(np.sqrt((initial**2).mean()))
+        axes.axhspan(-size, size, **INITIAL_GRADIENT)
 
 
 def best_accuracy(history: pd.DataFrame, identity: Sequence[str], column: str) -> pd.DataFrame:

@@ -12,15 +12,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from netdyn.figures.descriptions import listed, samples_of, seeds_of, shape_of, training_of
 from netdyn.figures.marks import (
+    INITIAL_GRADIENT,
     LAYER_MAP,
     LIGHTEST,
     before_divergence,
     best_accuracy,
     diverged_note,
+    draw_initial_gradient,
     layer_colours,
     width_looks,
 )
@@ -64,7 +67,7 @@ PANELS = {
 # Panels, accuracies above gradients, and their relative heights.
 COURSES = [["a", "b", "c"], ["a2", "b2", "c2"], ["d", "e", "f"], ["d2", "e2", "f2"]]
 PARTS = [1.0, 1.7]
-HEIGHTS = [0.6, 4.3, 2.5]  # inches, of the key, (a)–(f), and (g) with what stands beside it
+HEIGHTS = [0.75, 4.3, 2.5]  # inches, of the key, (a)–(f), and (g) with what stands beside it
 CORNER = (0.3, 0.52)  # parts of a panel's width and height that the best accuracy takes up
 LOOK = {
     "training": {"color": COLOURS["black"], "linestyle": (0, (3, 1.2)), "linewidth": 1.1},
@@ -219,6 +222,7 @@ def _gradients(axes: Axes, course: Course, steps: Iterable[float]) -> None:
     """Draw g_l of every hidden layer, from the first, dark, to the last, light."""
     colours = layer_colours(len(course.layers))
     axes.axhline(0, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
+    draw_initial_gradient(axes, course.gradient)
     for layer, colour in zip(course.layers, colours, strict=True):
         outer = layer in (course.layers[0], course.layers[-1])
         rows = course.gradient[course.gradient["layer"] == layer]
@@ -250,6 +254,7 @@ def _key(strip: FigureBase, shallow: list[int], deep: list[int], mode: str) -> N
     statistics = {"evaluation": "running statistics", "training": "the batch's own statistics"}
     texts = {"training": "training accuracy", "test": f"test accuracy, {statistics[mode]}"}
     handles = [Line2D([], [], label=texts[name], **look) for name, look in LOOK.items()]
+    handles.append(Patch(**INITIAL_GRADIENT))
     strip.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.06, 1.08))
     bar = strip.add_axes((0.59, 0.62, 0.38, 0.13))
     shades = LAYER_MAP(np.linspace(0, LIGHTEST, 256))
