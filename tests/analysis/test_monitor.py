@@ -3,6 +3,7 @@
 import logging
 import math
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from netdyn.analysis import monitored
 from netdyn.analysis.budget import Budget
 from netdyn.errors import NetdynError
 from netdyn.measures.grokking import THRESHOLDS
+from netdyn.records.files import read_yaml
 from netdyn.runtime.random_streams import generator
 
 EVERY = {"share": math.inf}
@@ -110,15 +112,16 @@ def test_the_table_holds_what_the_measures_return():
     correct = (network.logits(test[0]).argmax(1) == test[1]).double().mean().item()
     assert rows.value["test_accuracy", 0] == correct
     assert rows.error["test_accuracy", 0] == pytest.approx(math.sqrt(correct * (1 - correct) / 40))
-    losses = nn.functional.cross_entropy(model.eval()(x), y, reduction="none").detach()
+    logits = network.with_batch_statistics(x).logits(x)
+    losses = nn.functional.cross_entropy(logits, y, reduction="none")
     assert rows.value["train_loss", 0] == pytest.approx(losses.mean().item(), rel=1e-5)
     assert rows.error["train_loss", 0] == pytest.approx((losses.std() / 60**0.5).item(), rel=1e-4)
     g = network.gradients(x, y).query("`class` == -1")
     assert [*rows.value["rpd_gradient"]] == [*g.g]
     assert [*rows.error["rpd_gradient"]] == [*g.error]
     pruning = network.pruning(x, y)
-    assert [*rows.value["pruning"]] == [*pruning.accuracy[:-1]]
-    assert rows.value["train_accuracy", 0] == [*pruning.accuracy][-1]
+    assert [*rows.value["pruning"]] == [*pruning.accuracy]
+    assert rows.value["train_accuracy", 0] == (logits.argmax(1) == y).double().mean().item()
     for space in ("sample", "weight"):
         basins = network.basins(x, y, space=space, trials=2, by_class=False)
         assert rows.value[f"{space}_basin", 0] == basins["size"][0]
@@ -237,10 +240,6 @@ def test_other_trainings_do_not_grok(train, test, grade, caplog):
 
 
 def test_thresholds_are_those_by_which_claims_are_judged():
-    from pathlib import Path
-
-    from netdyn.records.files import read_yaml
-
     claims = read_yaml(Path(__file__).parents[2] / "workflow/claims.yaml")
     assert claims["kinds"]["grokking"] == THRESHOLDS
 
@@ -278,8 +277,13 @@ def test_an_interruption_keeps_what_was_measured(interrupted, monkeypatch):
     before = [q for q in ALL if ALL.index(q) < ALL.index(interrupted)]
     kept = {name.removeprefix("train_") for name in monitor.table.quantity}
     assert kept == {*before}
-    assert monitor()
-    assert {*monitor.table[monitor.table.step == 2].quantity} >= {interrupted}
+    # The same step again replaces it, and so does a measurement that is asked for.
+    monitor.measure()
+    monitor.measure()
+    table = monitor.table
+    assert {*table.quantity} >= {interrupted}
+    assert {*table.step} == {1}
+    assert not table.duplicated(["step", "quantity", "site"]).any()
 
 
 def changed_layer(model):
@@ -328,6 +332,8 @@ MISTAKES = {
     "test samples": ({"test": (X[:, :4], Y)}, "test samples: samples of shape|test samples: "),
     "test alone": ({"test": X}, r"give test=\(x, y\)"),
     "a loader": ({"x": DataLoader(TensorDataset(X, Y))}, "samples are a DataLoader"),
+    "no samples": ({"x": None}, "samples are a NoneType: give a tensor"),
+    "a path": ({"x": "x.npy"}, "samples are a str: give a tensor"),
     "no share": ({"share": 0}, "share 0: give a number above 0"),
     "share of words": ({"share": "ten"}, "share 'ten'"),
     "unknown quantity": ({"quantities": ["loss", "entropy"]}, "quantity 'entropy': choose among"),
@@ -347,6 +353,7 @@ def test_steps_go_up():
     monitor = netdyn.Monitor(mlp(), X, Y, quantities="accuracy", **EVERY)
     monitor(0)
     monitor()
+    monitor(1)
     assert [*monitor.table.step] == [0, 1]
     for step, message in ((0, "step 0 after step 1"), (1.5, "step 1.5: give a whole number")):
         with pytest.raises(NetdynError, match=message):

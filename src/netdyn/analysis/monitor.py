@@ -1,8 +1,10 @@
 """`netdyn.Monitor`: a training is measured as it goes, within a share of its time."""
 
 import logging
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from operator import attrgetter
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +30,7 @@ from netdyn.analysis.samples import Samples
 from netdyn.errors import NetdynError
 from netdyn.measures.grokking import Grokking
 from netdyn.networks.architecture import Architecture
-from netdyn.networks.inputs import as_whole
+from netdyn.networks.inputs import as_samples, as_whole
 from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_state import random_state_kept
 
@@ -54,10 +56,11 @@ class Monitor:
             some hundred to a thousand give a fine course.
         test: (x, y) of test samples, of which accuracy and loss are measured.
         share: of the training's time, above 0; `math.inf` measures at every call.
-        quantities: among `accuracy` and `loss` (cross-entropy) of training and test samples;
+        quantities: among `accuracy` and `loss` (cross-entropy), of training samples in training
+            mode but for dropout, which is off, and of test samples in evaluation mode;
             `rpd_gradient`, g of each site, the mean over classes; `pruning`, the accuracy pruned
             from each site on; `sign_agreement` of L-maps and Jacobians; `sample_basin` and
-            `weight_basin`, their sizes. All are of training samples in evaluation mode.
+            `weight_basin`, their sizes: all of training samples in evaluation mode.
         errors: whether g has standard errors, which take some twenty times as long.
         value_range: (low, high) of the samples' values, for `sample_basin`.
         trials: draws of the noise of basins, by `seed`.
@@ -97,7 +100,8 @@ class Monitor:
         self._errors, self._writer = errors, writer
         self._basins = {"value_range": value_range, "trials": trials, "seed": seed}
         self._rows: list[Row] = []
-        self._step, self._has_measured, self._has_diverged = 0, False, False
+        self._step, self._has_diverged = 0, False
+        self._complete: int | None = None  # the last step of which all was measured
         self._watch = GrokkingWatch()
 
     def __call__(self, step: int | None = None) -> bool:
@@ -114,14 +118,14 @@ class Monitor:
         """
         self._count(self._step + 1 if step is None else step)
         self._budget.train_until_now()
-        if self._has_measured and not self._budget.is_due:
+        if self._complete is not None and not self._budget.is_due:
             return False
         self._measure()
         return True
 
     def measure(self) -> None:
         """Measure now, whatever it costs, unless this step was measured: the end of a training."""
-        if not self._rows or self._rows[-1].step != self._step:
+        if self._complete != self._step:
             self._budget.train_until_now()
             self._measure()
 
@@ -131,7 +135,8 @@ class Monitor:
 
         Columns `step` (of the optimizer), `quantity` (`train_accuracy`, `test_accuracy`,
         `train_loss`, `test_loss`, `rpd_gradient`, `pruning`, …), `site` (1 … S; 0 for what is of
-        the whole network), `value` and its standard `error` over samples, NaN where there is none.
+        the whole network; of pruning also S + 1, where nothing is pruned), `value` and its standard
+        `error` over samples, NaN where there is none.
         """
         return _table(self._rows)
 
@@ -143,7 +148,7 @@ class Monitor:
         it is "none" where the test accuracy was at least 50 % there, and "partly" otherwise, which
         becomes "grokking" as soon as the test accuracy, at most 20 % there, reaches 50 %, at step
         `generalised`; a line of the logger `netdyn.monitor` (WARNING) says so. The thresholds are
-        meant for ten classes. Accuracies here are of evaluation mode.
+        meant for ten classes.
         """
         return self._watch.grokking
 
@@ -196,6 +201,8 @@ class Monitor:
             context.enter_context(self._budget.spending())
             context.enter_context(random_state_kept())
             self._architecture.refuse_changes(REMEDY)
+            # Where rows of this step begin that an interruption has left.
+            again = bisect_left(self._rows, self._step, key=attrgetter("step"))
             first = len(self._rows)
             snapshot = Snapshot(self._network, self._samples, self._errors, self._basins)
             # Row by row, so that an interruption leaves what was measured before it.
@@ -204,9 +211,10 @@ class Monitor:
                     self._add(Row(self._step, *value))
                 if quantity == "accuracy" and (sentence := self._watch.judge()):
                     logger.warning(sentence)
-            self._has_measured = True
-            if self._writer is not None:
-                self._writer(_table(self._rows[first:]))
+            del self._rows[again:first]
+            self._complete = self._step
+            if self._writer is not None and len(self._rows) > again:
+                self._writer(_table(self._rows[again:]))
 
     def _measurable(self, snapshot: Snapshot) -> tuple[str, ...]:
         if snapshot.is_finite:
@@ -246,7 +254,8 @@ class Monitor:
         for row in course.rows:
             self._add(row)
         self._watch.judge()
-        self._step, self._has_measured = header["step"], bool(course.rows)
+        self._step = header["step"]
+        self._complete = self._rows[-1].step if self._rows else None
         self._budget.resume(*times)
 
 
@@ -270,6 +279,7 @@ def _read(model: object, x: object) -> Analysis:
         raise NetdynError(
             "samples are a DataLoader, whose order is random: give tensors, such as one batch of it"
         )
+    as_samples(x)  # or an error that names what they are
     return read(model) if isinstance(model, Analysis) else read(model, x[:EXAMPLES])
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from netdyn.analysis.measuring import Analysis
 from netdyn.errors import NetdynError
 from netdyn.networks.jacobian import sign_agreement
+from netdyn.networks.training_mode import training_mode_logits
 
 __all__ = ["DEFAULT", "QUANTITIES", "Snapshot", "Value", "checked_quantities"]
 
@@ -21,7 +22,7 @@ class Value(NamedTuple):
     """A number that was measured."""
 
     quantity: str
-    site: int  # 1 … S; 0 where it is of the whole network
+    site: int  # 1 … S; 0 where it is of the whole network; S + 1 of pruning, where nothing is
     value: float
     error: float  # standard error; NaN where there is none
 
@@ -50,8 +51,15 @@ class Snapshot:
 
     @functools.cached_property
     def logits(self) -> dict[str, Tensor]:
-        """The logits (P, K) of each samples, float64."""
-        return {name: self.network.logits(x).double() for name, (x, _) in self.samples.items()}
+        """The logits (P, K), float64: of training samples in training mode, of test samples not.
+
+        So accuracies and losses are what the workflow's histories have under their names, and what
+        its rule of grokking takes.
+        """
+        of = {"train": training_mode_logits(self.network.network, self.samples["train"][0])}
+        if "test" in self.samples:
+            of["test"] = self.network.logits(self.samples["test"][0])
+        return {name: logits.double() for name, logits in of.items()}
 
     @functools.cached_property
     def is_finite(self) -> bool:
@@ -78,8 +86,8 @@ class Snapshot:
         yield from _rows("rpd_gradient", table[table["class"] == -1], "site", "g")
 
     def pruning(self) -> Iterator[Value]:
-        """Yield the training accuracy of the network pruned from each site on."""
-        table = self.network.pruning(*self.samples["train"]).iloc[:-1]
+        """Yield training accuracies pruned from each site on; S + 1 is the network itself."""
+        table = self.network.pruning(*self.samples["train"])
         yield from _rows("pruning", table, "start", "accuracy")
 
     def sign_agreement(self) -> Iterator[Value]:
