@@ -40,7 +40,7 @@ def test_the_example_of_a_monitor_runs(capsys, tmp_path, monkeypatch):
     (example,) = re.findall(r"```python\n(.*?)```", pages()["monitor.md"], re.DOTALL)
     exec(compile(example, "monitor.md", "exec"), {})
     last = capsys.readouterr().out.splitlines()[-2].split()
-    assert last[1:4] == ["200", "pruning", "1"]
+    assert last[1:4] == ["200", "pruning", "2"]
     assert float(last[4]) > 0.5
     assert (tmp_path / "course.csv").is_file()
 
