@@ -21,7 +21,6 @@ from torch import nn
 
 import netdyn
 
-
 RUN = 10  # pairs
 
 

@@ -5,6 +5,7 @@ with the classes, 5.4 where they keep ten classes in perfect order. A basin is t
 the accuracy down to one half.
 """
 
+import pandas as pd
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
@@ -30,8 +31,10 @@ for _ in range(60):
 network = netdyn.read(model)
 table = network.gradients(x, y)  # a row for each site and class; class −1 is the mean
 means = table[table["class"] == -1]
-print(means[["site", "function", "units", "g", "error"]].round(2).to_string(index=False))
+print(means[["site", "function", "units", "g", "error"]].round(3).to_string(index=False))
 
-for space in ("sample", "weight"):
-    basin = network.basins(x, y, space=space, trials=3, by_class=False)
-    print(basin[["space", "size", "error", "accuracy"]].round(2).to_string(index=False))
+basins = [
+    network.basins(x, y, space=space, trials=3, by_class=False) for space in ("sample", "weight")
+]
+columns = ["space", "size", "error", "accuracy"]
+print(pd.concat(basins)[columns].round(3).to_string(index=False))
