@@ -1,6 +1,7 @@
 # make figures   the environment in .venv, then every figure at scale demo
 # make test      the same environment, then all tests
 # make test-slurm   the workflow on SLURM, two nodes on this host; as root, installs Debian's SLURM
+# make test-extras  the monitor with Lightning and TensorBoard, in an environment of its own
 # make soak      forty kills at random moments, against an undisturbed run (docs/faults.md)
 # make bench     times against what one would otherwise write and against the machine's limit
 # make docs      the pages of docs/ as a site in build/site; links are checked, warnings are errors
@@ -18,7 +19,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
-.PHONY: figures test test-slurm soak bench docs lint env clean-env
+.PHONY: figures test test-slurm test-extras soak bench docs lint env clean-env
 
 env: .venv/installed
 
@@ -46,6 +47,18 @@ test-slurm: env
 	$(BIN)/python tests/slurm/cluster.py install
 	$(BIN)/python -m pytest -m slurm tests/slurm
 
+# An environment of its own, which has neither Snakemake nor figures.
+build/extras/installed: tests/extras/requirements.txt requirements.txt constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 with venv found" >&2; exit 1; }
+	$(PYTHON) -m venv build/extras
+	build/extras/bin/python -m pip install --disable-pip-version-check $(PIP_OPTIONS) \
+	  -r tests/extras/requirements.txt -c requirements.txt -c constraints.txt
+	build/extras/bin/python -m pip install --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+test-extras: build/extras/installed
+	build/extras/bin/python -m pytest -m extras tests/extras
+
 soak: env
 	$(BIN)/python tests/helpers/soak.py --kills 40 --seed 0 --output results/soak.csv
 
@@ -69,4 +82,4 @@ lint: env
 	-$(BIN)/snakemake --lint
 
 clean-env:
-	rm -rf .venv
+	rm -rf .venv build/extras

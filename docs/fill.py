@@ -10,6 +10,7 @@ from pathlib import Path
 
 import fill_commands
 import fill_configuration
+import fill_examples
 import fill_readme
 import fill_tables
 
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 PAGES: Mapping[str, Callable[[Path], str]] = {
     "README.md": fill_readme.page,
     "docs/reference_configuration.md": fill_configuration.page,
+    "docs/examples.md": fill_examples.page,
     "docs/reference_tables.md": fill_tables.page,
     "docs/reference_commands.md": fill_commands.page,
 }

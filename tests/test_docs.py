@@ -35,6 +35,16 @@ def test_the_long_example_of_ones_own_network_runs_and_shows_a_trained_one(capsy
     assert headings == [line.split() for line in said if "error" in line]
 
 
+def test_the_example_of_a_monitor_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", pages()["monitor.md"], re.DOTALL)
+    exec(compile(example, "monitor.md", "exec"), {})
+    last = capsys.readouterr().out.splitlines()[-2].split()
+    assert last[1:4] == ["200", "pruning", "2"]
+    assert float(last[4]) > 0.5
+    assert (tmp_path / "course.csv").is_file()
+
+
 def test_every_page_is_in_the_navigation_of_the_site():
     navigation = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
     yaml.safe_load(navigation)

@@ -16,7 +16,7 @@ from netdyn._public import NAMES, moved_to
 from netdyn.records.import_graph import source_files
 
 PUBLIC = {
-    *("MLP", "NetdynError", "basin_size", "find_basins", "linear_map", "linear_maps"),
+    *("MLP", "Monitor", "NetdynError", "basin_size", "find_basins", "linear_map", "linear_maps"),
     *("load_model", "local_fields", "logits", "prune", "rank_probability", "rank_statistics"),
     *("read", "rpd_gradient", "sample_noise_correct", "weight_noise_correct"),
 }

@@ -1,3 +1,4 @@
+from netdyn.analysis.monitor import Monitor as Monitor
 from netdyn.analysis.reading import read as read
 from netdyn.errors import NetdynError as NetdynError
 from netdyn.measures.basins.bracketing import find_basins as find_basins

@@ -13,6 +13,7 @@ _HOMES = {
     "networks.mlp": "MLP",
     "networks.reading": "local_fields logits",
     "analysis.reading": "read",
+    "analysis.monitor": "Monitor",
     "networks.lmap": "linear_map linear_maps prune",
     "measures.ranks.rpd": "rank_probability rank_statistics rpd_gradient",
     "measures.basins.sizes": "basin_size sample_noise_correct weight_noise_correct",

@@ -5,6 +5,7 @@ public name without one fails `test_public_state.py`.
 """
 
 import copy
+import math
 from typing import NamedTuple
 
 import torch
@@ -92,6 +93,7 @@ def _find(of: Subject, space: str) -> object:
 CALLS = {
     # A network of one's own; its constructor is tested apart.
     "MLP": lambda of: MLP.local_fields(of.model, of.x),
+    "Monitor": lambda of: _monitored(of),
     "NetdynError": lambda of: str(netdyn.NetdynError("a mistake")),
     "basin_size": lambda of: netdyn.basin_size([0.0, 1.0, 2.0], of.shares.mean(dim=1)),
     "find_basins": lambda of: [_find(of, space) for space in ("sample", "weight")],
@@ -150,6 +152,13 @@ def _tables(of: Subject) -> list:
         network.pruning(of.x, of.y)["accuracy"].tolist(),
         network.projection(of.x)["coordinate_1"].tolist(),
     ]  # fmt: skip
+
+
+def _monitored(of: Subject) -> list:
+    """Return what is measured at two calls; nothing but the step differs between them."""
+    monitor = netdyn.Monitor(of.model, of.x, of.y, (of.x, of.y), share=math.inf, errors=True)
+    monitor(), monitor()
+    return [monitor.table["value"].tolist(), monitor.table["error"].tolist()]
 
 
 def _restarted(model: nn.Module) -> nn.Module:

@@ -71,6 +71,8 @@ ADDED = {
     "measures/basins/traced_noise.py": "networks of any kind have basins",
     "networks/kinds.py": "a network may be read by either of two readers",
     "claims/options.py": "judges compute what a reading chooses",
+    "measures/grokking.py": "claims and a monitor judge grokking by one rule",
+    "measures/bounds.py": "and by one tolerance",
     "claims/fitted.py": "networks that do not fit may be left out",
     "records/run_settings.py": "a run's settings have a type",
     "records/job_settings.py": "so have those of jobs",

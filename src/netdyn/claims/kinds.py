@@ -37,6 +37,7 @@ from netdyn.claims.verdicts import (
     verdict,
     worst,
 )
+from netdyn.measures.grokking import grokking_grade
 
 __all__ = [
     "DIVERGED",
@@ -190,15 +191,10 @@ def grokking(train: Sequence[float], test: Sequence[float], thresholds: Threshol
     Raises:
         NotTested: the training accuracy is never reached.
     """
-    train, test = measured(train), measured(test)
-    reached = [at_least(value, thresholds["train_accuracy"]) for value in train]
-    if not any(reached):
+    grade = grokking_grade(measured(train), measured(test), thresholds)
+    if grade is None:
         raise NotTested(f"the training accuracy stays below {thresholds['train_accuracy']:g}")
-    first = reached.index(True)
-    if at_least(test[first], thresholds["none_at_least"]):
-        return "none"
-    low = at_most(test[first], thresholds["test_at_most"])
-    return "grokking" if low and at_least(test.max(), thresholds["none_at_least"]) else "partly"
+    return grade
 
 
 class Phases(NamedTuple):

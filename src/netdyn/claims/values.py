@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from netdyn.claims.verdicts import NotTested
+from netdyn.measures.bounds import at_least, at_most
 
 __all__ = [
     "at_least",
@@ -69,20 +70,6 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
     if (x == x[0]).all() or (y == y[0]).all():
         return 0.0
     return float(stats.spearmanr(x, y).statistic)
-
-
-def at_least(value: float, bound: float) -> bool:
-    """Return value ≥ bound, with a tolerance for the float32 rounding of accuracy differences."""
-    return bool(value >= bound or _close(value, bound))
-
-
-def at_most(value: float, bound: float) -> bool:
-    """Return value ≤ bound, with a tolerance for the float32 rounding of accuracy differences."""
-    return bool(value <= bound or _close(value, bound))
-
-
-def _close(value: float, bound: float) -> bool:
-    return math.isclose(value, bound, rel_tol=1e-5, abs_tol=1e-9)
 
 
 def format_mean(values: Sequence[float], unit: str = "", digits: int = 2) -> str:
