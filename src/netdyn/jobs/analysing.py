@@ -1,0 +1,242 @@
+"""`netdyn analyse`: a network and samples from files to tables, figures and a page."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+
+import netdyn
+from netdyn.analysis.measuring import Analysis
+from netdyn.analysis.reading import read
+from netdyn.data.prepared import subset
+from netdyn.errors import NetdynError
+from netdyn.jobs import analysis_levels, analysis_page
+from netdyn.jobs.analysed_data import Samples, fitted, load_samples, value_range
+from netdyn.jobs.analysed_model import load_network
+from netdyn.jobs.analysis_levels import LEVELS, Level
+from netdyn.jobs.analysis_panels import TITLES, Outcome
+from netdyn.jobs.progress import ScaleProgress
+from netdyn.networks.exported import sample_shape
+from netdyn.networks.inputs import as_input, as_labels
+from netdyn.results.tables import write_table
+from netdyn.runtime.devices import measuring_device
+from netdyn.runtime.terminal import message
+
+__all__ = ["Analysed", "analyse"]
+
+EXAMPLE = 10  # samples that a network is traced with
+
+
+class Analysed(NamedTuple):
+    """What is analysed, and how.
+
+    Attributes:
+        model: FILE.pt2 or package:factory.
+        data: FILE.npz, FILE.safetensors or a name.
+        output: the folder that is made.
+        weights: of the factory's module; None for its own.
+        device: auto, cpu, cuda or mps.
+        level: quick, standard or thorough.
+        not_affine: refuse or freeze.
+        data_root: folder of downloaded data sets.
+        seed: of drawn units and of noise.
+    """
+
+    model: str
+    data: str
+    output: Path
+    weights: Path | None = None
+    device: str = "auto"
+    level: str = "standard"
+    not_affine: str = "refuse"
+    data_root: Path = Path("data")
+    seed: int = 0
+
+
+def analyse(asked: Analysed) -> bool:
+    """Measure a network and write tables, figures and `index.html` into a new folder.
+
+    Each table is written as soon as it is measured. A measure that the network does not allow is
+    left out, and the page says why.
+
+    Returns:
+        Whether all was measured; False after an interrupt, when the folder holds what there is.
+
+    Raises:
+        NetdynError: for a network or samples that cannot be read, and a folder that exists.
+    """
+    if asked.level not in LEVELS:
+        raise NetdynError(f"--level {asked.level!r}: choose one of {', '.join(LEVELS)}")
+    if asked.output.exists():
+        raise NetdynError(f"--output {asked.output} exists: name a new folder, or remove it")
+    analysis_page.refuse_without_packages()
+    started = time.monotonic()
+    network, samples = _read(asked)
+    level, frozen = LEVELS[asked.level], network.is_frozen
+    classes = len(samples.y.unique())
+    a_sample = analysis_levels.seconds_a_sample(network, samples.x)
+    shape = (len(samples.x), len(network.sites), min(classes, 100), frozen)
+    estimates = {
+        name: {table: n * a_sample + s for table, (n, s) in passes.items()}
+        for name, passes in (
+            (name, analysis_levels.passes(one, *shape)) for name, one in LEVELS.items()
+        )
+    }
+    said = ", ".join(f"{name} {_duration(sum(e.values()))}" for name, e in estimates.items())
+    message(f"about {_duration(sum(estimates[asked.level].values()))} (by level: {said})")
+    asked.output.mkdir(parents=True)
+    outcomes: list[Outcome] = []
+    complete = True
+    try:
+        for outcome in _outcomes(network, samples, level, asked, estimates[asked.level]):
+            outcomes.append(outcome)
+    except KeyboardInterrupt:
+        complete = False
+    facts = _facts(asked, network, samples, time.monotonic() - started, complete)
+    if outcomes:
+        analysis_page.write(asked.output, outcomes, facts, f"{Path(asked.model).name}")
+    return complete
+
+
+def _read(asked: Analysed) -> tuple[Analysis, Samples]:
+    """Return the network that was read, and samples that fit it, on its device."""
+    device = measuring_device(asked.device)
+    model = load_network(asked.model, asked.weights, device)
+    samples = load_samples(asked.data, asked.data_root)
+    if isinstance(model, torch.export.ExportedProgram):
+        samples = fitted(samples, sample_shape(model)[1:])
+    try:
+        if not len(samples.x):
+            raise NetdynError("there are no samples")
+        x = as_input(samples.x).to(device)
+        network = read(model, x[:EXAMPLE], not_affine=asked.not_affine)
+        y = as_labels(samples.y, x, network.classes)
+        network.logits(x[:1])
+    except NetdynError as error:
+        advice = str(error).replace('netdyn.read(..., not_affine="freeze")', "--not-affine freeze")
+        raise NetdynError(f"{asked.model} with {asked.data}: {advice}") from error
+    return network, samples._replace(x=x, y=y)
+
+
+def _outcomes(
+    network: Analysis,
+    samples: Samples,
+    level: Level,
+    asked: Analysed,
+    estimates: dict[str, float],
+) -> Iterator[Outcome]:
+    """Measure one table after another, and yield each once it is written."""
+    done = expected = 0.0
+
+    def left() -> float:
+        rest = sum(estimates.values()) - expected
+        return rest * (done / expected if expected else 1.0)
+
+    progress = ScaleProgress(len(estimates), left)
+    for number, (name, measure) in enumerate(_measures(network, samples, level, asked).items()):
+        progress.start(number, TITLES[name])
+        started = time.monotonic()
+        try:
+            table = measure()
+        except NetdynError as error:
+            message(f"{TITLES[name]}: not measured: {error}")
+            yield Outcome(name, None, str(error))
+        else:
+            record = {"kind": "analysis", "made": _made(asked)}
+            write_table(asked.output / "tables" / f"{name}.csv", table, record)
+            yield Outcome(name, table, "")
+        done += time.monotonic() - started
+        expected += estimates[name]
+
+
+def _measures(
+    network: Analysis, samples: Samples, level: Level, asked: Analysed
+) -> dict[str, Callable[[], pd.DataFrame]]:
+    """Return what measures each table, by name, in the order in which they are measured."""
+    x, y = _some(samples, level.samples)
+    ranks = {"units": level.units, "map_samples": level.map_samples, "seed": asked.seed}
+    few = _some(samples, level.noisy)
+    low, high = value_range(samples.x)
+    noise = {"trials": level.trials, "seed": asked.seed, "value_range": (low, high)}
+
+    def in_both_spaces(measure: Callable, **options: object) -> pd.DataFrame:
+        spaces = ("sample", "weight")
+        return pd.concat(
+            [measure(*few, space=space, **noise, **options) for space in spaces], ignore_index=True
+        )
+
+    return {
+        "gradients": lambda: network.gradients(x, y, **ranks),
+        "rank_probability": lambda: network.rank_probability(x, y, bins=50, **ranks),
+        "pruning": lambda: network.pruning(*_some(samples, level.pruned)),
+        "projection": lambda: network.projection(x).assign(label=y.cpu().numpy()),
+        "noise_accuracy": lambda: in_both_spaces(
+            network.noise_accuracy, amplitudes=level.amplitudes
+        ),
+        "basins": lambda: in_both_spaces(network.basins),
+    }
+
+
+def _some(samples: Samples, most: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return at most so many samples, as many of each class as their shares say; one at least."""
+    x, y = samples.x, samples.y
+    most = max(most, len(y.unique()))
+    if len(x) <= most:
+        return x, y
+    chosen = subset(y.cpu(), most, 0).to(x.device)
+    return x[chosen], y[chosen]
+
+
+def _made(asked: Analysed) -> dict[str, object]:
+    return {
+        "model": asked.model,
+        "weights": None if asked.weights is None else str(asked.weights),
+        "data": asked.data,
+        "level": asked.level,
+        "not_affine": asked.not_affine,
+        "seed": asked.seed,
+        "netdyn": netdyn.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def _facts(
+    asked: Analysed, network: Analysis, samples: Samples, seconds: float, complete: bool
+) -> str:
+    """Return what the page says above its panels; an empty line begins a paragraph."""
+    shape = "×".join(map(str, samples.x.shape[1:]))
+    weights = "" if asked.weights is None else f" with the weights of {asked.weights.name}"
+    classes = len(samples.y.unique())
+    sites = len(network.sites)
+    what = (
+        f"{Path(asked.model).name}{weights} on {samples.title}: {len(samples.x):,} samples of "
+        f"{shape}, {classes} classes; {sites} sites, the places of activations, from "
+        f"{network.sites[0].name} (1) to {network.sites[-1].name} ({sites})."
+    )
+    low, high = value_range(samples.x)
+    level = LEVELS[asked.level]
+    how = (
+        f"Level {asked.level}: g, RPDs and the plane are of at most {level.samples:,} samples, "
+        f"pruning is of {level.pruned:,}, and noise on {level.noisy:,}, "
+        f"scaled from {low:.3g} … {high:.3g} to 0 … 1. "
+    )
+    if network.is_frozen:
+        how += (
+            "What is not affine and no activation, such as max pooling, is held at what it does to "
+            "each sample; L-maps are means over samples. "
+        )
+    how += (
+        f"In evaluation mode, seed {asked.seed}, on {network.device}, netdyn {netdyn.__version__}, "
+        f"PyTorch {torch.__version__}, {_duration(seconds)}."
+    )
+    stopped = "" if complete else "\n\nIt was interrupted: the rest is missing."
+    return f"{what}\n\n{how}{stopped}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
