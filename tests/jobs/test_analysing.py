@@ -69,7 +69,7 @@ def test_a_program_and_its_samples_give_tables_figures_and_a_page(files, capsys)
     asked = Analysed("model.pt2", "images.safetensors", files / "out", not_affine="freeze")
     assert analyse(asked)
     said = capsys.readouterr().err
-    assert re.search(r"^about \d+ s \(by level: standard \d+ s\)$", said, re.MULTILINE)
+    assert re.search(r"^measuring takes about \d+ s \(by level: standard \d+ s\)$", said, re.MULTILINE)
     out = files / "out"
     names = ["gradients", "rank_probability", "pruning", "projection", "noise_accuracy", "basins"]
     assert sorted(path.stem for path in (out / "tables").glob("*.csv")) == sorted(names)

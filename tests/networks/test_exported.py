@@ -38,11 +38,12 @@ def test_a_program_has_the_tables_of_its_module(name, stream):
     program = netdyn.read(exported(model, x[:4]), x[:4], not_affine="freeze")
     assert program.is_frozen == own.is_frozen
     assert [site.function for site in program.sites] == [site.function for site in own.sites]
+    assert [site.name for site in program.sites] == [site.name for site in own.sites]
     assert sorted(program.weights) == sorted(own.weights)
     torch.testing.assert_close(program.logits(x), own.logits(x))
     for measure in ("gradients", "pruning"):
         one, other = getattr(program, measure)(x, y), getattr(own, measure)(x, y)
-        assert_frame_equal(one.drop(columns="name"), other.drop(columns="name"), rtol=1e-6)
+        assert_frame_equal(one, other, rtol=1e-6)
     noise = {"space": "weight", "trials": 2, "by_class": False}
     assert_frame_equal(program.basins(x, y, **noise), own.basins(x, y, **noise), rtol=1e-6)
 

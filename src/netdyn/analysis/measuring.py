@@ -1,6 +1,5 @@
 """What `netdyn.read` returns: a network that was read, and the paper's measures of it as tables."""
 
-import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 from netdyn.analysis.drawn import drawn_units
 from netdyn.analysis.fields import Site, field_parts, measured_sites, sites_of, weights
 from netdyn.analysis.noise import AMPLITUDES, basin_table, noise_table
-from netdyn.analysis.pruned import pruned
+from netdyn.analysis.pruned import pruned, pruning_table
 from netdyn.analysis.ranks import (
     GRADIENTS,
     RANK_PROBABILITY,
@@ -22,7 +21,6 @@ from netdyn.analysis.samples import Samples
 from netdyn.measures.projections import bottleneck
 from netdyn.networks.inputs import as_count
 from netdyn.networks.kinds import Holder
-from netdyn.networks.lmap import pruned as pruned_network
 from netdyn.networks.reading import Network
 from netdyn.networks.traced.maps import offsets
 from netdyn.networks.traced.network import TracedNetwork
@@ -193,25 +191,7 @@ class Analysis(Holder):
             the network itself), `name` and `function` of site s, `accuracy` and its standard
             `error` over samples, √(p(1 − p)/P).
         """
-        samples = self._samples(x, y)
-        starts = range(1, self.network.depth + 1)
-        correct, count = torch.zeros(len(starts), dtype=torch.int64, device="cpu"), 0
-        layers = isinstance(self.network, Network)
-        cut = [pruned_network(self.network, s) for s in starts] if layers else []
-        for part, labels in samples.batches():
-            if layers:
-                logits = torch.stack([one.logits(part) for one in cut])
-            else:
-                logits = self.network.pruned_logits(part, starts)
-            correct += (logits.argmax(dim=2) == labels).sum(dim=1).cpu()
-            count += len(labels)
-        rows = []
-        places = [*self.sites, Site("", "", ())]
-        for start, site, right in zip(starts, places, correct.tolist(), strict=True):
-            p = right / count
-            error = math.sqrt(p * (1 - p) / count)
-            rows.append((start, site.name, site.function, p, error))
-        return pd.DataFrame(rows, columns=["start", "name", "function", "accuracy", "error"])
+        return pruning_table(self.network, self.sites, self._samples(x, y).batches())
 
     @plain_mode
     def basins(

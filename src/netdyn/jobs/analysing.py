@@ -85,8 +85,9 @@ def analyse(asked: Analysed) -> bool:
             (name, analysis_levels.passes(one, *shape)) for name, one in LEVELS.items()
         )
     }
-    said = ", ".join(f"{name} {_duration(sum(e.values()))}" for name, e in estimates.items())
-    message(f"about {_duration(sum(estimates[asked.level].values()))} (by level: {said})")
+    said = {name: _duration(sum(one.values())) for name, one in estimates.items()}
+    by_level = ", ".join(f"{name} {duration}" for name, duration in said.items())
+    message(f"measuring takes about {said[asked.level]} (by level: {by_level})")
     asked.output.mkdir(parents=True)
     outcomes: list[Outcome] = []
     complete = True
@@ -95,9 +96,10 @@ def analyse(asked: Analysed) -> bool:
             outcomes.append(outcome)
     except KeyboardInterrupt:
         complete = False
-    facts = _facts(asked, network, samples, time.monotonic() - started, complete)
     if outcomes:
-        analysis_page.write(asked.output, outcomes, facts, f"{Path(asked.model).name}")
+        facts = _facts(asked, network, samples, time.monotonic() - started, complete)
+        title = f"{Path(asked.model).name} on {samples.title}"
+        analysis_page.write(asked.output, outcomes, facts, title)
     return complete
 
 
@@ -208,13 +210,13 @@ def _facts(
 ) -> str:
     """Return what the page says above its panels; an empty line begins a paragraph."""
     shape = "×".join(map(str, samples.x.shape[1:]))
-    weights = "" if asked.weights is None else f" with the weights of {asked.weights.name}"
+    weights = "" if asked.weights is None else f" The weights are those of {asked.weights.name}."
     classes = len(samples.y.unique())
     sites = len(network.sites)
     what = (
-        f"{Path(asked.model).name}{weights} on {samples.title}: {len(samples.x):,} samples of "
-        f"{shape}, {classes} classes; {sites} sites, the places of activations, from "
-        f"{network.sites[0].name} (1) to {network.sites[-1].name} ({sites})."
+        f"{len(samples.x):,} samples of {shape} in {classes} classes; {sites} sites, the places of "
+        f"activations, from {network.sites[0].name} (1) to {network.sites[-1].name} ({sites})."
+        f"{weights}"
     )
     low, high = value_range(samples.x)
     level = LEVELS[asked.level]

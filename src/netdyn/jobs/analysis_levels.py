@@ -35,8 +35,8 @@ class Level(NamedTuple):
 
 
 LEVELS: Mapping[str, Level] = {
-    "quick": Level(300, 100, 4, 100, 50, 2, AMPLITUDES[::4]),
-    "standard": Level(1000, 300, 10, 200, 100, 3, AMPLITUDES[::2]),
+    "quick": Level(300, 100, 4, 100, 50, 2, AMPLITUDES[:1] + AMPLITUDES[5::3]),
+    "standard": Level(1000, 300, 10, 200, 100, 3, AMPLITUDES[:1] + AMPLITUDES[5::2]),
     "thorough": Level(10_000, 1000, 100, 2000, 500, 10, AMPLITUDES),
 }
 _BASIN = 12  # passes of all samples in one trial of a basin, about

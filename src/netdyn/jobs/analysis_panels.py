@@ -56,9 +56,16 @@ def _bars(errors: pd.Series, colour: str) -> dict[str, Any]:
 
 
 def _layout(x: str, y: str, **more: object) -> dict[str, Any]:
+    """Return a layout with the legend in the upper right corner, unless it is given a place."""
+    legend = {"orientation": "v", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top"}
+    legend |= more.pop("legend", {})
     axes = {"xaxis": {"title": x, **more.pop("xaxis", {})}}
     axes["yaxis"] = {"title": y, **more.pop("yaxis", {})}
-    return {"showlegend": True, "height": 320, **axes, **more}
+    return {"showlegend": True, "height": 320, "legend": legend, **axes, **more}
+
+
+def _sites(count: int) -> dict[str, Any]:
+    return {"tickmode": "linear", "tick0": 1, "dtick": 1 + count // 20}
 
 
 def _named(row: pd.Series) -> str:
@@ -85,7 +92,9 @@ def _gradients(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     shown["hovertemplate"] = "%{text}: g = %{y:.2f}<extra></extra>"
     shown["text"] = [_named(row) for _, row in mean.iterrows()]
     data.append(_line(mean["site"], mean["g"], black, "mean over classes", **shown))
-    layout = _layout("site, from input to output", "RPD gradient g")
+    place = {"x": 0, "xanchor": "left"}
+    sites = _sites(len(mean))
+    layout = _layout("site, from input to output", "RPD gradient g", xaxis=sites, legend=place)
     return words, {"data": data, "layout": layout}
 
 
@@ -133,7 +142,9 @@ def _pruning(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
         ),
     ]  # fmt: skip
     percent = {"tickformat": ".0%", "range": [0, 1.02]}
-    return words, {"data": data, "layout": _layout("pruned from site", "accuracy", yaxis=percent)}
+    place = {"y": 0, "yanchor": "bottom"}
+    axes = {"xaxis": _sites(len(rows)), "yaxis": percent, "legend": place}
+    return words, {"data": data, "layout": _layout("pruned from site", "accuracy", **axes)}
 
 
 def _projection(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
@@ -149,7 +160,8 @@ def _projection(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
         look = {"mode": "markers", "marker": {"color": colour, "size": 4, "opacity": 0.7}}
         look["hovertemplate"] = f"class {k}<extra></extra>"
         data.append(_line(rows["coordinate_1"], rows["coordinate_2"], colour, f"{k}", **look))
-    return words, {"data": data, "layout": _layout("h₁", "h₂")}
+    place = {"x": 1.02, "xanchor": "left"}
+    return words, {"data": data, "layout": _layout("h₁", "h₂", legend=place)}
 
 
 def _noise_accuracy(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
@@ -159,16 +171,23 @@ def _noise_accuracy(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     )
     if (table[table["amplitude"] == 0]["accuracy"] < 0.5).all():
         words += " Without noise it is below 50 % already."
+    amplitudes = sorted(set(table["amplitude"]))
+    # An axis of powers of two has no place for 0: it stands left of the smallest amplitude.
+    zero = amplitudes[1] / 2 if len(amplitudes) > 1 else 0.5
+    ticks = [a for a in (0.03, 0.1, 0.3, 1, 3, 10) if zero * 1.5 < a < 1.2 * amplitudes[-1]]
     data = []
     for space, rows in table[table["class"] == -1].groupby("space"):
-        look = {"mode": "lines+markers", "error_y": _bars(rows["error"], SPACES[space])}
-        look["hovertemplate"] = f"{space}s, a = %{{x:.3g}}: %{{y:.1%}}<extra></extra>"
+        rows = rows.assign(place=rows["amplitude"].clip(lower=zero))
+        look = {"text": [f"{a:.3g}" for a in rows["amplitude"]]}
+        look |= {"mode": "lines+markers", "error_y": _bars(rows["error"], SPACES[space])}
+        look["hovertemplate"] = f"{space}s, a = %{{text}}: %{{y:.1%}}<extra></extra>"
         name = f"noise on {space}s"
-        data.append(_line(rows["amplitude"], rows["accuracy"], SPACES[space], name, **look))
+        data.append(_line(rows["place"], rows["accuracy"], SPACES[space], name, **look))
     half = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0.5, "y1": 0.5}
     half["line"] = {"color": COLOURS["grey"], "width": 1, "dash": "dot"}
     percent = {"tickformat": ".0%", "range": [0, 1.02]}
-    layout = _layout("noise a", "accuracy", yaxis=percent, shapes=[half])
+    axis = {"type": "log", "tickvals": [zero, *ticks], "ticktext": ["0", *map(str, ticks)]}
+    layout = _layout("noise a", "accuracy", xaxis=axis, yaxis=percent, shapes=[half])
     return words, {"data": data, "layout": layout}
 
 
@@ -184,14 +203,16 @@ def _basins(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
         "not drawn, where no noise up to 16 brings it down."
     )
     data = []
-    for space, rows in table.groupby("space"):
+    for space, rows in table.sort_values("class").groupby("space"):
         rows = rows.assign(size=rows["size"].where(np.isfinite(rows["size"])))
-        names = ["all" if k == -1 else f"class {k}" for k in rows["class"]]
+        names = ["all" if k == -1 else f"{k}" for k in rows["class"]]
         look = {"mode": "markers", "error_y": _bars(rows["error"], SPACES[space])}
-        look |= {"hovertemplate": "%{x}: %{y:.3f}<extra></extra>"}
+        look["hovertemplate"] = "class %{x}: %{y:.3f}<extra></extra>"
         look["marker"] = {"color": SPACES[space], "size": 7}
         data.append(_line(names, rows["size"], SPACES[space], f"{space} space", **look))
-    layout = _layout("", "basin size a", yaxis={"rangemode": "tozero"})
+    sizes = table["size"][np.isfinite(table["size"])]
+    range_ = [0, 1.3 * sizes.max() if len(sizes) and sizes.max() > 0 else 1]
+    layout = _layout("class", "basin size a", xaxis={"type": "category"}, yaxis={"range": range_})
     return words, {"data": data, "layout": layout}
 
 

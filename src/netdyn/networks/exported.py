@@ -6,6 +6,7 @@ the traced reader finds the activations and names their places as in the model.
 
 import json
 import logging
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,9 @@ def load_program(path: Path | str) -> ExportedProgram:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        return torch.export.load(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # which PyTorch gives itself
+            return torch.export.load(path)
     except Exception as error:
         raise _damaged(path, error) from error
     finally:

@@ -5,6 +5,7 @@ are the identity, and what is not affine by itself is frozen at what it did in a
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -200,7 +201,7 @@ class Pass(TorchFunctionMode):
 
         def enter(name: str) -> Callable:
             def hook(module: nn.Module, args: tuple) -> None:
-                self._path.append((name, isinstance(module, ELEMENTWISE)))
+                self._path.append(_named(name, module))
 
             return hook
 
@@ -263,6 +264,22 @@ _LAYERS = {
     *(f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3)),
 }
 _WEIGHTED = _LAYERS | {"matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "bilinear"}
+
+
+_ACTIVATIONS = {one.__name__ for one in ELEMENTWISE}
+
+
+def _named(name: str, module: nn.Module) -> tuple[str, bool]:
+    """Return a module's name and whether it is an activation, of an exported one as of its origin.
+
+    A part of an exported program knows its class's name; of a module that is called twice there are
+    two parts, "relu" and "relu@1".
+    """
+    exported = getattr(module, "type_name", None)
+    if not callable(exported):
+        return name, isinstance(module, ELEMENTWISE)
+    kind = str(exported()).rpartition(".")[2]
+    return re.sub(r"@\d+(?=\.|$)", "", name), kind in _ACTIVATIONS
 
 
 def _depends(value: object) -> bool:
