@@ -361,12 +361,14 @@ def analyse(
     device: Device = "auto",
 ) -> None:
     """Measure a network from its file: tables, figures and one page, in a new folder."""
-    from netdyn.jobs.analysing import Analysed, analyse
+    from netdyn.jobs import analysing
 
-    asked = Analysed(model, data, output, weights, device, level, not_affine, data_root, seed)
-    complete = analyse(asked)
-    if not complete:
-        message(f"stopped: {output} holds what was measured")
+    request = analysing.Request(
+        model, data, output, weights, device, level, not_affine, data_root, seed
+    )
+    if not analysing.analyse(request):
+        kept = f"{output} holds what was measured" if output.exists() else "nothing was measured"
+        message(f"stopped: {kept}")
         raise SystemExit(130)
     message(f"{output / 'index.html'}: the page, with tables and figures beside it")
 

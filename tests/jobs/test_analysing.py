@@ -20,7 +20,7 @@ from netdyn.errors import NetdynError
 from netdyn.jobs import analysed_data, analysing, analysis_levels
 from netdyn.jobs.analysed_data import Samples, fitted, load_samples
 from netdyn.jobs.analysed_model import load_network
-from netdyn.jobs.analysing import Analysed, analyse
+from netdyn.jobs.analysing import Request, analyse
 
 CPU = torch.device("cpu")
 TINY = analysis_levels.Level(40, 20, 4, 30, 20, 2, (0.0, 0.5, 2.0))
@@ -66,10 +66,12 @@ def table(folder, name):
 
 
 def test_a_program_and_its_samples_give_tables_figures_and_a_page(files, capsys):
-    asked = Analysed("model.pt2", "images.safetensors", files / "out", not_affine="freeze")
-    assert analyse(asked)
+    request = Request("model.pt2", "images.safetensors", files / "out", not_affine="freeze")
+    assert analyse(request)
     said = capsys.readouterr().err
-    assert re.search(r"^measuring takes about \d+ s \(by level: standard \d+ s\)$", said, re.MULTILINE)
+    assert re.search(
+        r"^measuring takes about \d+ s \(by level: standard \d+ s\)$", said, re.MULTILINE
+    )
     out = files / "out"
     names = ["gradients", "rank_probability", "pruning", "projection", "noise_accuracy", "basins"]
     assert sorted(path.stem for path in (out / "tables").glob("*.csv")) == sorted(names)
@@ -79,7 +81,7 @@ def test_a_program_and_its_samples_give_tables_figures_and_a_page(files, capsys)
     record = json.loads((out / "tables/gradients.csv.json").read_text())
     assert record["made"]["data"] == "images.safetensors"
     page = (out / "index.html").read_text()
-    assert "60 samples of 2×8×8, 4 classes; 2 sites" in page
+    assert "60 samples of 2×8×8 in 4 classes; 2 sites" in page
     assert "Accuracy under noise" in page
     # The numbers are those of the library, of the samples that the level takes.
     x, y = load_samples("images.safetensors", files)[:2]
@@ -126,7 +128,7 @@ def test_a_measure_that_the_network_does_not_allow_is_left_out(files, monkeypatc
         raise NetdynError("noise on weights that are computed")
 
     monkeypatch.setattr(Analysis, "basins", refused)
-    assert analyse(Analysed("ours:build", "flat.npz", files / "out"))
+    assert analyse(Request("ours:build", "flat.npz", files / "out"))
     assert not (files / "out/tables/basins.csv").exists()
     page = (files / "out/index.html").read_text()
     assert "This was not measured: noise on weights that are computed." in page
@@ -169,7 +171,7 @@ def test_data_that_do_not_fit_are_refused_in_a_line(name, files):
     make, message = DATA[name]
     make()
     with pytest.raises(NetdynError, match=message) as refused:
-        analyse(Analysed("ours:build", "d.npz", files / "out"))
+        analyse(Request("ours:build", "d.npz", files / "out"))
     assert "\n" not in str(refused.value)
     assert not (files / "out").exists()
 
@@ -210,7 +212,7 @@ def test_models_and_options_that_do_not_fit_are_refused_in_a_line(name, files):
     if "weights" in options:
         options["weights"] = files / options["weights"]
     with pytest.raises(NetdynError, match=message) as refused:
-        analyse(Analysed(**options))
+        analyse(Request(**options))
     assert "\n" not in str(refused.value)
     assert not (files / "out").exists()
 
@@ -234,7 +236,7 @@ def test_weights_of_another_network_are_refused(change, message, files):
 def test_an_output_that_exists_is_left_as_it_is(files):
     (files / "out").mkdir()
     with pytest.raises(NetdynError, match="out exists: name a new folder"):
-        analyse(Analysed("ours:build", "flat.npz", files / "out"))
+        analyse(Request("ours:build", "flat.npz", files / "out"))
     assert [*(files / "out").iterdir()] == []
 
 

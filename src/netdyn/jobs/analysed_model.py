@@ -49,17 +49,17 @@ def load_network(
         raise NetdynError(
             f"model {model!r}: give FILE.pt2, which torch.export.save writes, or package:factory"
         )
-    module = _made(model)
+    module = _from_factory(model)
     if weights is not None:
         _load_weights(module, weights)
     return module.to(device).eval()
 
 
-def _made(model: str) -> nn.Module:
+def _from_factory(model: str) -> nn.Module:
     package, _, name = model.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)  # one's own module lies beside the data, as with `python -m`
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # one's own module lies beside the data, as with `python -m`
     try:
         factory = importlib.import_module(package)
         for part in name.split("."):

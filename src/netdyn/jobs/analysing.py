@@ -20,17 +20,17 @@ from netdyn.jobs.analysis_levels import LEVELS, Level
 from netdyn.jobs.analysis_panels import TITLES, Outcome
 from netdyn.jobs.progress import ScaleProgress
 from netdyn.networks.exported import sample_shape
-from netdyn.networks.inputs import as_input, as_labels
+from netdyn.networks.inputs import as_input, as_labels, check_finite
 from netdyn.results.tables import write_table
 from netdyn.runtime.devices import measuring_device
 from netdyn.runtime.terminal import message
 
-__all__ = ["Analysed", "analyse"]
+__all__ = ["Request", "analyse"]
 
 EXAMPLE = 10  # samples that a network is traced with
 
 
-class Analysed(NamedTuple):
+class Request(NamedTuple):
     """What is analysed, and how.
 
     Attributes:
@@ -56,7 +56,7 @@ class Analysed(NamedTuple):
     seed: int = 0
 
 
-def analyse(asked: Analysed) -> bool:
+def analyse(request: Request) -> bool:
     """Measure a network and write tables, figures and `index.html` into a new folder.
 
     Each table is written as soon as it is measured. A measure that the network does not allow is
@@ -68,14 +68,14 @@ def analyse(asked: Analysed) -> bool:
     Raises:
         NetdynError: for a network or samples that cannot be read, and a folder that exists.
     """
-    if asked.level not in LEVELS:
-        raise NetdynError(f"--level {asked.level!r}: choose one of {', '.join(LEVELS)}")
-    if asked.output.exists():
-        raise NetdynError(f"--output {asked.output} exists: name a new folder, or remove it")
+    if request.level not in LEVELS:
+        raise NetdynError(f"--level {request.level!r}: choose one of {', '.join(LEVELS)}")
+    if request.output.exists():
+        raise NetdynError(f"--output {request.output} exists: name a new folder, or remove it")
     analysis_page.refuse_without_packages()
     started = time.monotonic()
-    network, samples = _read(asked)
-    level, frozen = LEVELS[asked.level], network.is_frozen
+    network, samples = _read(request)
+    level, frozen = LEVELS[request.level], network.is_frozen
     classes = len(samples.y.unique())
     a_sample = analysis_levels.seconds_a_sample(network, samples.x)
     shape = (len(samples.x), len(network.sites), min(classes, 100), frozen)
@@ -85,41 +85,44 @@ def analyse(asked: Analysed) -> bool:
             (name, analysis_levels.passes(one, *shape)) for name, one in LEVELS.items()
         )
     }
-    said = {name: _duration(sum(one.values())) for name, one in estimates.items()}
-    by_level = ", ".join(f"{name} {duration}" for name, duration in said.items())
-    message(f"measuring takes about {said[asked.level]} (by level: {by_level})")
-    asked.output.mkdir(parents=True)
+    durations = {name: _duration(sum(one.values())) for name, one in estimates.items()}
+    by_level = ", ".join(f"{name} {duration}" for name, duration in durations.items())
+    message(f"measuring takes about {durations[request.level]} (by level: {by_level})")
+    request.output.mkdir(parents=True)
     outcomes: list[Outcome] = []
     complete = True
     try:
-        for outcome in _outcomes(network, samples, level, asked, estimates[asked.level]):
+        for outcome in _outcomes(network, samples, level, request, estimates[request.level]):
             outcomes.append(outcome)
     except KeyboardInterrupt:
         complete = False
     if outcomes:
-        facts = _facts(asked, network, samples, time.monotonic() - started, complete)
-        title = f"{Path(asked.model).name} on {samples.title}"
-        analysis_page.write(asked.output, outcomes, facts, title)
+        facts = _facts(request, network, samples, time.monotonic() - started, complete)
+        title = f"{Path(request.model).name} on {samples.title}"
+        analysis_page.write(request.output, outcomes, facts, title)
+    else:
+        request.output.rmdir()
     return complete
 
 
-def _read(asked: Analysed) -> tuple[Analysis, Samples]:
+def _read(request: Request) -> tuple[Analysis, Samples]:
     """Return the network that was read, and samples that fit it, on its device."""
-    device = measuring_device(asked.device)
-    model = load_network(asked.model, asked.weights, device)
-    samples = load_samples(asked.data, asked.data_root)
+    device = measuring_device(request.device)
+    model = load_network(request.model, request.weights, device)
+    samples = load_samples(request.data, request.data_root)
     if isinstance(model, torch.export.ExportedProgram):
         samples = fitted(samples, sample_shape(model)[1:])
     try:
         if not len(samples.x):
             raise NetdynError("there are no samples")
         x = as_input(samples.x).to(device)
-        network = read(model, x[:EXAMPLE], not_affine=asked.not_affine)
+        check_finite(x)
+        network = read(model, x[:EXAMPLE], not_affine=request.not_affine)
         y = as_labels(samples.y, x, network.classes)
         network.logits(x[:1])
     except NetdynError as error:
         advice = str(error).replace('netdyn.read(..., not_affine="freeze")', "--not-affine freeze")
-        raise NetdynError(f"{asked.model} with {asked.data}: {advice}") from error
+        raise NetdynError(f"{request.model} with {request.data}: {advice}") from error
     return network, samples._replace(x=x, y=y)
 
 
@@ -127,7 +130,7 @@ def _outcomes(
     network: Analysis,
     samples: Samples,
     level: Level,
-    asked: Analysed,
+    request: Request,
     estimates: dict[str, float],
 ) -> Iterator[Outcome]:
     """Measure one table after another, and yield each once it is written."""
@@ -138,7 +141,7 @@ def _outcomes(
         return rest * (done / expected if expected else 1.0)
 
     progress = ScaleProgress(len(estimates), left)
-    for number, (name, measure) in enumerate(_measures(network, samples, level, asked).items()):
+    for number, (name, measure) in enumerate(_measures(network, samples, level, request).items()):
         progress.start(number, TITLES[name])
         started = time.monotonic()
         try:
@@ -147,22 +150,22 @@ def _outcomes(
             message(f"{TITLES[name]}: not measured: {error}")
             yield Outcome(name, None, str(error))
         else:
-            record = {"kind": "analysis", "made": _made(asked)}
-            write_table(asked.output / "tables" / f"{name}.csv", table, record)
+            record = {"kind": "analysis", "made": _origin(request)}
+            write_table(request.output / "tables" / f"{name}.csv", table, record)
             yield Outcome(name, table, "")
         done += time.monotonic() - started
         expected += estimates[name]
 
 
 def _measures(
-    network: Analysis, samples: Samples, level: Level, asked: Analysed
+    network: Analysis, samples: Samples, level: Level, request: Request
 ) -> dict[str, Callable[[], pd.DataFrame]]:
     """Return what measures each table, by name, in the order in which they are measured."""
     x, y = _some(samples, level.samples)
-    ranks = {"units": level.units, "map_samples": level.map_samples, "seed": asked.seed}
+    ranks = {"units": level.units, "map_samples": level.map_samples, "seed": request.seed}
     few = _some(samples, level.noisy)
     low, high = value_range(samples.x)
-    noise = {"trials": level.trials, "seed": asked.seed, "value_range": (low, high)}
+    noise = {"trials": level.trials, "seed": request.seed, "value_range": (low, high)}
 
     def in_both_spaces(measure: Callable, **options: object) -> pd.DataFrame:
         spaces = ("sample", "weight")
@@ -178,7 +181,7 @@ def _measures(
         "noise_accuracy": lambda: in_both_spaces(
             network.noise_accuracy, amplitudes=level.amplitudes
         ),
-        "basins": lambda: in_both_spaces(network.basins),
+        "basins": lambda: in_both_spaces(network.basins, by_class=level.by_class),
     }
 
 
@@ -192,25 +195,27 @@ def _some(samples: Samples, most: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x[chosen], y[chosen]
 
 
-def _made(asked: Analysed) -> dict[str, object]:
+def _origin(request: Request) -> dict[str, object]:
     return {
-        "model": asked.model,
-        "weights": None if asked.weights is None else str(asked.weights),
-        "data": asked.data,
-        "level": asked.level,
-        "not_affine": asked.not_affine,
-        "seed": asked.seed,
+        "model": request.model,
+        "weights": None if request.weights is None else str(request.weights),
+        "data": request.data,
+        "level": request.level,
+        "not_affine": request.not_affine,
+        "seed": request.seed,
         "netdyn": netdyn.__version__,
         "torch": torch.__version__,
     }
 
 
 def _facts(
-    asked: Analysed, network: Analysis, samples: Samples, seconds: float, complete: bool
+    request: Request, network: Analysis, samples: Samples, seconds: float, complete: bool
 ) -> str:
     """Return what the page says above its panels; an empty line begins a paragraph."""
     shape = "×".join(map(str, samples.x.shape[1:]))
-    weights = "" if asked.weights is None else f" The weights are those of {asked.weights.name}."
+    weights = (
+        "" if request.weights is None else f" The weights are those of {request.weights.name}."
+    )
     classes = len(samples.y.unique())
     sites = len(network.sites)
     what = (
@@ -219,9 +224,9 @@ def _facts(
         f"{weights}"
     )
     low, high = value_range(samples.x)
-    level = LEVELS[asked.level]
+    level = LEVELS[request.level]
     how = (
-        f"Level {asked.level}: g, RPDs and the plane are of at most {level.samples:,} samples, "
+        f"Level {request.level}: g, RPDs and the plane are of at most {level.samples:,} samples, "
         f"pruning is of {level.pruned:,}, and noise on {level.noisy:,}, "
         f"scaled from {low:.3g} … {high:.3g} to 0 … 1. "
     )
@@ -231,8 +236,8 @@ def _facts(
             "each sample; L-maps are means over samples. "
         )
     how += (
-        f"In evaluation mode, seed {asked.seed}, on {network.device}, netdyn {netdyn.__version__}, "
-        f"PyTorch {torch.__version__}, {_duration(seconds)}."
+        f"In evaluation mode, seed {request.seed}, on {network.device}, netdyn "
+        f"{netdyn.__version__}, PyTorch {torch.__version__}, {_duration(seconds)}."
     )
     stopped = "" if complete else "\n\nIt was interrupted: the rest is missing."
     return f"{what}\n\n{how}{stopped}"

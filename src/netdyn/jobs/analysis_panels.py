@@ -21,6 +21,7 @@ TITLES = {
     "basins": "Attraction basins",
 }
 SPACES = {"sample": COLOURS["blue"], "weight": COLOURS["orange"]}
+LOWER_LEFT = {"x": 0, "xanchor": "left", "y": 0, "yanchor": "bottom"}
 POINTS = 2000  # samples that the page draws; the table has all
 
 
@@ -65,11 +66,20 @@ def _layout(x: str, y: str, **more: object) -> dict[str, Any]:
 
 
 def _sites(count: int) -> dict[str, Any]:
-    return {"tickmode": "linear", "tick0": 1, "dtick": 1 + count // 20}
+    ticks = {"tickmode": "linear", "tick0": 1, "dtick": 1 + count // 13}
+    return {**ticks, "range": [0.7, count + 0.3]}
 
 
 def _named(row: pd.Series) -> str:
     return f"site {row['site']} ({row['name']}, {row['function']})"
+
+
+def _number(value: float, error: float) -> str:
+    """Return a number with its error, to the error's first digits."""
+    if not np.isfinite([value, error]).all():
+        return f"{value:.2f}"
+    digits = 3 if 0 < error < 0.01 else 2
+    return f"{value:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
 
 
 def _gradients(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
@@ -77,9 +87,10 @@ def _gradients(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     most, least = (mean.loc[place] for place in (mean["g"].idxmax(), mean["g"].idxmin()))
     words = (
         "g is 0 where a class has no place in the order of a unit's local fields, and highest "
-        f"where it gathers at the top. Here it is highest at {_named(most)}, {most['g']:.2f} ± "
-        f"{most['error']:.2f}, and lowest at {_named(least)}, {least['g']:.2f} ± "
-        f"{least['error']:.2f}. Bars are standard errors over samples; thin lines are classes."
+        f"where it gathers at the top. Here it is highest at {_named(most)}, "
+        f"{_number(most['g'], most['error'])}, and lowest at {_named(least)}, "
+        f"{_number(least['g'], least['error'])}. Bars are standard errors over samples; thin "
+        "lines are classes."
     )
     data = []
     for k in sorted(set(table["class"]) - {-1})[:20]:
@@ -113,19 +124,20 @@ def _rank_probability(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
         hover = f"site {site}, r = %{{x:.2f}}: %{{y:.2f}}<extra></extra>"
         look = {"width": 1.8 if named else 1.0, "hovertemplate": hover}
         data.append(_line(rows["r"], rows["density"], to_hex(colour), named, **look))
-    layout = _layout("rank r", "density p(r)", yaxis={"rangemode": "tozero"})
+    axes = {"yaxis": {"rangemode": "tozero"}, "legend": LOWER_LEFT}
+    layout = _layout("rank r", "density p(r)", **axes)
     return words, {"data": data, "layout": layout}
 
 
 def _pruning(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
-    rows, whole = table.iloc[:-1], table.iloc[-1]
-    close = rows[rows["accuracy"] >= whole["accuracy"] - whole["error"]]["start"]
+    rows, full = table.iloc[:-1], table.iloc[-1]
+    close = rows[rows["accuracy"] >= full["accuracy"] - full["error"]]["start"]
     missing = sorted(set(rows["start"]) - set(close))
     first = missing[-1] + 1 if missing else 1
     words = (
         "The accuracy if all activations from a site on are replaced by the identity, so that one "
-        f"linear map stands for the rest. The network itself reaches {whole['accuracy']:.1%} ± "
-        f"{whole['error']:.1%}. "
+        f"linear map stands for the rest. The network itself reaches {full['accuracy']:.1%} ± "
+        f"{full['error']:.1%}. "
     )
     if first <= len(rows):
         words += f"From site {first} on pruning costs no more than this error."
@@ -137,7 +149,7 @@ def _pruning(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     data = [
         _line(rows["start"], rows["accuracy"], COLOURS["red"], "pruned", **look),
         _line(
-            [1, len(rows)], [whole["accuracy"]] * 2, COLOURS["black"], "the network itself",
+            [1, len(rows)], [full["accuracy"]] * 2, COLOURS["black"], "the network itself",
             dash="dash", width=1.2,
         ),
     ]  # fmt: skip
@@ -160,7 +172,7 @@ def _projection(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
         look = {"mode": "markers", "marker": {"color": colour, "size": 4, "opacity": 0.7}}
         look["hovertemplate"] = f"class {k}<extra></extra>"
         data.append(_line(rows["coordinate_1"], rows["coordinate_2"], colour, f"{k}", **look))
-    place = {"x": 1.02, "xanchor": "left"}
+    place = {"x": 1.02, "xanchor": "left", "y": 0.9}
     return words, {"data": data, "layout": _layout("h₁", "h₂", legend=place)}
 
 
@@ -187,18 +199,18 @@ def _noise_accuracy(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     half["line"] = {"color": COLOURS["grey"], "width": 1, "dash": "dot"}
     percent = {"tickformat": ".0%", "range": [0, 1.02]}
     axis = {"type": "log", "tickvals": [zero, *ticks], "ticktext": ["0", *map(str, ticks)]}
-    layout = _layout("noise a", "accuracy", xaxis=axis, yaxis=percent, shapes=[half])
+    axes = {"xaxis": axis, "yaxis": percent, "legend": LOWER_LEFT}
+    layout = _layout("noise a", "accuracy", shapes=[half], **axes)
     return words, {"data": data, "layout": layout}
 
 
 def _basins(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     sizes = []
     for space, rows in table[table["class"] == -1].groupby("space"):
-        size, error = rows["size"].iloc[0], rows["error"].iloc[0]
-        shown = f"{size:.2f} ± {error:.2f}" if np.isfinite([size, error]).all() else f"{size:.2f}"
-        sizes.append(f"{shown} in {space} space")
+        number = _number(rows["size"].iloc[0], rows["error"].iloc[0])
+        sizes.append(f"{number} in {space} space")
     words = (
-        "How much noise brings the accuracy down to 50 %, of all samples and of each class: "
+        "How much noise brings the accuracy of all samples down to 50 %: "
         f"{' and '.join(sizes)}. It is 0 where the accuracy is below 50 % without noise, and inf, "
         "not drawn, where no noise up to 16 brings it down."
     )
@@ -212,7 +224,9 @@ def _basins(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
         data.append(_line(names, rows["size"], SPACES[space], f"{space} space", **look))
     sizes = table["size"][np.isfinite(table["size"])]
     range_ = [0, 1.3 * sizes.max() if len(sizes) and sizes.max() > 0 else 1]
-    layout = _layout("class", "basin size a", xaxis={"type": "category"}, yaxis={"range": range_})
+    axes = {"xaxis": {"type": "category"}, "yaxis": {"range": range_}}
+    place = {"x": 0, "xanchor": "left"}
+    layout = _layout("class", "basin size a", legend=place, **axes)
     return words, {"data": data, "layout": layout}
 
 

@@ -17,7 +17,7 @@ from torch.export import ExportedProgram
 
 from netdyn.errors import NetdynError
 from netdyn.networks.inputs import as_samples
-from netdyn.networks.traced.aten import base_name
+from netdyn.networks.traced.calls import base_name
 
 __all__ = ["check_shape", "load_program", "module_of", "sample_shape"]
 
@@ -75,16 +75,16 @@ def _refuse_code(path: Path, archive: zipfile.ZipFile) -> None:
     if strange or len(inside) < len(names) or not any(n.startswith("models/") for n in inside):
         what = f"it holds {strange[0]}" if strange else "it holds no program, or files twice"
         raise ValueError(what)
-    for name, whole in inside.items():
+    for name, full in inside.items():
         pickles = False
         if name.startswith(("data/weights/", "data/constants/")) and name.endswith(".json"):
-            config = json.loads(archive.read(whole))["config"].values()
+            config = json.loads(archive.read(full))["config"].values()
             pickles = any(
                 one["use_pickle"] or one["path_name"].startswith(("custom_obj", "opaque_obj"))
                 for one in config
             )
         elif name.endswith(".pt"):
-            with archive.open(whole) as file:
+            with archive.open(full) as file:
                 pickles = not _is_of_tensors(file)
         if pickles:
             raise NetdynError(

@@ -25,11 +25,11 @@ def pruning(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     table = checked(table, ["start", "accuracy", "error"], "pruning()").sort_values("start")
     ax = axes_or_new(ax)
-    rows, whole = table.iloc[:-1], table.iloc[-1]
+    rows, full = table.iloc[:-1], table.iloc[-1]
     look = {"color": COLOURS["red"], "marker": "o", "elinewidth": 0.9, "capsize": 2}
     ax.errorbar(rows["start"], rows["accuracy"], rows["error"], label="pruned", **look)
     look = {"color": COLOURS["black"], "linewidth": 0.9, "linestyle": "--"}
-    ax.axhline(whole["accuracy"], label="the network itself", **look)
+    ax.axhline(full["accuracy"], label="the network itself", **look)
     site_labels(ax, rows["start"])
     ax.set_xlabel("pruned from site")
     ax.set_ylim(0, 1.04)

@@ -9,7 +9,7 @@ from torch import nn
 
 from netdyn.errors import NetdynError
 from netdyn.networks.elementwise import checked_classes
-from netdyn.networks.traced.aten import base_name
+from netdyn.networks.traced.calls import base_name
 from netdyn.runtime.torch_internals import function_holders
 
 __all__ = ["ACTIVATION_CALLS", "declared", "is_in_place"]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from netdyn.networks.traced.aten import base_name, is_aten
+from netdyn.networks.traced.calls import base_name, is_aten
 from netdyn.runtime.torch_internals import function_holders
 
 __all__ = ["NOT_AFFINE", "OPENED", "Rule"]

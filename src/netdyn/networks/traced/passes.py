@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from netdyn.errors import NetdynError
 from netdyn.networks.elementwise import ELEMENTWISE
 from netdyn.networks.traced.activations import ACTIVATION_CALLS, is_in_place
-from netdyn.networks.traced.aten import base_name, public_function
+from netdyn.networks.traced.calls import base_name, public_function
 from netdyn.networks.traced.not_affine import NOT_AFFINE, OPENED, Rule
 
 __all__ = ["BRANCHES", "Call", "Pass", "Rules"]

@@ -30,7 +30,7 @@ def public_function(function: Callable) -> Callable:
     functional, *others = function_holders()
     # Where two differ in the order of arguments (instance_norm), it is not ATen's in `functional`.
     for holder in (*others, functional):
-        found = getattr(holder, base_name(function), None)
-        if found is not None:
-            return found
+        public = getattr(holder, base_name(function), None)
+        if public is not None:
+            return public
     return function
