@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import netdyn
 from netdyn import cli
 from netdyn.analysis.measuring import Analysis
 from netdyn.errors import NetdynError
-from netdyn.jobs import analysed_data, analysing, analysis_levels
+from netdyn.jobs import analysed_data, analysing, analysis_levels, analysis_page
 from netdyn.jobs.analysed_data import Samples, fitted, load_samples
 from netdyn.jobs.analysed_model import load_network
 from netdyn.jobs.analysing import Request, analyse
@@ -39,26 +40,40 @@ def number():
 """
 
 
-@pytest.fixture
-def files(tmp_path, monkeypatch, stream):
-    """A working folder with a factory's module, a program, and data for each."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(analysing, "LEVELS", {"standard": TINY})
-    (tmp_path / "ours.py").write_text(FACTORY)
-    sys.modules.pop("ours", None)
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    """A factory's module, a program, and data for each: exporting takes a second."""
+    folder = tmp_path_factory.mktemp("originals")
+    stream = torch.Generator().manual_seed(0)
+    (folder / "ours.py").write_text(FACTORY)
     y = np.arange(60) % 4
-    x = torch.rand(60, 6, generator=stream)
-    np.savez(tmp_path / "flat.npz", x=x.numpy(), y=y)
+    np.savez(folder / "flat.npz", x=torch.rand(60, 6, generator=stream).numpy(), y=y)
     images = torch.rand(60, 2, 8, 8, generator=stream)
-    save_file({"x": images, "y": torch.tensor(y)}, tmp_path / "images.safetensors")
+    save_file({"x": images, "y": torch.tensor(y)}, folder / "images.safetensors")
     model = spread_out(Convolutions("max"), stream).eval()
     program = torch.export.export(
         model, (images[:4],), dynamic_shapes=({0: torch.export.Dim.AUTO},)
     )
-    torch.export.save(program, tmp_path / "model.pt2")
+    torch.export.save(program, folder / "model.pt2")
+    return folder
+
+
+@pytest.fixture
+def files(originals, tmp_path, monkeypatch):
+    """The working folder, with copies of the originals."""
+    shutil.copytree(originals, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(analysing, "LEVELS", {"standard": TINY})
+    sys.modules.pop("ours", None)
     yield tmp_path
     sys.modules.pop("ours", None)
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+    """Leave the figures out, which take the most time; a test of their own has them."""
+    monkeypatch.setattr(analysis_page, "_figure", lambda path, outcome: None)
 
 
 def table(folder, name):
@@ -106,7 +121,7 @@ def interrupted(self, *arguments, **options):
     raise KeyboardInterrupt
 
 
-def test_what_was_measured_before_an_interrupt_is_kept(files, monkeypatch, capsys):
+def test_what_was_measured_before_an_interrupt_is_kept(files, without_figures, monkeypatch, capsys):
     monkeypatch.setattr(Analysis, "pruning", interrupted)
     words = ["analyse", "ours:build", "flat.npz", "--output", "out"]
     monkeypatch.setattr(sys, "argv", ["netdyn", *words])
@@ -123,15 +138,17 @@ def test_what_was_measured_before_an_interrupt_is_kept(files, monkeypatch, capsy
     assert "It was interrupted" in (files / "out/index.html").read_text()
 
 
-def test_a_measure_that_the_network_does_not_allow_is_left_out(files, monkeypatch):
+def test_a_measure_that_the_network_does_not_allow_is_left_out(files, without_figures, monkeypatch):
     def refused(self, *arguments, **options):
         raise NetdynError("noise on weights that are computed")
 
     monkeypatch.setattr(Analysis, "basins", refused)
+    for name in ("gradients", "rank_probability", "noise_accuracy"):
+        monkeypatch.setattr(Analysis, name, refused)
     assert analyse(Request("ours:build", "flat.npz", files / "out"))
     assert not (files / "out/tables/basins.csv").exists()
     page = (files / "out/index.html").read_text()
-    assert "This was not measured: noise on weights that are computed." in page
+    assert page.count("This was not measured: noise on weights that are computed.") == 4
 
 
 def save(name, **arrays):
