@@ -80,7 +80,8 @@ def table(folder, name):
     return pd.read_csv(folder / "tables" / f"{name}.csv")
 
 
-def test_a_program_and_its_samples_give_tables_figures_and_a_page(files, capsys):
+def test_a_program_and_its_samples_give_tables_figures_and_a_page(files, monkeypatch, capsys):
+    monkeypatch.setattr(analysis_page, "DPI", 40)
     request = Request("model.pt2", "images.safetensors", files / "out", not_affine="freeze")
     assert analyse(request)
     said = capsys.readouterr().err
