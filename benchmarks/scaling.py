@@ -27,9 +27,10 @@ from training import DEEP, Ours, samples
 
 from netdyn.figures.basin_axes import SPACES
 from netdyn.figures.marks import plain_log_axis
-from netdyn.figures.style import COLOURS, new_figure, panel
+from netdyn.figures.style import new_figure, panel
 from netdyn.measures.basins.bracketing import find_basins
 from netdyn.measures.ranks.rpd import rank_statistics
+from netdyn.plots.style import COLOURS
 from netdyn.records.files import atomic_write
 from netdyn.results import runs
 

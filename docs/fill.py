@@ -11,6 +11,7 @@ from pathlib import Path
 import fill_commands
 import fill_configuration
 import fill_examples
+import fill_package
 import fill_readme
 import fill_tables
 
@@ -23,6 +24,7 @@ PAGES: Mapping[str, Callable[[Path], str]] = {
     "docs/examples.md": fill_examples.page,
     "docs/reference_tables.md": fill_tables.page,
     "docs/reference_commands.md": fill_commands.page,
+    "docs/package_page.txt": fill_package.page,
 }
 
 

@@ -28,6 +28,7 @@ COMMANDS = (
     "train",
     "measure",
     "run",
+    "analyse",
     "tabulate",
     "keep",
     "draw",

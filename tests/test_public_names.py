@@ -18,7 +18,7 @@ from netdyn.records.import_graph import source_files
 PUBLIC = {
     *("MLP", "Monitor", "NetdynError", "basin_size", "find_basins", "linear_map", "linear_maps"),
     *("load_model", "local_fields", "logits", "prune", "rank_probability", "rank_statistics"),
-    *("read", "rpd_gradient", "sample_noise_correct", "weight_noise_correct"),
+    *("plot", "read", "rpd_gradient", "sample_noise_correct", "weight_noise_correct"),
 }
 ROOT = Path(__file__).parents[1]
 # Modules of 0.1, and where each is now.
@@ -52,6 +52,9 @@ def test_the_public_names_are_these():
 @pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_a_public_name_is_what_its_module_holds(name):
     home = importlib.import_module(f"netdyn.{NAMES[name]}")
+    if name == "plot":
+        assert netdyn.plot is importlib.import_module("netdyn.plots.plot")
+        return
     assert getattr(netdyn, name) is getattr(home, name)
     assert getattr(netdyn, name).__module__ == home.__name__
 

@@ -14,6 +14,7 @@ from netdyn.networks.lmap import prune as prune
 from netdyn.networks.mlp import MLP as MLP
 from netdyn.networks.reading import local_fields as local_fields
 from netdyn.networks.reading import logits as logits
+from netdyn.plots import plot as plot
 from netdyn.results.runs import load_model as load_model
 
 __version__: str

@@ -19,6 +19,7 @@ _HOMES = {
     "measures.basins.sizes": "basin_size sample_noise_correct weight_noise_correct",
     "measures.basins.bracketing": "find_basins",
     "results.runs": "load_model",
+    "plots": "plot",
 }
 NAMES = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -50,7 +51,10 @@ def public(name: str) -> object:
         AttributeError: if there is none; for a module of 0.1 it names where that is now.
     """
     if name in NAMES:
-        return getattr(import_module(f"netdyn.{NAMES[name]}"), name)
+        home = f"netdyn.{NAMES[name]}"
+        if name == "plot":  # a module
+            return import_module(f"{home}.{name}")
+        return getattr(import_module(home), name)
     where = f": it is {moved_to(name)} now" if moved_to(name) else ""
     raise AttributeError(f"module 'netdyn' has no attribute {name!r}{where}")
 

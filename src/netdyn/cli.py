@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # Mistakes in options and commands. Versions of Typer have it in different packages, unnamed.
 _UsageError = typer.BadParameter.__mro__[1]
 
+# What brings the packages that not all commands need.
+_EXTRAS = {"matplotlib": "plot", "plotly": "explorer", "torchvision": "workflow"}
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -326,6 +329,51 @@ def _overrides(override: str, files: list[Path] | None) -> dict:
 
 
 @app.command()
+def analyse(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="FILE.pt2, which torch.export.save writes, or package:factory, whose code is run."
+        ),
+    ],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="FILE.npz or FILE.safetensors with arrays x and y, or a data set: digits, mnist, "
+            "fashion_mnist, kmnist, cifar10, cifar100, svhn, stl10, usps."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", help="Folder that is made.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="Of the factory's module: its state_dict, .safetensors.")
+    ] = None,
+    level: Annotated[
+        str, typer.Option(help="quick, standard or thorough: how much is measured.")
+    ] = "standard",
+    not_affine: Annotated[
+        str,
+        typer.Option(help="refuse or freeze: what becomes of max pooling, normalisation, softmax."),
+    ] = "refuse",
+    seed: Annotated[int, typer.Option(help="Of drawn units and of noise.")] = 0,
+    data_root: Annotated[
+        Path, typer.Option(envvar="NETDYN_DATA_ROOT", help="Folder with, or for, data sets.")
+    ] = Path("data"),
+    device: Device = "auto",
+) -> None:
+    """Measure a network from its file: tables, figures and one page, in a new folder."""
+    from netdyn.jobs import analysing
+
+    request = analysing.Request(
+        model, data, output, weights, device, level, not_affine, data_root, seed
+    )
+    if not analysing.analyse(request):
+        kept = f"{output} holds what was measured" if output.exists() else "nothing was measured"
+        message(f"stopped: {kept}")
+        raise SystemExit(130)
+    message(f"{output / 'index.html'}: the page, with tables and figures beside it")
+
+
+@app.command()
 def tabulate(settings: Settings, output: Output) -> None:
     """Put the parts of a table together, with run, swept values and seed as columns."""
     from netdyn.jobs import tabulating
@@ -505,6 +553,12 @@ def main() -> None:
         raise SystemExit(2) from None
     except NetdynError as error:
         message(f"error: {error}")
+        raise SystemExit(1) from None
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRAS:
+            raise
+        extra = f"pip install 'netdyn[{_EXTRAS[error.name]}]'"
+        message(f"error: this needs {error.name}, which is not installed: {extra}")
         raise SystemExit(1) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -107,6 +107,24 @@ def test_pruning_counts_what_pruned_modules_classify(convolutions, y):
     assert_close(network.pruned(3)(images), network.logits(images), check_device=False)
 
 
+@pytest.mark.parametrize("space", ["sample", "weight"])
+def test_accuracies_under_noise_are_those_that_basins_end_at(space, pair, x, y):
+    network, _ = pair
+    options = {"space": space, "trials": 3, "seed": 5}
+    amplitudes = [0.0, 0.1, 0.4, 1.6]
+    table = network.noise_accuracy(x, y, amplitudes=amplitudes, by_class=True, **options)
+    function = getattr(netdyn, f"{space}_noise_correct")
+    shares = function(network, x, y, amplitudes, trials=3, seed=5).double()
+    assert [*table[table["class"] == -1].accuracy] == pytest.approx(shares.mean(dim=1).tolist())
+    own = table[table["class"] == 2]
+    assert [*own.accuracy] == pytest.approx(shares[:, y == 2].mean(dim=1).tolist())
+    error = shares[1, y == 2].std() / math.sqrt(15)
+    assert own.error.iloc[1] == pytest.approx(error.item())
+    assert {*table.amplitude} == {*amplitudes}
+    with pytest.raises(NetdynError, match="choose sample or weight"):
+        network.noise_accuracy(x, y, space="both")
+
+
 def test_pruned_modules_are_exported(convolutions, stream):
     network, images = convolutions
     pruned = network.pruned(2).train()

@@ -81,6 +81,9 @@ ADDED = {
     "runtime/arithmetic.py": "the arithmetic is fixed and recorded",
     "runtime/torch_internals.py": "PyTorch's private names are in one file",
     "data/downloads.py": "a download ends where a server stalls",
+    "networks/traced/calls.py": "programs of torch.export are traced",
+    "plots/style.py": "figures of anybody's tables have the look of the paper's",
+    "plots/noise_axes.py": "and their axes of noise",
     "figures/rounding.py": "figures have the same bytes on every machine",
     **dict.fromkeys(
         (

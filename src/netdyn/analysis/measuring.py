@@ -1,6 +1,6 @@
 """What `netdyn.read` returns: a network that was read, and the paper's measures of it as tables."""
 
-import math
+from collections.abc import Sequence
 
 import pandas as pd
 import torch
@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from netdyn.analysis.drawn import drawn_units
 from netdyn.analysis.fields import Site, field_parts, measured_sites, sites_of, weights
-from netdyn.analysis.pruned import pruned
+from netdyn.analysis.noise import AMPLITUDES, basin_table, noise_table
+from netdyn.analysis.pruned import pruned, pruning_table
 from netdyn.analysis.ranks import (
     GRADIENTS,
     RANK_PROBABILITY,
@@ -17,11 +18,9 @@ from netdyn.analysis.ranks import (
     table,
 )
 from netdyn.analysis.samples import Samples
-from netdyn.measures.basins.bracketing import find_basins
 from netdyn.measures.projections import bottleneck
 from netdyn.networks.inputs import as_count
 from netdyn.networks.kinds import Holder
-from netdyn.networks.lmap import pruned as pruned_network
 from netdyn.networks.reading import Network
 from netdyn.networks.traced.maps import offsets
 from netdyn.networks.traced.network import TracedNetwork
@@ -192,25 +191,7 @@ class Analysis(Holder):
             the network itself), `name` and `function` of site s, `accuracy` and its standard
             `error` over samples, √(p(1 − p)/P).
         """
-        samples = self._samples(x, y)
-        starts = range(1, self.network.depth + 1)
-        correct, count = torch.zeros(len(starts), dtype=torch.int64, device="cpu"), 0
-        layers = isinstance(self.network, Network)
-        cut = [pruned_network(self.network, s) for s in starts] if layers else []
-        for part, labels in samples.batches():
-            if layers:
-                logits = torch.stack([one.logits(part) for one in cut])
-            else:
-                logits = self.network.pruned_logits(part, starts)
-            correct += (logits.argmax(dim=2) == labels).sum(dim=1).cpu()
-            count += len(labels)
-        rows = []
-        places = [*self.sites, Site("", "", ())]
-        for start, site, right in zip(starts, places, correct.tolist(), strict=True):
-            p = right / count
-            error = math.sqrt(p * (1 - p) / count)
-            rows.append((start, site.name, site.function, p, error))
-        return pd.DataFrame(rows, columns=["start", "name", "function", "accuracy", "error"])
+        return pruning_table(self.network, self.sites, self._samples(x, y).batches())
 
     @plain_mode
     def basins(
@@ -242,20 +223,37 @@ class Analysis(Holder):
             half up to 16), `error` (by resampling samples), `trial_error` (by trials), `accuracy`
             (without noise) and `trials`.
         """
-        samples, labels = self._samples(x, y).all()
-        groups = ("average", "class") if by_class else ("average",)
-        basins = find_basins(
-            self.network, samples, labels, space, trials, seed, groups,
-            value_range=value_range, noise_return=noise_return,
+        return basin_table(
+            self.network, *self._samples(x, y).all(),
+            space, trials, seed, by_class, value_range, noise_return,
         )  # fmt: skip
-        rows = []
-        for kind in reversed(groups):
-            group = basins.groups[kind]
-            columns = (group.index, group.sizes, group.errors, group.trial_errors)
-            for values in zip(*columns, group.clean_accuracies, strict=True):
-                rows.append((space, int(values[0]), *map(float, values[1:]), group.trials))
-        columns = ["space", "class", "size", "error", "trial_error", "accuracy", "trials"]
-        return pd.DataFrame(rows, columns=columns)
+
+    @plain_mode
+    def noise_accuracy(
+        self,
+        x: object,
+        y: object = None,
+        *,
+        space: str = "sample",
+        amplitudes: Sequence[float] = AMPLITUDES,
+        value_range: tuple[float, float] = (0.0, 1.0),
+        trials: int = 10,
+        seed: int = 0,
+        by_class: bool = False,
+        noise_return: str = "affine",
+    ) -> pd.DataFrame:
+        """Return the accuracy under noise of each amplitude, whose fall to 50 % ends the basin.
+
+        Args: as for `basins`, and the amplitudes, ascending, in the unit of the space.
+
+        Returns:
+            Columns `space`, `class` (−1: all samples), `amplitude`, `accuracy` (mean over samples
+            and trials), `error` (over samples) and `trials`.
+        """
+        return noise_table(
+            self.network, *self._samples(x, y).all(),
+            space, amplitudes, trials, seed, by_class, value_range, noise_return,
+        )  # fmt: skip
 
     @plain_mode
     def projection(self, x: object) -> pd.DataFrame:

@@ -1,16 +1,22 @@
-"""A traced network as a module whose later activations are the identity."""
+"""Networks whose later activations are the identity: as a module, and their accuracies."""
 
 import copy
+import math
+from collections.abc import Iterable, Sequence
 
+import pandas as pd
+import torch
 from torch import Tensor, nn
 
+from netdyn.analysis.fields import Site
 from netdyn.errors import NetdynError
 from netdyn.networks.inputs import as_whole
 from netdyn.networks.lmap import prune
+from netdyn.networks.lmap import pruned as pruned_network
 from netdyn.networks.reading import Network
 from netdyn.networks.traced.network import TracedNetwork
 
-__all__ = ["Pruned", "pruned"]
+__all__ = ["Pruned", "pruned", "pruning_table"]
 
 
 class Pruned(nn.Module):
@@ -45,3 +51,29 @@ def pruned(network: Network | TracedNetwork, start: int) -> nn.Module:
             f"1 … {network.depth}"
         )
     return Pruned(network, start)
+
+
+def pruning_table(
+    network: Network | TracedNetwork,
+    sites: Sequence[Site],
+    batches: Iterable[tuple[Tensor, Tensor]],
+) -> pd.DataFrame:
+    """Return the table of `Analysis.pruning` of the samples and labels in the batches."""
+    starts = range(1, network.depth + 1)
+    correct, count = torch.zeros(len(starts), dtype=torch.int64, device="cpu"), 0
+    layers = isinstance(network, Network)
+    cut = [pruned_network(network, s) for s in starts] if layers else []
+    for part, labels in batches:
+        if layers:
+            logits = torch.stack([one.logits(part) for one in cut])
+        else:
+            logits = network.pruned_logits(part, starts)
+        correct += (logits.argmax(dim=2) == labels).sum(dim=1).cpu()
+        count += len(labels)
+    rows = []
+    places = [*sites, Site("", "", ())]
+    for start, site, right in zip(starts, places, correct.tolist(), strict=True):
+        p = right / count
+        error = math.sqrt(p * (1 - p) / count)
+        rows.append((start, site.name, site.function, p, error))
+    return pd.DataFrame(rows, columns=["start", "name", "function", "accuracy", "error"])

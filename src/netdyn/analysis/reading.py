@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from netdyn.analysis.measuring import Analysis
 from netdyn.errors import NetdynError
 from netdyn.networks import reading as layered
+from netdyn.networks.exported import check_shape, module_of, sample_shape
 from netdyn.networks.foreign import not_a_module
 from netdyn.networks.kinds import Holder, ReadNetwork
 from netdyn.networks.reading import Network
@@ -21,7 +23,7 @@ _TRACED_WITH_EXAMPLE = (
 
 
 def read(
-    model: nn.Module | ReadNetwork | Holder,
+    model: nn.Module | ReadNetwork | Holder | ExportedProgram,
     example: Tensor | None = None,
     *,
     activations: Sequence[object] = (),
@@ -35,7 +37,8 @@ def read(
     identity the rest must be affine.
 
     Args:
-        model: the network; what was read already is returned as it is.
+        model: the network; what was read already is returned as it is. A program that
+            `torch.export.export` or `torch.export.load` returned is traced.
         example: samples (P, …), floats or bytes, at least one and better some ten, by which a
             network is traced; its shape is that of the samples to come.
         activations: further activations: classes of elementwise modules without state, and
@@ -48,6 +51,8 @@ def read(
         NetdynError: naming what is not supported, why, and what to do; docs/limits.md lists what is
             read. Gates, which multiply two functions of the samples, are refused.
     """
+    if isinstance(model, ExportedProgram):
+        return _exported(model, example, activations, not_affine)
     if isinstance(model, Analysis):
         model.network.refuse_changes()
         return model
@@ -61,6 +66,26 @@ def read(
         return Analysis(layered.read(model, activations=activations))
     except NetdynError:
         return Analysis(trace(model, example, activations, not_affine))
+
+
+def _exported(
+    program: ExportedProgram, example: object, activations: Sequence[object], not_affine: str
+) -> Analysis:
+    if example is None:
+        raise NetdynError(
+            "an exported program is traced with example samples: netdyn.read(program, x)"
+        )
+    check_shape(program, example)
+    try:
+        return read(module_of(program), example, activations=activations, not_affine=not_affine)
+    except NetdynError as error:
+        batch = sample_shape(program)[0]
+        if batch is None or "own forward fails" not in str(error):
+            raise
+        raise NetdynError(
+            f"{error}; the program was exported for batches of {batch}: export it with "
+            'dynamic_shapes=({0: torch.export.Dim("batch")},)'
+        ) from error
 
 
 def _by_layers(model: object, activations: Sequence[object]) -> Network:

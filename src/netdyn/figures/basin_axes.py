@@ -10,15 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
-from netdyn.figures.marks import WHITE
-from netdyn.figures.style import (
-    COLOURS,
-    over_seeds,
-    plot_line,
-    required_rows,
-    required_table,
-    zero_log_axis,
-)
+from netdyn.figures.style import over_seeds, plot_line, required_rows, required_table
+from netdyn.plots.noise_axes import ends_of
+from netdyn.plots.style import COLOURS, WHITE
 
 __all__ = [
     "SPACES",
@@ -27,9 +21,6 @@ __all__ = [
     "draw_basins",
     "draw_best_accuracy",
     "mark_diverged",
-    "mark_ends",
-    "name_curves",
-    "noise_axes",
     "sizes_over_seeds",
     "sweep_axis",
     "zoom_on_half",
@@ -43,10 +34,8 @@ DEPTH_MAP = matplotlib.colormaps["viridis"]
 DEPTH_MARKERS = "os^Dv<>pPX"
 TOP = 0.96  # height of the arrows, as a fraction of the panel's
 APART = 4.0  # points between the arrows of lines at the same place
-NAME_PARTS = (0.9, 0.76, 0.63, 0.36, 0.2)  # neighbouring curves are labelled at different heights
 CLOSE = 1.5  # curves whose basins differ by less than this factor are enlarged
 ZOOM_AT = (0.1, 0.21, 0.42, 0.46)  # left, bottom, width, height, as fractions of the panel
-NOISE_TICKS = [float(f"{digit}e{power}") for power in range(-4, 3) for digit in (1, 3)]
 
 
 def depth_looks(depths: Sequence[int]) -> dict[int, dict]:
@@ -66,85 +55,13 @@ def average_basins(
     return required_rows(table, name, of="average")
 
 
-def noise_axes(axes: Axes, amplitudes: Iterable[float], label: str) -> None:
-    """Set the axis of noise amplitudes of a panel of accuracies, and mark the 50 % of a basin."""
-    axes.axhline(0.5, color=COLOURS["grey"], linewidth=0.6, linestyle=":", zorder=1)
-    amplitudes = np.unique(list(amplitudes))
-    zero_log_axis(axes, amplitudes, label)
-    smallest, largest = amplitudes[amplitudes > 0][[0, -1]] * (1 - 1e-6, 1 + 1e-6)
-    ticks = [tick for tick in NOISE_TICKS if smallest <= tick <= largest]
-    if len(ticks) > 5:
-        ticks = [tick for tick in ticks if f"{tick:e}".startswith("1")]
-    ticks = [0.0, *ticks]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_ylim(0, 1.04)
-
-
-def name_curves(axes: Axes, lines: Sequence[Line2D]) -> None:
-    """Write every line's label on it, where it has fallen to one of the shares `NAME_PARTS`."""
-    halves = [_fallen(line, 0.5) for line in lines]
-    for rank, index in enumerate(np.argsort(halves, kind="stable")):
-        line = lines[index]
-        place = _fallen(line, NAME_PARTS[rank % len(NAME_PARTS)])
-        axes.text(
-            line.get_xdata()[place],
-            line.get_ydata()[place],
-            line.get_label(),
-            color=line.get_color(),
-            fontsize=7,
-            fontweight="bold",
-            ha="center",
-            va="center",
-            bbox={**WHITE, "alpha": 0.9, "pad": 0.6},
-            zorder=5,
-        )
-
-
-def _fallen(line: Line2D, part: float) -> int:
-    """Return the index of the first point below `part` of the first height; else of the last."""
-    heights = np.asarray(line.get_ydata())
-    below = np.flatnonzero(heights < part * heights[0])
-    return int(below[0]) if len(below) else len(heights) - 1
-
-
-def _ends(line: Line2D) -> np.ndarray:
-    """Return the amplitudes at which a line falls below one half, in the order of amplitudes."""
-    a, accuracy = (np.asarray(values, dtype=float) for values in line.get_data())
-    (before,) = np.nonzero((accuracy[:-1] >= 0.5) & (accuracy[1:] < 0.5))
-    share = (accuracy[before] - 0.5) / (accuracy[before] - accuracy[before + 1])
-    return a[before] + share * (a[before + 1] - a[before])
-
-
-def mark_ends(axes: Axes, lines: Sequence[Line2D]) -> list[Line2D]:
-    """Mark where each line first falls below one half; return the legend's handles of the marks.
-
-    The mark is hollow where the line later rises above one half again.
-    """
-    common = {"marker": "o", "markersize": 3.2, "linestyle": "none", "zorder": 6}
-    texts = {}
-    for line in lines:
-        ends = _ends(line)
-        if not len(ends):
-            continue
-        again = (line.get_ydata()[line.get_xdata() > ends[0]] > 0.5).any()
-        face = "white" if again else line.get_color()
-        label = f"_end {line.get_label()}"
-        mark = {"color": line.get_color(), "markerfacecolor": face, "label": label}
-        axes.plot(ends[0], 0.5, **mark, **common)
-        texts["rises again" if again else "basin ends"] = "white" if again else "0.2"
-    return [
-        Line2D([], [], color="0.2", markerfacecolor=face, label=text, **common)
-        for text, face in sorted(texts.items())
-    ]
-
-
 def zoom_on_half(axes: Axes) -> None:
     """Enlarge, in the panel's empty corner, where curves that lie close fall to one half.
 
     Nothing is drawn where they lie apart, or where the corner is not empty.
     """
     curves = [line for line in axes.get_lines() if line.get_label()[:1] != "_"]
-    ends = [end for line in curves for end in _ends(line)[:1]]
+    ends = [end for line in curves for end in ends_of(line)[:1]]
     if len(ends) < 2 or max(ends) > CLOSE * min(ends):
         return
     place = axes.transAxes.inverted().transform(axes.transData.transform((min(ends), 0.5)))

@@ -15,16 +15,8 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from netdyn.figures.descriptions import shape_of, training_of
 from netdyn.figures.marks import before_divergence, diverged_note, plain_log_axis
 from netdyn.figures.phases import PANELS
-from netdyn.figures.style import (
-    COLOURS,
-    over_seeds,
-    panel_title,
-    percent_axis,
-    plot_line,
-    required_rows,
-    required_table,
-    zero_log_axis,
-)
+from netdyn.figures.style import over_seeds, panel_title, plot_line, required_rows, required_table
+from netdyn.plots.style import COLOURS, percent_axis, zero_log_axis
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw_first_batch", "draw_statistics_and_signs"]

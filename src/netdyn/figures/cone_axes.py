@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from netdyn.figures.projection_axes import first_seed
-from netdyn.figures.style import COLOURS, required_rows, required_table
+from netdyn.figures.style import required_rows, required_table
+from netdyn.plots.style import COLOURS
 
 __all__ = ["amplitude_colours", "amplitudes_of", "draw_plane", "plane_key", "read_cones"]
 

@@ -7,14 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from netdyn.figures.style import (
-    COLOURS,
-    label_ends,
-    new_figure,
-    panel_title,
-    required_rows,
-    required_table,
-)
+from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
+from netdyn.plots.style import COLOURS, label_ends
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]

@@ -11,19 +11,15 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from netdyn.errors import NetdynError
 from netdyn.figures.marks import draw_initial_gradient
 from netdyn.figures.style import (
-    CLASS_COLOURS,
-    COLOURS,
     at_last_step,
-    label_ends,
     new_figure,
     panel_title,
-    percent_axis,
     plot_line,
     required_rows,
     required_table,
     rows_where,
-    zero_log_axis,
 )
+from netdyn.plots.style import CLASS_COLOURS, COLOURS, label_ends, percent_axis, zero_log_axis
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]

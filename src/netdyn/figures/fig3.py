@@ -18,15 +18,8 @@ from netdyn.figures.phases import (
     draw_first_layer,
     samples_and_seeds,
 )
-from netdyn.figures.style import (
-    COLOURS,
-    new_figure,
-    panel_title,
-    percent_axis,
-    plot_line,
-    required_rows,
-    required_table,
-)
+from netdyn.figures.style import new_figure, panel_title, plot_line, required_rows, required_table
+from netdyn.plots.style import COLOURS, percent_axis
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]

@@ -16,9 +16,6 @@ from netdyn.figures.basin_axes import (
     draw_basins,
     draw_best_accuracy,
     mark_diverged,
-    mark_ends,
-    name_curves,
-    noise_axes,
     sweep_axis,
     zoom_on_half,
 )
@@ -31,16 +28,9 @@ from netdyn.figures.descriptions import (
     seeds_of,
     shape_of,
 )
-from netdyn.figures.style import (
-    CLASS_COLOURS,
-    COLOURS,
-    new_figure,
-    panel_title,
-    percent_axis,
-    plot_line,
-    required_rows,
-    required_table,
-)
+from netdyn.figures.style import new_figure, panel_title, plot_line, required_rows, required_table
+from netdyn.plots.noise_axes import mark_ends, name_curves, noise_axes
+from netdyn.plots.style import CLASS_COLOURS, COLOURS, percent_axis
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]

@@ -17,14 +17,8 @@ from netdyn.errors import NetdynError
 from netdyn.figures.cone_axes import amplitudes_of, read_cones
 from netdyn.figures.descriptions import return_of, seeds_of
 from netdyn.figures.projection_axes import first_seed
-from netdyn.figures.style import (
-    CLASS_COLOURS,
-    COLOURS,
-    new_figure,
-    panel_title,
-    required_rows,
-    required_table,
-)
+from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
+from netdyn.plots.style import CLASS_COLOURS, COLOURS
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]

@@ -25,18 +25,15 @@ from netdyn.figures.projection_axes import (
     write_shares,
 )
 from netdyn.figures.style import (
-    COLOURS,
-    label_ends,
     new_figure,
     over_seeds,
     panel_title,
-    percent_axis,
     plot_line,
     required_rows,
     required_table,
     rows_where,
-    zero_log_axis,
 )
+from netdyn.plots.style import COLOURS, label_ends, percent_axis, zero_log_axis
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]

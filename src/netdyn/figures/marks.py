@@ -8,16 +8,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
-from netdyn.figures.style import COLOURS
+from netdyn.plots.style import COLOURS, WHITE
 
 __all__ = [
     "INITIAL_GRADIENT",
-    "WHITE",
     "before_divergence",
     "best_accuracy",
     "diverged_note",
     "draw_initial_gradient",
-    "layer_colours",
     "plain_log_axis",
     "width_looks",
 ]
@@ -29,19 +27,8 @@ INITIAL_GRADIENT = {
     "linewidth": 0,
     "zorder": 0,
 }
-WHITE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # behind text
-LAYER_MAP = matplotlib.colormaps["viridis"]
-LIGHTEST = 0.84  # used part of the map: its last colours are too light on white
 WIDTH_MAP = matplotlib.colormaps["plasma"]
 WIDTH_MARKERS = "osD^vPX*"
-
-
-def layer_colours(count: int) -> np.ndarray:
-    """Return one colour per hidden layer, (count, 4), from the first, dark, to the last, light.
-
-    The first and the last colour do not depend on the count: colour is relative depth.
-    """
-    return LAYER_MAP(np.linspace(0, LIGHTEST, count))
 
 
 def width_looks(widths: Sequence[int]) -> dict[int, dict]:

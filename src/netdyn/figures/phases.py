@@ -18,23 +18,20 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from netdyn.figures.descriptions import listed, samples_of, seeds_of, shape_of, training_of
 from netdyn.figures.marks import (
     INITIAL_GRADIENT,
-    LAYER_MAP,
-    LIGHTEST,
     before_divergence,
     best_accuracy,
     diverged_note,
     draw_initial_gradient,
-    layer_colours,
     width_looks,
 )
-from netdyn.figures.style import (
+from netdyn.figures.style import panel_title, plot_line, required_rows, required_table
+from netdyn.plots.style import (
     COLOURS,
+    LAYER_MAP,
+    LIGHTEST,
     label_ends,
-    panel_title,
+    layer_colours,
     percent_axis,
-    plot_line,
-    required_rows,
-    required_table,
     zero_log_axis,
 )
 from netdyn.records.figure_settings import DrawingSettings

@@ -12,9 +12,8 @@ from matplotlib.patches import Polygon
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from netdyn.errors import NetdynError
-from netdyn.figures.marks import WHITE
-from netdyn.figures.style import COLOURS
 from netdyn.measures.regions import INNER_SHARE, Region, mahalanobis, trimmed_region
+from netdyn.plots.style import COLOURS, WHITE
 
 __all__ = [
     "PROJECTION_COLUMNS",

@@ -15,16 +15,14 @@ from netdyn.figures.batch_norm import draw_first_batch, draw_statistics_and_sign
 from netdyn.figures.descriptions import listed, samples_of, shape_of
 from netdyn.figures.marks import before_divergence, best_accuracy, diverged_note
 from netdyn.figures.style import (
-    COLOURS,
     new_figure,
     over_seeds,
     panel_title,
-    percent_axis,
     plot_line,
     required_rows,
     required_table,
-    zero_log_axis,
 )
+from netdyn.plots.style import COLOURS, percent_axis, zero_log_axis
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]

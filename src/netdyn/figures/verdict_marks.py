@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import Circle, FancyBboxPatch
 
-from netdyn.figures.style import COLOURS
 from netdyn.figures.wrapping import ink_centre
+from netdyn.plots.style import COLOURS
 from netdyn.results.verdicts import DIVERGED, NOT_REPRODUCED, NOT_TESTED, PARTLY, REPRODUCED
 
 __all__ = ["SIDE", "SIGNS", "draw_mark", "mark_colours"]

@@ -9,6 +9,7 @@ from torch import nn
 
 from netdyn.errors import NetdynError
 from netdyn.networks.elementwise import checked_classes
+from netdyn.networks.traced.calls import base_name
 from netdyn.runtime.torch_internals import function_holders
 
 __all__ = ["ACTIVATION_CALLS", "declared", "is_in_place"]
@@ -73,7 +74,7 @@ def _signature(function: Callable) -> inspect.Signature | None:
 
 def is_in_place(function: Callable, args: tuple, kwargs: dict) -> bool:
     """Return whether this call of an activation writes to its input."""
-    if function.__name__.endswith("_"):
+    if base_name(function).endswith("_"):
         return True
     signature = _signature(function)
     return signature is not None and bool(

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from netdyn.networks.traced.calls import base_name, is_aten
 from netdyn.runtime.torch_internals import function_holders
 
 __all__ = ["NOT_AFFINE", "OPENED", "Rule"]
@@ -43,7 +44,7 @@ def _pooling(name: str, dimensions: int) -> Rule:
     def record(function: Callable, args: tuple, kwargs: dict) -> tuple[Any, tuple]:
         kwargs = {key: value for key, value in kwargs.items() if key != "return_indices"}
         output, indices = with_indices(*args, **kwargs)
-        both = function.__name__.endswith("with_indices")  # is what the caller asked for
+        both = _returns_indices(function)
         return (output, indices) if both else output, (indices, both)
 
     def apply(state: tuple, args: tuple, kwargs: dict) -> Any:
@@ -53,6 +54,12 @@ def _pooling(name: str, dimensions: int) -> Rule:
         return (output, indices) if both else output
 
     return Rule(name, record, apply)
+
+
+def _returns_indices(function: Callable) -> bool:
+    # ATen's adaptive pooling returns them always, PyTorch's own under another name.
+    name = base_name(function)
+    return name.endswith("with_indices") or (is_aten(function) and name.startswith("adaptive"))
 
 
 def _scaled(x: Tensor, scale: Tensor, dims: tuple[int, ...], centred: bool) -> Tensor:
@@ -122,12 +129,19 @@ def _group_norm() -> Rule:
     return Rule("group_norm", record, apply)
 
 
-def _instance_norm() -> Rule:
-    def parts(
+def _instance_norm(compiled: bool) -> Rule:
+    def functional(
         input, running_mean=None, running_var=None, weight=None, bias=None,
         use_input_stats=True, momentum=0.1, eps=1e-5,
     ):  # fmt: skip
         return input, weight, bias, use_input_stats, eps
+
+    def inner(
+        input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, cudnn=True
+    ):
+        return input, weight, bias, use_input_stats, eps
+
+    parts = inner if compiled else functional
 
     def record(function: Callable, args: tuple, kwargs: dict) -> tuple[Tensor, Any]:
         x, _, _, own, eps = parts(*args, **kwargs)
@@ -184,12 +198,14 @@ def _rules() -> dict[Callable, Rule]:
         ("layer_norm", _layer_norm("layer_norm", centred=True)),
         ("rms_norm", _layer_norm("rms_norm", centred=False)),
         ("group_norm", _group_norm()),
-        ("instance_norm", _instance_norm()),
+        ("instance_norm", _instance_norm(compiled=True)),
         ("softmax", _softmax()),
+        ("_softmax", _softmax()),
     ):
         for holder in (F, torch, torch.Tensor):
             if hasattr(holder, names):
                 rules[getattr(holder, names)] = rule
+    rules[F.instance_norm] = _instance_norm(compiled=False)
     return rules
 
 

@@ -5,6 +5,7 @@ are the identity, and what is not affine by itself is frozen at what it did in a
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +16,8 @@ from torch.overrides import TorchFunctionMode
 from netdyn.errors import NetdynError
 from netdyn.networks.elementwise import ELEMENTWISE
 from netdyn.networks.traced.activations import ACTIVATION_CALLS, is_in_place
-from netdyn.networks.traced.not_affine import NOT_AFFINE, OPENED
+from netdyn.networks.traced.calls import base_name, public_function
+from netdyn.networks.traced.not_affine import NOT_AFFINE, OPENED, Rule
 
 __all__ = ["BRANCHES", "Call", "Pass", "Rules"]
 
@@ -88,18 +90,20 @@ class Pass(TorchFunctionMode):
         kwargs = kwargs or {}
         if self._in_own_module:
             return func(*args, **kwargs)
-        if func in self._rules.functions:
-            return self._activation(self._rules.functions[func], func, args, kwargs)
-        if func in NOT_AFFINE:
-            return self._not_affine(func, args, kwargs)
+        public = public_function(func)
+        if public in self._rules.functions:
+            return self._activation(self._rules.functions[public], func, args, kwargs)
+        if public in NOT_AFFINE:
+            return self._not_affine(NOT_AFFINE[public], func, args, kwargs)
         if func in OPENED:
             with self:
                 return OPENED[func](*args, **kwargs)
+        name = base_name(func)
         if self._watched:
-            self._watch(getattr(func, "__name__", ""), args, kwargs)
-        if getattr(func, "__name__", "") in _PRODUCTS and sum(map(_depends, args)) > 1:
+            self._watch(name, args, kwargs)
+        if name in _PRODUCTS and sum(map(_depends, args)) > 1:
             product = func(*args, **kwargs)
-            self.products.append((self._place(func.__name__.strip("_")), product.grad_fn))
+            self.products.append((self._place(name.strip("_")), product.grad_fn))
             return product
         return func(*args, **kwargs)
 
@@ -170,8 +174,7 @@ class Pass(TorchFunctionMode):
         self._observe(site, h.flatten(1), flat)
         return flat.view(out.shape)
 
-    def _not_affine(self, func: Callable, args: tuple, kwargs: dict) -> Any:
-        rule = NOT_AFFINE[func]
+    def _not_affine(self, rule: Rule, func: Callable, args: tuple, kwargs: dict) -> Any:
         if not self._rules.freeze:
             if not any(map(_depends, (*args, *kwargs.values()))) and self._sites is None:
                 return func(*args, **kwargs)
@@ -198,7 +201,7 @@ class Pass(TorchFunctionMode):
 
         def enter(name: str) -> Callable:
             def hook(module: nn.Module, args: tuple) -> None:
-                self._path.append((name, isinstance(module, ELEMENTWISE)))
+                self._path.append(_named(name, module))
 
             return hook
 
@@ -255,8 +258,28 @@ _PRODUCTS = {"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply", "div"
 _PRODUCTS |= {"matmul", "__matmul__", "mm", "bmm", "true_divide", "__rtruediv__"}
 
 
-_LAYERS = {"linear", *(f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3))}
+_LAYERS = {
+    "linear",
+    "convolution",
+    *(f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3)),
+}
 _WEIGHTED = _LAYERS | {"matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "bilinear"}
+
+
+_ACTIVATIONS = {one.__name__ for one in ELEMENTWISE}
+
+
+def _named(name: str, module: nn.Module) -> tuple[str, bool]:
+    """Return a module's name and whether it is an activation, of an exported one as of its origin.
+
+    A part of an exported program knows its class's name; of a module that is called twice there are
+    two parts, "relu" and "relu@1".
+    """
+    exported = getattr(module, "type_name", None)
+    if not callable(exported):
+        return name, isinstance(module, ELEMENTWISE)
+    kind = str(exported()).rpartition(".")[2]
+    return re.sub(r"@\d+(?=\.|$)", "", name), kind in _ACTIVATIONS
 
 
 def _depends(value: object) -> bool:

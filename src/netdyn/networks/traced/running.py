@@ -38,8 +38,9 @@ def run(
                 outputs = model(x)
             else:
                 outputs = torch.func.functional_call(model, dict(parameters), (x,))
-    except NetdynError:
-        raise
+    except NetdynError as error:
+        # What interprets an exported program adds lines on where that was.
+        raise NetdynError(str(error).partition("\n")[0]) from error
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise NetdynError(
