@@ -31,10 +31,10 @@ for _ in range(60):
 network = netdyn.read(model)
 table = network.gradients(x, y)  # a row for each site and class; class −1 is the mean
 means = table[table["class"] == -1]
-print(means[["site", "function", "units", "g", "error"]].round(3).to_string(index=False))
+print(means[["site", "function", "units", "g", "error"]].round(2).to_string(index=False))
 
 basins = [
     network.basins(x, y, space=space, trials=3, by_class=False) for space in ("sample", "weight")
 ]
 columns = ["space", "size", "error", "accuracy"]
-print(pd.concat(basins)[columns].round(3).to_string(index=False))
+print(pd.concat(basins)[columns].round(2).to_string(index=False))
