@@ -220,16 +220,17 @@ def _facts(
     sites = len(network.sites)
     what = (
         f"{len(samples.x):,} samples of {shape} in {classes} classes; {sites} sites, the places of "
-        f"activations, from {network.sites[0].name} (1) to {network.sites[-1].name} ({sites})."
+        f"activations, from 1, {network.sites[0].name}, to {sites}, {network.sites[-1].name}."
         f"{weights}"
     )
     low, high = value_range(samples.x)
     level = LEVELS[request.level]
     how = (
         f"Level {request.level}: g, RPDs and the plane are of at most {level.samples:,} samples, "
-        f"pruning is of {level.pruned:,}, and noise on {level.noisy:,}, "
-        f"scaled from {low:.3g} … {high:.3g} to 0 … 1. "
+        f"pruning is of {level.pruned:,}, and noise on {level.noisy:,}. "
     )
+    if (low, high) != (0.0, 1.0):
+        how += f"Noise on samples is in units of their range, {low:.3g} … {high:.3g}. "
     if network.is_frozen:
         how += (
             "What is not affine and no activation, such as max pooling, is held at what it does to "

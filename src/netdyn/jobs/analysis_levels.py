@@ -45,7 +45,7 @@ LEVELS: Mapping[str, Level] = {
 _BASIN = 12
 _RANKED = 3e-9  # seconds to rank one sample of one unit for one class, about
 _ERRORS = 20  # times as long takes g with its error
-_TIMED = 16  # samples
+_TIMED = 64  # samples: fewer take longer each
 
 
 def passes(
@@ -74,9 +74,9 @@ def passes(
 
 
 def seconds_a_sample(network: Analysis, x: Tensor) -> float:
-    """Return how long a sample takes to pass, by the shortest of four passes of a few."""
+    """Return how long a sample takes to pass, by the shortest of three passes of a few."""
     few, seconds = x[:_TIMED], []
-    for _ in range(4):
+    for _ in range(3):
         started = time.perf_counter()
         network.logits(few)
         seconds.append(time.perf_counter() - started)

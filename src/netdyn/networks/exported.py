@@ -149,7 +149,9 @@ def module_of(program: ExportedProgram) -> nn.Module:
                 f"the program was exported in training mode ({name}): call model.eval() before "
                 "torch.export.export"
             )
-    module = torch.export.unflatten(program)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # which PyTorch gives itself
+        module = torch.export.unflatten(program)
     module.check_input_constraints = False  # which names one size of batches
     return module
 
