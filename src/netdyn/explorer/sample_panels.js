@@ -90,7 +90,7 @@ const samplePanels = (() => {
       basins.forEach((part, k) => {
         const i = indexAt(part.steps, state.step), size = numbers(part.size)[i];
         data.push({ x: [Number.isFinite(size) ? place(size) : null], y: [0.5], customdata: [size], mode: "markers+text", name: `basin, ${noiseName(part)}`, showlegend: false,
-          text: [size > 0 ? noiseName(part).replace("noise on ", "") : ""], textposition: ["bottom left", "bottom right", "top right", "top left"][k % 4], textfont: { size: 10 }, cliponaxis: false,
+          text: [size > 0 ? noiseName(part).replace("noise on ", "") : ""], textposition: ["bottom left", "bottom center", "top center", "top left"][k % 4], textfont: { size: 10 }, cliponaxis: false,
           error_x: { type: "data", array: [numbers(part.size_error)[i] || 0], thickness: 1.5 },
           marker: { symbol: ["diamond", "circle", "square", "triangle-up"][k % 4], size: 10, color: spaceColour(part.space), line: { width: 1, color: colours.black } },
           hovertemplate: `${noiseName(part)}: %{customdata:.3g}<extra></extra>` });
