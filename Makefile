@@ -2,6 +2,7 @@
 # make test      the same environment, then all tests
 # make test-slurm   the workflow on SLURM, two nodes on this host; as root, installs Debian's SLURM
 # make test-extras  the monitor with Lightning and TensorBoard, in an environment of its own
+# make test-browser  the explorer in Chromium, which it installs where there is none, as root, by apt-get
 # make soak      forty kills at random moments, against an undisturbed run (docs/faults.md)
 # make bench     times against what one would otherwise write and against the machine's limit
 # make docs      the pages of docs/ as a site in build/site; links are checked, warnings are errors
@@ -19,7 +20,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
-.PHONY: figures test test-slurm test-extras soak bench docs lint env clean-env
+.PHONY: figures test test-slurm test-extras test-browser soak bench docs lint env clean-env
 
 env: .venv/installed
 
@@ -58,6 +59,16 @@ build/extras/installed: tests/extras/requirements.txt requirements.txt constrain
 
 test-extras: build/extras/installed
 	build/extras/bin/python -m pytest -m extras tests/extras
+
+# A folder of its own: nothing else needs what drives the browser.
+build/browser/installed: tests/browser/requirements.txt .venv/installed
+	$(BIN)/python -m pip install --disable-pip-version-check --upgrade --target build/browser -r $< -c constraints.txt
+	@touch $@
+
+test-browser: env build/browser/installed
+	$(BIN)/python tests/browser/chromium.py install
+	PYTHONPATH=build/browser $(BIN)/python -m pytest -m browser tests/browser
+	@echo "Screenshots are in $(CURDIR)/build/screenshots."
 
 soak: env
 	$(BIN)/python tests/helpers/soak.py --kills 40 --seed 0 --output results/soak.csv

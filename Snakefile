@@ -4,6 +4,7 @@
 #     snakemake figures --config scale=cpu       figures from the real MNIST
 #     snakemake results/cpu/figures/fig7.pdf     one figure, its scale named by its path
 #     snakemake claims --config scale=cpu        the scorecard: which claims of the paper hold
+#     snakemake explorer                         a page to scrub training time on
 #     snakemake && snakemake --report report.html    figures, scorecard, then all of it in one file
 #     snakemake redraw --config scale=cpu        figures and scorecard from the committed tables alone
 #
@@ -81,6 +82,13 @@ rule redraw:
         "rm -f {params.stale:q} 2>&1 | tee {log:q}"
 
 
+# A page to scrub training time on, from the tables of the runs whose gradients were measured over it.
+rule explorer:
+    input:
+        f"results/{SCALE}/explorer.html",
+        for_target(lambda plan: plan.files_needed(tables_explored(plan))),
+
+
 # The claims under every reading, from the committed tables; `readings` makes what is missing.
 rule multiverse:
     input:
@@ -121,5 +129,6 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/readings.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/explorer.smk"
 include: "workflow/rules/cluster.smk"
 include: "workflow/rules/targets.smk"

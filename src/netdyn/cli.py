@@ -450,6 +450,27 @@ def page(
 
 
 @app.command()
+def explore(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders, tables, folders of tables, or results/SCALE/reference."),
+    ],
+    output: Output,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(help="Run to show; may be repeated. Default: those with g over steps."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a page that exists.")
+    ] = False,
+) -> None:
+    """Write a page to scrub training time on: accuracies, gradients, basins of some runs."""
+    from netdyn.jobs import exploring
+
+    exploring.explore(sources, output, run or [], overwrite)
+
+
+@app.command()
 def clean(
     remove: Annotated[bool, typer.Option("--remove", help="Delete them.")] = False,
     override: Override = "{}",

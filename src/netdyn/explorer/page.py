@@ -32,7 +32,8 @@ class Panel(NamedTuple):
         description: what is seen, in plain sentences; screen readers read it for the figure.
         figure: a plotly figure as a dict, `data` and `layout`; arrays may be numpy's. None leaves
             the words alone, for what was not measured. The page sets fonts and the colours of
-            text, axes and background, and lightens colours that are too dark on a dark page.
+            text, axes and background, and lightens colours that are too dark on a dark page. A
+            legend is shown where the layout has `showlegend`.
         table: the plotted numbers, downloaded as CSV and shown as text; None for neither.
         wide: whether the panel takes the page's whole width.
     """
