@@ -78,7 +78,7 @@ rule redraw:
     message:
         "redrawn is what the committed tables suffice for (scale {SCALE})"
     shell:
-        "rm -f {params.stale:q} 2>&1 | tee {log:q}"
+        "rm -f {params.stale:q} > {log:q} 2>&1"
 
 
 # The claims under every reading, from the committed tables; `readings` makes what is missing.
