@@ -1,6 +1,7 @@
 """Where a run is shown: lines that stay, and on a terminal a picture below them that changes."""
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -57,11 +58,13 @@ class Output:
         text = Text("\n").join(lines)
         text.no_wrap = True
         if self._live is None:
+            # What goes into a file stays there; what goes to the terminal comes above the picture.
             self._live = Live(
                 text,
                 console=self._console,
                 auto_refresh=False,
                 transient=True,
+                redirect_stdout=sys.stdout.isatty(),
             )
             self._live.start()
         self._live.update(text, refresh=True)
