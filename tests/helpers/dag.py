@@ -13,7 +13,8 @@ from pathlib import Path
 from forking import Forks
 
 __all__ = [
-    *("FIGURES", "FULL", "TINY", "copy_repository", "errors", "forks", "planned", "run", "snakemake"),
+    *("FIGURES", "FULL", "TINY", "copy_repository", "errors", "forks", "planned"),
+    *("run", "snakemake"),
 ]
 
 ROOT = Path(__file__).parents[2]

@@ -1,21 +1,17 @@
 """What is shown of a run, by Snakemake's events: on a terminal, elsewhere, in a dry run."""
 
 import io
-import json
 import logging
-import os
-import time
 
 import pytest
 from rich.console import Console
 from snakemake_events import expected_job, finished, job_error, job_info, record
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from netdyn.runtime.progress_files import ProgressFile, read_progress
+from netdyn.records.progress_files import ProgressFile
 from netdyn.watch import following, output, run_state
 from netdyn.watch.following import Follower
 from netdyn.watch.output import Output
-from netdyn.watch.work_left import WorkLeft
 
 RUN = "grokking_width-32_seed-0-feaa4ae6fa"
 TRAIN = ("train_run", f"train {RUN} (scale demo)")
@@ -97,6 +93,26 @@ def test_a_failure_shows_the_end_of_its_log_and_where_it_is(tmp_path):
         f"  draw fig2, see {tmp_path / 'lost.log'}",
         "The same command goes on from here.",
     ]
+
+
+def test_on_a_cluster_jobs_are_counted_and_a_groups_own_log_is_shown(tmp_path):
+    follower, stream = plain()
+    begun(follower, 1)
+    follower.handle(record(LogEvent.RESOURCES_INFO, "Provided remote nodes: 100", nodes=100))
+    follower.handle(record(None, "SLURM run ID: 1"))
+    follower.handle(job_info(1, "draw_figure", "draw fig1"))
+    follower.handle(record(None, "Job 1 has been submitted with SLURM jobid 7 (log: x)."))
+    log = tmp_path / "7.log"
+    log.write_text("slurmstepd: out of memory\n")
+    how = {"groupid": 0, "aux_logs": [log], "job_error_info": []}
+    follower.handle(record(LogEvent.GROUP_ERROR, "Error in group 0", logging.ERROR, **how))
+    follower.handle(job_error(1, "draw_figure", []))
+    first, group, end, job, *_ = stream.getvalue().splitlines()
+    assert " on 100 jobs at a time; " in first
+    assert group == f"a group of jobs: FAILED. The end of its log, {log}:"
+    assert end == "slurmstepd: out of memory"
+    assert job == "[1 of 1] draw fig1: FAILED, and has no log"
+    assert not follower.state.local
 
 
 def test_a_job_that_succeeds_at_its_second_attempt_has_not_failed():
@@ -243,19 +259,6 @@ def _without_controls(line: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", line)
 
 
-def test_pictures_fit_the_terminal_where_a_hundred_jobs_run(monkeypatch):
-    from netdyn.watch.screen import picture
-
-    state = run_state.RunState(total=200, seconds_waiting=2000.0, local=False, cores=100)
-    jobs = {n: run_state.Job(f"job {n}", "", 10.0, time.time()) for n in range(100)}
-    state.running = jobs
-    for height in (2, 5, 12):
-        lines = [line.plain for line in picture(state, {}, 79, height, time.time())]
-        assert len(lines) == height
-        assert all(len(line) <= 79 for line in lines)
-        assert f"{100 - (height - 2)} more jobs" in lines[-1]
-
-
 def test_an_ascii_terminal_gets_ascii():
     class Ascii(io.StringIO):
         encoding = "ascii"
@@ -264,96 +267,3 @@ def test_an_ascii_terminal_gets_ascii():
     follower.handle(record(None, "draw η … and ━", logging.WARNING))
     assert stream.getvalue() == "draw \\u03b7 ... and #\n"
     assert output._encodable("a · b", "latin-1") == "a · b"
-
-
-def test_a_training_counts_by_its_steps_and_the_time_left_follows(tmp_path):
-    now = time.time()
-    state = run_state.RunState(cores=2, total=2, seconds_waiting=100.0, started=now - 50)
-    state.running = {1: run_state.Job("train x", str(tmp_path / "log"), 100.0, now - 50)}
-    quarter = {
-        **{"name": "x", "step": 250, "steps": 1000, "text": "", "first": 0},
-        **{"started": now - 25, "updated": now, "host": "h", "pid": 1},
-    }
-    assert state.share_done({1: quarter}, now) == pytest.approx(0.125)
-    # 750 steps at 10 a second; a training that was resumed has made fewer steps in the time.
-    assert run_state.seconds_left(state.running[1], quarter, now) == pytest.approx(75)
-    resumed = {**quarter, "first": 200}
-    assert run_state.seconds_left(state.running[1], resumed, now) == pytest.approx(375)
-    assert state.seconds_left({1: resumed}, now) == pytest.approx(375)
-    # Without progress a job counts by its time, on a cluster as not begun.
-    assert state.share_done({}, now) == pytest.approx(0.25)
-    state.local = False
-    assert state.share_done({}, now) == 0.0
-
-
-def test_the_time_left_is_the_work_by_the_jobs_at_a_time():
-    now = time.time()
-    state = run_state.RunState(cores=2, total=100, seconds_waiting=1000.0, started=now)
-    assert state.seconds_left({}, now) == pytest.approx(500)
-    # One job at a time, for long: two cores are not what there is.
-    state.started, state.seconds_done = now - 10_000, 10_000.0
-    assert state.seconds_left({}, now) == pytest.approx(1000, rel=0.01)
-
-
-def test_work_is_corrected_rule_by_rule():
-    work = WorkLeft()
-    for number in range(10):
-        work.add(number, "train" if number < 5 else "draw", 100.0)
-    assert work.seconds() == 1000.0
-    assert work.begin(0, "train", 0.0) == 100.0
-    assert work.seconds() == 900.0
-    work.end(0, 10.0)
-    # One job of ten seconds, and one job's worth of trust in a hundred: 55 of each of four.
-    assert work.seconds() == pytest.approx(4 * 55 + 500)
-    assert work.begin(1, "train", 0.0) == pytest.approx(55)
-    for number in (1, 2, 3):
-        work.begin(number, "train", 0.0)
-        work.end(number, 10.0)
-    # A job that begins a second time, or that nobody expected, leaves no work below none.
-    work.begin(4, "train", 0.0)
-    work.begin(4, "train", 0.0)
-    assert work.begin(77, "else", 3.0) == 3.0
-    assert work.seconds() == pytest.approx(500)
-
-
-def test_a_state_is_read_as_it_was_written_and_nothing_else_is(tmp_path):
-    path = tmp_path / "state.json"
-    state = run_state.RunState(scale="cpu", total=3, failed={4: ("draw x", "log")})
-    state.running = {7: run_state.Job("train x", "log", 3.0, 1.0)}
-    state.write(path)
-    assert run_state.read_state(path) == state
-    for text in ("", "[]", "{}", '{"running": 3, "failed": {}}', json.dumps({"running": {}})):
-        path.write_text(text)
-        assert run_state.read_state(path) is None
-    assert run_state.read_state(tmp_path / "none.json") is None
-
-
-def test_progress_is_written_at_most_once_a_second_and_goes_with_the_job(tmp_path, monkeypatch):
-    log = tmp_path / "a.log"
-    clock = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    with ProgressFile(log).kept() as progress:
-        progress.step("a", 10, 100)
-        progress.step("a", 20, 100)
-        assert read_progress(log)["step"] == 10
-        clock[0] = 1.5
-        progress.step("a", 30, 100, "accuracy 1")
-        seen = read_progress(log)
-        assert (seen["step"], seen["first"], seen["text"]) == (30, 10, "accuracy 1")
-        assert seen["pid"] == os.getpid()
-        progress.step("b", 0, 5)
-        assert (read_progress(log)["name"], read_progress(log)["first"]) == ("b", 0)
-    assert read_progress(log) is None
-    assert not [*tmp_path.iterdir()]
-
-
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"step": 1}'])
-def test_half_a_progress_file_says_nothing(tmp_path, text):
-    (tmp_path / "a.log.progress").write_text(text)
-    assert read_progress(tmp_path / "a.log") is None
-
-
-def test_progress_that_cannot_be_written_stops_nobody(tmp_path):
-    (tmp_path / "file").write_text("")
-    ProgressFile(tmp_path / "file" / "a.log").step("a", 1, 2)
-    ProgressFile(None).step("a", 1, 2)

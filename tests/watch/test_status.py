@@ -5,7 +5,7 @@ import socket
 import time
 from types import SimpleNamespace
 
-from netdyn.runtime.progress_files import ProgressFile
+from netdyn.records.progress_files import ProgressFile
 from netdyn.watch.run_state import Job, RunState
 from netdyn.watch.status import done_of, is_alive, lines_of_run
 

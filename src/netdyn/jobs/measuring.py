@@ -17,13 +17,13 @@ from netdyn.quantities.modules import module_of, quantity_of
 from netdyn.quantities.subject import MeasurementSettings, Subject
 from netdyn.records.files import read_json
 from netdyn.records.job_settings import MeasuredRun
+from netdyn.records.progress_files import ProgressFile
 from netdyn.records.provenance import Origin
 from netdyn.results.measured import measured_record
 from netdyn.results.tables import identified, write_table
 from netdyn.runtime import locks
 from netdyn.runtime.arithmetic import fixed_arithmetic
 from netdyn.runtime.devices import measuring_device
-from netdyn.runtime.progress_files import ProgressFile
 from netdyn.runtime.terminal import message
 
 __all__ = ["measure_block", "measure_file", "quantities", "quantity"]

@@ -12,10 +12,10 @@ from netdyn.jobs.shared_trainings import (
     place,
     train_with_siblings,
 )
+from netdyn.records.progress_files import ProgressFile
 from netdyn.records.run_settings import RunSettings
 from netdyn.results import finished, placing
 from netdyn.runtime import locks, terminal
-from netdyn.runtime.progress_files import ProgressFile
 from netdyn.runtime.terminal import message
 from netdyn.training import train
 

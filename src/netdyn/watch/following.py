@@ -34,7 +34,9 @@ _SILENT = (
     *("This was a dry-run", "Some jobs were triggered", "Assuming unrestricted", "Elapsed time"),
     *("Removing output files of failed", "Exiting because a job", "Will exit after"),
     *("Shutting down, this", "Job stats", "Touching output", "Trying to restart"),
+    *("SLURM run ID", "Cleaning up SLURM log", "Submitted array job"),
 )
+_SUBMITTED = "has been submitted with SLURM"
 _SILENT_ERRORS = ("CalledProcessError", "At least one job did not complete successfully")
 
 
@@ -114,6 +116,8 @@ class Follower:
         is_mistake = record.levelno >= logging.WARNING
         if not text or record.levelno < logging.INFO or text.startswith(_SILENT):
             return
+        if _SUBMITTED in text and not is_mistake:
+            return
         if is_mistake or "progress" not in self._quiet:
             self._line(text, "red" if record.levelno >= logging.ERROR else "")
 
@@ -176,6 +180,13 @@ class Follower:
         logs = [str(log) for log in record.log or ()]
         self.state.failed[record.jobid] = (name, logs[0] if logs else "")
         self._line(f"{self._count()} {failure(name, logs)}", "red")
+
+    def _on_group_error(self, record: logging.LogRecord) -> None:
+        # Its members' errors follow, each with its own log.
+        logs = [str(log) for log in record.aux_logs or ()]
+        if logs:
+            self._begin()
+            self._line(failure("a group of jobs", logs), "red")
 
     def _on_progress(self, record: logging.LogRecord) -> None:
         if self._expected is None and not self._is_dry:

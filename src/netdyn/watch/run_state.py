@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from netdyn.records.files import atomic_write
-from netdyn.runtime.progress_files import Progress, read_progress
+from netdyn.records.progress_files import Progress, read_progress
 
 __all__ = ["STATE_FILE", "Job", "RunState", "fraction_done", "read_state", "seconds_left"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rich.text import Text
 
-from netdyn.runtime.progress_files import Progress
+from netdyn.records.progress_files import Progress
 from netdyn.watch.run_state import Job, RunState, seconds_left
 from netdyn.watch.words import duration, job_name, shortened
 

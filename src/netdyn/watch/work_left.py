@@ -16,7 +16,7 @@ class WorkLeft:
     def __init__(self) -> None:
         self._expected: dict[int, tuple[str, float]] = {}
         self._waiting: dict[str, float] = defaultdict(float)
-        self._taken: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self._finished: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._factors: dict[str, float] = {}
 
     def __len__(self) -> int:
@@ -45,12 +45,12 @@ class WorkLeft:
         self._waiting[rule] = max(self._waiting[rule] - seconds, 0.0)
         return seconds * self._factors.get(rule, 1.0)
 
-    def end(self, number: int, taken: float) -> None:
+    def end(self, number: int, seconds: float) -> None:
         """Let a job end that has taken some seconds."""
-        rule, seconds = self._expected[number]
-        self._taken[rule].append((taken, seconds))
-        sums = [sum(some) for some in zip(*self._taken[rule], strict=True)]
-        mean = sums[1] / len(self._taken[rule])
+        rule, expected = self._expected[number]
+        self._finished[rule].append((seconds, expected))
+        sums = [sum(some) for some in zip(*self._finished[rule], strict=True)]
+        mean = sums[1] / len(self._finished[rule])
         self._factors[rule] = (sums[0] + mean) / max(sums[1] + mean, 1e-9)
 
     def expected(self, number: int) -> float:
