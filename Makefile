@@ -39,7 +39,7 @@ env: .venv/installed
 starting-figures:
 	@echo "Figures 1 to 7 and the supplement will be in $(CURDIR)/results/demo/figures:"
 	@test -e .venv/installed || echo "first the environment is made, for which PyTorch is downloaded;"
-	@echo "then they take about five minutes on two cores, and a second time some seconds."
+	@echo "then they take three to six minutes on two cores, and some seconds where all is there."
 
 figures: starting-figures env
 	@cache="$${XDG_CACHE_HOME:-$$HOME/.cache}"; mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || \

@@ -1,12 +1,14 @@
 """Write how long jobs take where they have not run yet: src/netdyn/watch/job_times.csv.
 
-    python benchmarks/job_times.py
+    python benchmarks/job_times.py [--results FOLDER]
 
-takes, of each scale, the benchmark files of results/<scale>/benchmarks, and where there are none
-the seconds in the provenance of the committed results, with START_SECONDS for Python's start. Rows
-of rules without either stay as they are.
+takes, of each scale, the processor time in the benchmark files of results/<scale>/benchmarks, which
+is what a job takes on a core of its own, and where there are none the seconds in the provenance of
+the committed results, with START_SECONDS for Python's start. Rows of rules without either stay as
+they are.
 """
 
+import argparse
 import csv
 import json
 from collections import defaultdict
@@ -26,9 +28,8 @@ def of_benchmarks(folder: Path) -> Iterator[tuple[str, str, float]]:
     for path in sorted(folder.glob("*")):
         rule = path.stem
         if path.is_dir():
-            yield from ((rule, name, seconds) for name, seconds in benchmarked(folder, rule))
-        else:
-            yield rule, "", float(path.read_text().splitlines()[1].split("\t")[0])
+            jobs = benchmarked(folder, rule, "cpu_time")
+            yield from ((rule, name, seconds) for name, seconds in jobs)
 
 
 def of_provenance(reference: Path) -> Iterator[tuple[str, str, float]]:
@@ -42,12 +43,15 @@ def of_provenance(reference: Path) -> Iterator[tuple[str, str, float]]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    results = parser.parse_args().results
     rows = {}
     if COMMITTED.is_file():
         with COMMITTED.open(newline="") as file:
             rows = {(row["scale"], row["rule"], row["kind"]): row for row in csv.DictReader(file)}
     for scale in SCALES:
-        folder = Path("results", scale)
+        folder = results / scale
         local = list(of_benchmarks(folder / "benchmarks"))
         rules = {rule for rule, _, _ in local}
         committed = [job for job in of_provenance(folder / "reference") if job[0] not in rules]

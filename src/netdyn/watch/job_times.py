@@ -35,17 +35,24 @@ def kinds(rule: str, name: str) -> list[str]:
     return [name.rpartition("_seed-")[0] or name, name.partition("_")[0], ""]
 
 
-def benchmarked(folder: Path, rule: str) -> Iterator[tuple[str, float]]:
-    """Yield name and seconds of the jobs of a rule whose benchmark files are in `folder`/`rule`."""
+def benchmarked(folder: Path, rule: str, column: str = "s") -> Iterator[tuple[str, float]]:
+    """Yield name and seconds of the jobs of a rule whose benchmark files are in `folder`/`rule`.
+
+    Args:
+        folder: that of all benchmark files.
+        rule: the rule.
+        column: "s", the time on the clock, or "cpu_time", that of the processor.
+    """
     paths = folder.joinpath(rule).rglob("*.tsv")
     for path in sorted(paths)[:MOST_FILES]:
         with contextlib.suppress(OSError, ValueError, IndexError):
-            seconds = _seconds(path)
+            seconds = _seconds(path, column)
             yield path.parent.name if rule == "measure_run" else path.stem, seconds
 
 
-def _seconds(path: Path) -> float:
-    return float(path.read_text(encoding="utf-8").splitlines()[1].split("\t")[0])
+def _seconds(path: Path, column: str = "s") -> float:
+    names, values = (line.split("\t") for line in path.read_text("utf-8").splitlines()[:2])
+    return float(values[names.index(column)])
 
 
 class JobTimes:
