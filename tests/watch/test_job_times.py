@@ -43,6 +43,8 @@ def test_without_benchmarks_the_committed_times_count(times):
     assert seconds("train_run", scale="cpu/readings/x", run="a_seed-0-0123456789") == 100.0
     assert seconds("train_run", scale="paper", run="a_seed-0-0123456789") == pytest.approx(76.0)
     assert seconds("sort") == UNKNOWN_SECONDS
+    # A module's rules have the names that the other workflow gives them.
+    assert seconds("netdyn_draw_figure", scale="cpu", figure="fig4") == 30.0
 
 
 def test_what_this_machine_has_measured_comes_first(times, tmp_path):

@@ -95,7 +95,11 @@ class Follower:
             for number, job in self._expected.items():
                 seconds = self._times.seconds(job["rule"], job["wildcards"], job["benchmark"])
                 self._work.add(number, job["rule"], seconds)
-            drawn = [job for job in self._expected.values() if job["rule"] == "draw_figure"]
+            drawn = [
+                job
+                for job in self._expected.values()
+                if self._times.plain_rule(job["rule"]) == "draw_figure"
+            ]
             folders = [str(PurePath(job["output"]).parent) for job in drawn]
             self.state.outputs = list(dict.fromkeys(folders))
             self.state.total, self.state.seconds_waiting = len(self._work), self._work.seconds()
