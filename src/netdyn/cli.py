@@ -488,20 +488,15 @@ def status(
     configfile: ConfigFiles = None,
     workflow: Workflow = Path(),
 ) -> None:
-    """Show what the workflow is at, how long it takes yet, what is done, and where results will be.
+    """Show which jobs run, how far they are, how long the rest takes, and where figures will be.
 
     It is called in the folder in which Snakemake runs, on any machine that sees it. With a scale or
-    settings it counts what is done of them; without, of the scale that was run last.
+    settings it also counts what is done of these: runs, tables and figures.
     """
     from netdyn.watch import status
 
-    last = status.last_scale()
-    with_settings = scale is not None or override != "{}" or bool(configfile)
-    if with_settings or (last and (workflow / "config.yaml").is_file()):
-        plan = _plan(workflow, scale or last or None, override, configfile)
-        status.show(plan)
-    else:
-        status.show(None)
+    counted = scale is not None or override != "{}" or bool(configfile)
+    status.show(_plan(workflow, scale, override, configfile) if counted else None)
 
 
 @app.command()

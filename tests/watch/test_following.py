@@ -75,11 +75,13 @@ def test_a_failure_shows_the_end_of_its_log_and_where_it_is(tmp_path):
     log.write_text("\n".join([*map(str, range(100)), "error: no such thing", ""]))
     follower.handle(job_info(1, "draw_figure", "draw fig1 (scale demo)", log))
     follower.handle(job_info(2, "draw_figure", "draw fig2 (scale demo)"))
+    text = "RuleException:\nCalledProcessError in file x\nCommand returned non-zero exit status 1"
+    follower.handle(record(LogEvent.ERROR, text, logging.ERROR))
     follower.handle(job_error(1, "draw_figure", [log]))
     cluster.write_text("error: out of memory\n")
     follower.handle(job_error(2, "draw_figure", [tmp_path / "lost.log", cluster]))
-    text = "CalledProcessError in file x\nCommand returned non-zero exit status 1"
-    follower.handle(record(LogEvent.ERROR, f"RuleException:\n{text}", logging.ERROR))
+    text = "WorkflowError:\nAt least one job did not complete successfully."
+    follower.handle(record(LogEvent.ERROR, text, logging.ERROR))
     follower.close()
     said_lines = stream.getvalue().splitlines()
     at = said_lines.index(f"[1 of 2] draw fig1: FAILED. The end of its log, {log}:")
@@ -87,6 +89,7 @@ def test_a_failure_shows_the_end_of_its_log_and_where_it_is(tmp_path):
     at = said_lines.index(f"[2 of 2] draw fig2: FAILED. The end of its log, {cluster}:")
     assert said_lines[at + 1] == "error: out of memory"
     assert "CalledProcessError" not in stream.getvalue()
+    assert "WorkflowError" not in stream.getvalue()
     assert said_lines[-4:] == [
         "2 of 2 jobs failed, 0 done, after 0 s:",
         f"  draw fig1, see {log}",

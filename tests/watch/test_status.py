@@ -48,10 +48,12 @@ def test_a_killed_run_names_the_way_out_and_an_ended_one_its_failures():
     killed = lines_of_run(state(host="elsewhere", updated=now - 600), 80, now)
     assert "last heard of 10 min ago: 1 of 4 jobs" in killed[0]
     assert "snakemake --unlock" in killed[1]
-    ended = state(ended=now - 7300, failed={1: ("draw fig1", "")})
+    ended = state(ended=now - 7300, failed={1: ("draw fig1", "")}, outputs=["a", "b"])
     assert lines_of_run(ended, 80, now) == [
         "The last run ended 2 h 02 min ago: 1 of 4 jobs done, 1 failed.",
         "  failed: draw fig1",
+        "Figures are in a.",
+        "Figures are in b.",
     ]
     assert len(lines_of_run(None, 80, now)) == 1
 

@@ -37,7 +37,7 @@ _SILENT = (
     *("SLURM run ID", "Cleaning up SLURM log", "Submitted array job"),
 )
 _SUBMITTED = "has been submitted with SLURM"
-_SILENT_ERRORS = ("CalledProcessError", "At least one job did not complete successfully")
+_SOME_FAILED = "At least one job did not complete successfully"
 
 
 class ExpectedJob(TypedDict):
@@ -127,7 +127,8 @@ class Follower:
 
     def _on_error(self, record: logging.LogRecord) -> None:
         text = record.getMessage() if record.msg is not None else ""
-        if self.state.failed and any(silent in text for silent in _SILENT_ERRORS):
+        # The event of a job that failed says more, before or after.
+        if "CalledProcessError" in text or (self.state.failed and _SOME_FAILED in text):
             return
         self._line(text, "red")
 

@@ -14,16 +14,10 @@ from netdyn.watch.run_state import RunState, read_state
 from netdyn.watch.screen import picture
 from netdyn.watch.words import duration
 
-__all__ = ["done_of", "is_alive", "last_scale", "lines_of_run", "show"]
+__all__ = ["done_of", "is_alive", "lines_of_run", "show"]
 
 # A Snakemake on another machine writes its state every half minute.
 SILENT_SECONDS = 120.0
-
-
-def last_scale() -> str:
-    """Return the scale of the last run in this folder; "" where there was none."""
-    state = read_state()
-    return state.scale if state is not None else ""
 
 
 def show(plan: Plan | None) -> None:
@@ -78,7 +72,9 @@ def lines_of_run(state: RunState | None, width: int, now: float) -> list[str]:
             *failed,
         ]
     ended = f"{duration(now - state.ended)} ago"
-    return [f"The last run ended {ended}: {jobs} done, {len(state.failed)} failed.", *failed]
+    where = [f"Figures are in {folder}." for folder in state.outputs]
+    first = f"The last run ended {ended}: {jobs} done, {len(state.failed)} failed."
+    return [first, *failed, *where]
 
 
 def done_of(plan: Plan) -> list[str]:
