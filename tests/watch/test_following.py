@@ -203,6 +203,7 @@ def test_a_dry_run_ends_in_a_few_lines():
         follower.handle(job_info(1000 + number, "draw_figure", "draw it", scale="demo"))
     follower.handle(record(LogEvent.RUN_INFO, "Job stats:\n…", stats=stats))
     follower.handle(record(None, "Reasons:\n    (check individual jobs above for details)"))
+    follower.handle(record(None, "Rules with provenance triggered jobs: train_run\n"))
     follower.close()
     first, train, draw, last = stream.getvalue().splitlines()
     assert first.startswith("1,009 jobs would run, in about ")

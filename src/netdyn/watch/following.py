@@ -34,7 +34,7 @@ _SILENT = (
     *("This was a dry-run", "Some jobs were triggered", "Assuming unrestricted", "Elapsed time"),
     *("Removing output files of failed", "Exiting because a job", "Will exit after"),
     *("Shutting down, this", "Job stats", "Touching output", "Trying to restart"),
-    *("SLURM run ID", "Cleaning up SLURM log", "Submitted array job"),
+    *("Rules with provenance", "SLURM run ID", "Cleaning up SLURM log", "Submitted array job"),
 )
 _SUBMITTED = "has been submitted with SLURM"
 _SOME_FAILED = "At least one job did not complete successfully"
@@ -116,7 +116,7 @@ class Follower:
             self._refresh(force=False)
 
     def _on_message(self, record: logging.LogRecord) -> None:
-        text = record.getMessage() if record.msg is not None else ""
+        text = record.getMessage().strip() if record.msg is not None else ""
         is_mistake = record.levelno >= logging.WARNING
         if not text or record.levelno < logging.INFO or text.startswith(_SILENT):
             return
