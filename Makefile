@@ -20,7 +20,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
-.PHONY: figures test test-slurm test-extras test-browser soak bench docs lint env clean-env
+.PHONY: figures starting-figures test test-slurm test-extras test-browser soak bench docs lint env \
+  clean-env
 
 env: .venv/installed
 
@@ -35,7 +36,14 @@ env: .venv/installed
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-figures: env
+# The first line of a fresh clone, before the environment is made. Snakemake then says how long its
+# jobs take on this machine.
+starting-figures:
+	@echo "Figures 1 to 7 and the supplement will be in $(CURDIR)/results/demo/figures:"
+	@test -e .venv/installed || echo "first the environment is made, for which PyTorch is downloaded;"
+	@echo "then they take three to six minutes on two cores, and some seconds where all is there."
+
+figures: starting-figures env
 	@cache="$${XDG_CACHE_HOME:-$$HOME/.cache}"; mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || \
 	  { echo "error: $$cache cannot be written to: set XDG_CACHE_HOME to a folder that can" >&2; exit 1; }
 	$(BIN)/snakemake figures

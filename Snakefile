@@ -79,7 +79,7 @@ rule redraw:
     message:
         "redrawn is what the committed tables suffice for (scale {SCALE})"
     shell:
-        "rm -f {params.stale:q} 2>&1 | tee {log:q}"
+        "rm -f {params.stale:q} > {log:q} 2>&1"
 
 
 # A page to scrub training time on, from the tables of the runs whose gradients were measured over it.

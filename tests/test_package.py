@@ -74,7 +74,8 @@ def test_the_wheel_holds_the_library_and_says_what_it_does_not_hold(wheel):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert package <= held
-    assert all(name.startswith(("netdyn/", "netdyn-")) for name in held)
+    ours = ("netdyn/", "netdyn-", "snakemake_logger_plugin_netdyn/")
+    assert all(name.startswith(ours) for name in held)
     assert {*metadata.get_all("Provides-Extra")} >= {"plot", "analyse", "workflow"}
     needed = [one for one in metadata.get_all("Requires-Dist") if "extra ==" not in one]
     assert not re.search(r"snakemake|matplotlib|plotly|torchvision", " ".join(needed))

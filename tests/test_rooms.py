@@ -19,7 +19,7 @@ PACKAGE = Path(netdyn.__file__).parent
 FLOORS = (
     ("__main__", "", "_public"),
     ("cli",),
-    ("jobs",),
+    ("jobs", "watch"),
     ("plan",),
     ("training", "quantities", "figures", "claims", "analysis", "explorer"),
     ("training.engine",),
@@ -32,7 +32,7 @@ FLOORS = (
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Imports within a room of single modules: the public names stand in a module beside the package's.
 TOGETHER = {("__main__", ""), ("", "_public")}
-WITHOUT_TORCH = ("plan", "figures", "claims", "plots", "explorer")
+WITHOUT_TORCH = ("plan", "figures", "claims", "plots", "explorer", "watch")
 # What brings PyTorch, as the first part of a module's name.
 TORCH = {"torch", "torchvision"}
 

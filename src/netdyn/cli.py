@@ -47,6 +47,9 @@ Engine = Annotated[
 Gpus = Annotated[
     str, typer.Option(envvar="NETDYN_GPUS", help="GPUs to choose a free one from: 0,1,2.")
 ]
+Log = Annotated[
+    Path | None, typer.Option(help="Log of this job; how far it is, for others, stands beside it.")
+]
 CheckpointSeconds = Annotated[
     float,
     typer.Option(envvar="NETDYN_CHECKPOINT_SECONDS", help="Between checkpoints; 0 is each step."),
@@ -157,6 +160,7 @@ def train(
             help="What else to train: jobs of one Snakemake share a block of runs by this file.",
         ),
     ] = None,
+    log: Log = None,
 ) -> None:
     """Train one run, or resume it; SIGINT, SIGTERM and SIGHUP leave a checkpoint."""
     from netdyn.jobs.shared_trainings import SharedTrainings, Training, take_trained
@@ -176,7 +180,9 @@ def train(
     from netdyn.jobs.training import train_file
 
     with terminal.received_signals() as signals:
-        complete = train_file(own, shared_trainings, device, engine, checkpoint_seconds, signals)
+        complete = train_file(
+            own, shared_trainings, device, engine, checkpoint_seconds, signals, log
+        )
     if not complete:
         message(f"{output.name}: stopped; its checkpoint is in {checkpoints}, run again to go on")
         raise SystemExit(128 + (signals.stop or 0))
@@ -193,12 +199,13 @@ def measure(
     data: Annotated[Path | None, typer.Option(help="That run's prepared data set.")] = None,
     device: Device = "auto",
     gpus: Gpus = "",
+    log: Log = None,
 ) -> None:
     """Measure one quantity on one run, or on the runs that the settings name; write its table."""
     _claim_gpu(gpus, device)
     from netdyn.jobs.measuring import measure_file
 
-    measure_file(quantity, settings, output, run, data, device)
+    measure_file(quantity, settings, output, run, data, device, log)
 
 
 @app.command()
@@ -493,6 +500,24 @@ def clean(
     total = f"{len(unused)} runs, {sum(left.size for left in unused) / 1e6:.1f} MB"
     done = "removed" if remove else "nothing was removed: --remove does it"
     message(f"{total}: {done}" if unused else "no run is left over")
+
+
+@app.command()
+def status(
+    scale: Scale = None,
+    override: Override = "{}",
+    configfile: ConfigFiles = None,
+    workflow: Workflow = Path(),
+) -> None:
+    """Show which jobs run, how far they are, how long the rest takes, and where figures will be.
+
+    It is called in the folder in which Snakemake runs, on any machine that sees it. With a scale or
+    settings it also counts what is done of these: runs, tables and figures.
+    """
+    from netdyn.watch import status
+
+    counted = scale is not None or override != "{}" or bool(configfile)
+    status.show(_plan(workflow, scale, override, configfile) if counted else None)
 
 
 @app.command()

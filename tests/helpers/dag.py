@@ -13,7 +13,8 @@ from pathlib import Path
 from forking import Forks
 
 __all__ = [
-    *("FIGURES", "TINY", "copy_repository", "errors", "forks", "planned", "run", "snakemake"),
+    *("FIGURES", "FULL", "TINY", "copy_repository", "errors", "forks", "planned"),
+    *("run", "snakemake"),
 ]
 
 ROOT = Path(__file__).parents[2]
@@ -43,10 +44,18 @@ def compiled() -> None:
     compileall.compile_dir(ROOT / "src", quiet=2)
 
 
+# What lets Snakemake name each job with its number, in place of progress.
+FULL = "--logger-netdyn-full"
+
+
 def snakemake(
-    folder: Path, *arguments: str, source: Path | None = None
+    folder: Path, *arguments: str, source: Path | None = None, full: bool = True
 ) -> subprocess.CompletedProcess:
-    """Run Snakemake in `folder` with the code in it, or in `source`; all it says is in `stdout`."""
+    """Run Snakemake in `folder` with the code in it, or in `source`; all it says is in `stdout`.
+
+    It says all that there is (`full`), or what it says by default.
+    """
+    arguments = (FULL, *arguments) if full else arguments
     kept = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
     environment = {**kept, "PYTHONPATH": str((source or folder) / "src"), "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
@@ -65,9 +74,9 @@ def forks() -> Forks:
     return found
 
 
-def run(folder: Path, *arguments: str, source: Path | None = None) -> str:
+def run(folder: Path, *arguments: str, source: Path | None = None, full: bool = True) -> str:
     """Run Snakemake to a good end; return what it says."""
-    said = snakemake(folder, *arguments, source=source)
+    said = snakemake(folder, *arguments, source=source, full=full)
     assert said.returncode == 0, said.stdout
     return said.stdout
 

@@ -22,7 +22,7 @@ from typing import Annotated
 import pandas as pd
 import psutil
 import typer
-from dag import TINY, copy_repository
+from dag import FULL, TINY, copy_repository
 from forking import Forks, Session
 
 # What is killed with -9, each as often as the others, and how the page calls it.
@@ -61,7 +61,7 @@ class Sitting:
 
     def __init__(self, folder: Path, *more: str, log: str = "said.txt", forks: Forks | None = None):
         self.log = folder / log
-        words = (*more, *ARGUMENTS)
+        words = (FULL, *more, *ARGUMENTS)
         environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
         with self.log.open("w", encoding="utf-8") as said:
             if forks is not None:

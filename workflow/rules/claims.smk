@@ -30,7 +30,7 @@ rule score_claims:
         "judge the paper's claims (scale {wildcards.scale})"
     shell:
         "python -P -m netdyn score {input.settings:q} --claims {input.claims:q} "
-        "--tables {params.tables:q} --output {output.csv:q} --page {output.page:q} 2>&1 | tee {log:q}"
+        "--tables {params.tables:q} --output {output.csv:q} --page {output.page:q} > {log:q} 2>&1"
 
 
 rule publish_claims:
@@ -62,4 +62,4 @@ rule publish_claims:
         "publish the scorecard to {params.reference}"
     shell:
         "python -P -m netdyn publish claims {input.settings:q} {params.files:q} {params.tables:q} "
-        "--reference {params.reference:q} --folder . --output {output:q} 2>&1 | tee {log:q}"
+        "--reference {params.reference:q} --folder . --output {output:q} > {log:q} 2>&1"

@@ -311,8 +311,35 @@ DEVICE = os.environ["NETDYN_DEVICE"]
 GPUS = int(DEVICE == "cuda" or (DEVICE == "auto" and a_gpu_is_visible()))
 
 
+def tell_loggers(**what):
+    """Tell the logger `netdyn`, if it is in use, what is known before jobs run."""
+    for handler in workflow.logger_manager.get_log_handlers():
+        if hasattr(handler, "expect"):
+            handler.expect(**what)
+
+
+def expected(jobs):
+    """Return what the logger has to know of jobs, to say how long they take."""
+    return [
+        {
+            "number": job.jobid,
+            "rule": job.rule.name,
+            "wildcards": dict(job.wildcards_dict),
+            "benchmark": str(job.benchmark) if job.benchmark else None,
+            "threads": job.threads,
+            "output": next(map(str, job.output), ""),
+        }
+        for job in jobs
+    ]
+
+
+if workflow.is_main_process:
+    tell_loggers(cores=workflow.resource_settings.cores, scale=SCALE)
+
+
 onstart:
     jobs = list(workflow.dag.needrun_jobs())
+    tell_loggers(jobs=expected(jobs))
     if workflow.local_exec:
         # Snakemake starts at most 100 jobs a second, which matters on a cluster. To keep to that, it
         # looks through all open jobs once a second for each that it has started: soon a core's time.

@@ -19,7 +19,7 @@ rule prepare_data:
     message:
         "prepare data set {wildcards.dataset}"
     shell:
-        "python -P -m netdyn prepare {wildcards.dataset:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -P -m netdyn prepare {wildcards.dataset:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule translate_data:
@@ -40,4 +40,4 @@ rule translate_data:
     message:
         "translate the training images of {wildcards.dataset}"
     shell:
-        "python -P -m netdyn translate {input.data:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -P -m netdyn translate {input.data:q} --output {output:q} > {log:q} 2>&1"

@@ -48,10 +48,10 @@ rule draw_figure:
         tables=table_folder,
         stem=f"{RESULTS}/{{scale}}/{{collection}}/{{figure}}",
     message:
-        "draw {output.pdf} and {output.png}"
+        "draw {wildcards.figure} (scale {wildcards.scale})"
     shell:
         "python -P -m netdyn draw {wildcards.figure:q} {input.settings:q} --tables {params.tables:q} "
-        "--output {params.stem:q} 2>&1 | tee {log:q}"
+        "--output {params.stem:q} > {log:q} 2>&1"
 
 
 rule publish_figure:
@@ -87,4 +87,4 @@ rule publish_figure:
         "publish {wildcards.figure} to {params.reference}"
     shell:
         "python -P -m netdyn publish {wildcards.figure:q} {input.settings:q} {params.files:q} "
-        "{params.tables:q} --reference {params.reference:q} --output {output:q} 2>&1 | tee {log:q}"
+        "{params.tables:q} --reference {params.reference:q} --output {output:q} > {log:q} 2>&1"

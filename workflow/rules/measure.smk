@@ -27,7 +27,7 @@ rule measure_run:
         "measure {wildcards.measurement} on {wildcards.block} (scale {wildcards.scale})"
     shell:
         "python -P -m netdyn measure {params.quantity:q} {input.settings:q} "
-        "--output {output.table:q} 2>&1 | tee {log:q}"
+        "--output {output.table:q} --log {log:q} > {log:q} 2>&1"
 
 
 rule tabulate:
@@ -50,9 +50,9 @@ rule tabulate:
         mem_mb=1000,
         runtime=10,
     message:
-        "put together {output.table}"
+        "put together table {wildcards.measurement} (scale {wildcards.scale})"
     shell:
-        "python -P -m netdyn tabulate {input.settings:q} --output {output.table:q} 2>&1 | tee {log:q}"
+        "python -P -m netdyn tabulate {input.settings:q} --output {output.table:q} > {log:q} 2>&1"
 
 
 rule keep_part:
@@ -82,4 +82,4 @@ rule keep_part:
         "keep {wildcards.measurement} of {wildcards.block} in {params.reference}"
     shell:
         "python -P -m netdyn keep {input.part:q} {input.settings:q} {params.runs:q} "
-        "--reference {params.reference:q} --output {output:q} 2>&1 | tee {log:q}"
+        "--reference {params.reference:q} --output {output:q} > {log:q} 2>&1"

@@ -29,7 +29,7 @@ rule judge_readings:
         "judge the paper's claims under every reading (scale {wildcards.scale})"
     shell:
         "python -P -m netdyn judge {input.settings:q} --claims {input.claims:q} "
-        "--output {output.csv:q} --page {output.page:q} 2>&1 | tee {log:q}"
+        "--output {output.csv:q} --page {output.page:q} > {log:q} 2>&1"
 
 
 rule draw_multiverse:
@@ -63,10 +63,10 @@ rule draw_multiverse:
         tables=lambda w: f"{RESULTS}/{w.scale}/{w.judged}",
         stem=f"{RESULTS}/{{scale}}/{{judged}}/multiverse",
     message:
-        "draw {output.pdf} and {output.png}"
+        "draw the multiverse (scale {wildcards.scale})"
     shell:
         "python -P -m netdyn draw multiverse {input.settings:q} --tables {params.tables:q} "
-        "--output {params.stem:q} 2>&1 | tee {log:q}"
+        "--output {params.stem:q} > {log:q} 2>&1"
 
 
 rule publish_multiverse:
@@ -108,4 +108,4 @@ rule publish_multiverse:
         "(python -P -m netdyn publish readings {input.settings:q} {params.verdicts:q} "
         "--reference {params.reference:q} --folder . --output {output.readings:q} && "
         "python -P -m netdyn publish multiverse {input.settings:q} {params.pictures:q} "
-        "--reference {params.reference:q} --output {output.multiverse:q}) 2>&1 | tee {log:q}"
+        "--reference {params.reference:q} --output {output.multiverse:q}) > {log:q} 2>&1"

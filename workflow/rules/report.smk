@@ -22,7 +22,7 @@ rule page_claims:
     message:
         "write {output}"
     shell:
-        "python -P -m netdyn page claims {input.scorecard:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -P -m netdyn page claims {input.scorecard:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule page_runs:
@@ -43,7 +43,7 @@ rule page_runs:
     message:
         "write {output}"
     shell:
-        "python -P -m netdyn page runs {input.provenance:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -P -m netdyn page runs {input.provenance:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule index_provenance:
@@ -78,4 +78,4 @@ rule index_provenance:
     message:
         "write {output}"
     shell:
-        "python -P -m netdyn index {wildcards.scale:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -P -m netdyn index {wildcards.scale:q} --results {params.results:q} --output {output:q} > {log:q} 2>&1"

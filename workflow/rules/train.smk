@@ -36,4 +36,4 @@ rule train_run:
         "train {wildcards.run} (scale {wildcards.scale})"
     shell:
         "python -P -m netdyn train {input.settings:q} --data {input.data:q} --output {params.folder:q} "
-        "--checkpoints {params.checkpoints:q} 2>&1 | tee {log:q}"
+        "--checkpoints {params.checkpoints:q} --log {log:q} > {log:q} 2>&1"

@@ -17,6 +17,7 @@ from netdyn.quantities.modules import module_of, quantity_of
 from netdyn.quantities.subject import MeasurementSettings, Subject
 from netdyn.records.files import read_json
 from netdyn.records.job_settings import MeasuredRun
+from netdyn.records.progress_files import ProgressFile
 from netdyn.records.provenance import Origin
 from netdyn.results.measured import measured_record
 from netdyn.results.tables import identified, write_table
@@ -65,6 +66,7 @@ def measure_file(
     run_folder: Path | None = None,
     data: Path | None = None,
     device: str = "auto",
+    log: Path | None = None,
 ) -> None:
     """Measure a quantity by a file of settings, on its runs or on one of the caller's.
 
@@ -75,6 +77,7 @@ def measure_file(
         run_folder: a run to measure instead of those that the file names.
         data: the prepared data set that this run was trained on.
         device: "auto", "cpu", "cuda" or "mps".
+        log: the job's log, beside which its progress is written; None writes none.
 
     Raises:
         NetdynError: the file holds no such settings, `data` is missing, or as `measure_block`.
@@ -89,7 +92,8 @@ def measure_file(
         if data is None:
             raise NetdynError("--data is missing: give the data set that the run was trained on")
         runs = [{"folder": str(run_folder), "data": str(data)}]
-    measure_block(name, block["settings"], runs, output, device)
+    with ProgressFile(log).kept() as progress:
+        measure_block(name, block["settings"], runs, output, device, progress=progress)
 
 
 def measure_block(
@@ -99,6 +103,7 @@ def measure_block(
     output: Path,
     device: str,
     open_subject: Callable[[MeasuredRun, str], Subject] | None = None,
+    progress: ProgressFile | None = None,
 ) -> None:
     """Measure a quantity on a block of runs and write its table, with its record beside it.
 
@@ -111,6 +116,7 @@ def measure_block(
         output: the table.
         device: "auto", "cpu", "cuda" or "mps".
         open_subject: opens a run; `subject_of` unless something else is given.
+        progress: where it is written how many of the runs are measured.
 
     Raises:
         NetdynError: for an unknown quantity, or runs where there should be none or the other way
@@ -130,6 +136,8 @@ def measure_block(
         for number, run in enumerate(runs, 1):
             if len(runs) > 1:
                 message(f"run {number} of {len(runs)}")
+                if progress is not None:
+                    progress.step(name, number - 1, len(runs))
             table = measure((open_subject or subject_of)(run, device), settings)
             tables.append(identified(table, run["identity"]) if "identity" in run else table)
         table = pd.concat(tables, ignore_index=True) if runs else measure(settings)

@@ -12,6 +12,7 @@ from netdyn.jobs.shared_trainings import (
     place,
     train_with_siblings,
 )
+from netdyn.records.progress_files import ProgressFile
 from netdyn.records.run_settings import RunSettings
 from netdyn.results import finished, placing
 from netdyn.runtime import locks, terminal
@@ -28,6 +29,7 @@ def train_file(
     engine: str,
     checkpoint_seconds: float,
     signals: terminal.Signals,
+    log: Path | None = None,
 ) -> bool:
     """Train a run by its files, with its progress shown; then others of its block, if any.
 
@@ -36,6 +38,7 @@ def train_file(
         shared: the trainings that the jobs of one Snakemake share; None trains the run alone.
         device, engine, checkpoint_seconds: as of `train_run`.
         signals: what stops the training, or requests a checkpoint.
+        log: the job's log, beside which its progress is written; None writes none.
 
     Returns:
         Whether the run is complete and in its place.
@@ -43,6 +46,7 @@ def train_file(
     Raises:
         NetdynError: a file holds no settings of a run, or as `train_run`.
     """
+    shown = ProgressFile(log)
 
     def complete(one: Training) -> Path | None:
         output = Path(one["output"])
@@ -51,19 +55,25 @@ def train_file(
         checkpoints = Path(one["checkpoints"])
         with (
             locks.alone(checkpoints),
-            terminal.progress(output.name, settings["steps"]) as report,
+            terminal.progress(output.name, settings["steps"]) as bar,
         ):
+
+            def report(step: int, steps: int, text: str) -> None:
+                bar(step, steps, text)
+                shown.step(output.name, step, steps, text)
+
             return _complete(
                 *(output.name, settings, Path(one["data"]), checkpoints, device, engine),
                 *(report, signals.stopping, checkpoint_seconds, signals.checkpoint_due),
             )
 
-    if shared is not None:
-        return train_with_siblings(shared, own, complete, signals.stopping)
-    folder = complete(own)
-    if folder is not None:
-        place(folder, own)
-    return folder is not None
+    with shown.kept():
+        if shared is not None:
+            return train_with_siblings(shared, own, complete, signals.stopping)
+        folder = complete(own)
+        if folder is not None:
+            place(folder, own)
+        return folder is not None
 
 
 def train_run(
