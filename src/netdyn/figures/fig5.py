@@ -39,7 +39,7 @@ WIDTHS = [1, 1, 1, 0.3, 1, 1]
 # Where the page is narrow, (b) stands in two rows, above its samples.
 NARROW = [["original", "noise", "noisy"], [".", "perturbation", "flipped"]]
 NARROW_HEIGHTS = (2.6, 1.9)
-NOTE = 92.0  # points, the width of the words beside the samples there
+NOTE = 78.0  # points, the width of the words beside the samples there
 GROUPS = (Group("a", row=3.3, columns=1, free=True), Group("b", row=4.5, columns=1, free=True))
 # Each image: the sign in front of it, and the text in its place if the table has no such image.
 IMAGES = {
