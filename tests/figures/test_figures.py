@@ -14,6 +14,7 @@ from figure_tables import ACTIVATIONS, SETTINGS, assert_draws_mean, make_tables,
 from netdyn.errors import NetdynError
 from netdyn.figures import drawing, fig1, fig2, fig6, fig7, style
 from netdyn.figures.marks import draw_initial_gradient
+from netdyn.plots.style import label_ends, zero_log_axis
 from netdyn.results.tables import write_table
 
 FIGURES = {"fig1": (fig1, "abcd"), "fig2": (fig2, "abcde"), "fig6": (fig6, "abcdef")}
@@ -163,7 +164,7 @@ def test_labels_at_the_ends_stay_apart_and_in_order():
     axes = figure.subplots()
     axes.set_ylim(0, 1)
     heights = [0.5, 0.51, 0.99, 1.0, 0.0, 0.01]
-    style.label_ends(axes, heights, list("abcdef"), ["k"] * 6)
+    label_ends(axes, heights, list("abcdef"), ["k"] * 6)
     places = {text.get_text(): text.xy[1] for text in axes.texts}
     ordered = [places[letter] for letter in "efabcd"]
     assert (np.diff(ordered) > 0.07).all()
@@ -175,7 +176,7 @@ def test_labels_at_the_ends_move_as_little_as_they_can_and_their_leaders_do_not_
     axes = figure.subplots()
     axes.set_ylim(0, 1)
     heights = [1.0, 0.9999, 1.0, 0.5, 0.49, 0.1]
-    style.label_ends(axes, heights, list("abcdef"), ["k"] * 6)
+    label_ends(axes, heights, list("abcdef"), ["k"] * 6)
     places = [text.xy[1] for text in axes.texts]
     # Lines that end together are labelled in their order, from above.
     np.testing.assert_allclose(places[:3], [1, 0.925, 0.85])
@@ -194,7 +195,7 @@ def test_labels_at_the_ends_move_as_little_as_they_can_and_their_leaders_do_not_
 def test_every_axis_of_steps_has_several_numbers(values, labels):
     axes = matplotlib.figure.Figure().subplots()
     axes.plot(values, values)
-    style.zero_log_axis(axes, values, "step")
+    zero_log_axis(axes, values, "step")
     low, high = axes.get_xlim()
     ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
     assert [axes.xaxis.get_major_formatter()(tick) for tick in ticks] == labels

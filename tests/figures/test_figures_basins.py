@@ -26,6 +26,7 @@ from mpl_toolkits.mplot3d import proj3d
 
 from netdyn.errors import NetdynError
 from netdyn.figures import basin_axes, fig4, fig5, style
+from netdyn.plots import noise_axes
 
 FIGURES = {"fig4": (fig4, "abcdefgh", FIG4_TABLES), "fig5": (fig5, "ab", FIG5_TABLES)}
 SPACES = ("sample", "weight")
@@ -333,7 +334,7 @@ def test_a_curve_is_marked_where_its_basin_ends_hollow_if_it_rises_again():
     amplitudes = [0.0, 0.1, 0.2, 0.4]
     curves = {"0": [1, 0.8, 0.2, 0.1], "1": [1, 0.6, 0.4, 0.7], "2": [1, 0.9, 0.8, 0.6]}
     lines = [axes.plot(amplitudes, ys, label=label)[0] for label, ys in curves.items()]
-    marks = basin_axes.mark_ends(axes, lines)
+    marks = noise_axes.mark_ends(axes, lines)
     assert line(axes, "_end 0").get_xydata().tolist() == [[pytest.approx(0.15), 0.5]]
     assert line(axes, "_end 0").get_markerfacecolor() == lines[0].get_color()
     assert line(axes, "_end 1").get_xydata().tolist() == [[pytest.approx(0.15), 0.5]]
@@ -350,7 +351,7 @@ def test_curves_that_end_close_together_are_enlarged_where_there_is_room(ends, i
     amplitudes = np.array([0.0, *np.geomspace(0.03, 3, 25)])
     for end in ends:
         axes.plot(amplitudes, 1 / (1 + (amplitudes / end) ** 4), label=f"{end}")
-    basin_axes.noise_axes(axes, amplitudes, "noise")
+    noise_axes.noise_axes(axes, amplitudes, "noise")
     basin_axes.zoom_on_half(axes)
     assert len(axes.child_axes) == insets
     for zoom in axes.child_axes:
@@ -449,16 +450,15 @@ def test_basins_of_single_samples_hold_the_points_that_keep_the_prediction(drawn
             places = np.array(points._offsets3d).T
             assert places.tolist() == rows[["c1", "c2", "c3"]].values.tolist()
             if len(rows):
-                looks.setdefault(amplitude, set()).add((points.get_sizes()[0], points.get_alpha()))
+                looks.setdefault(amplitude, set()).add(points.get_sizes()[0])
                 colours.setdefault(digit, set()).add(tuple(points.get_facecolor()[0][:3]))
         way = line(axes, f"_way {sample}")
         means = cone.groupby("amplitude")[["c1", "c2", "c3"]].mean()
         np.testing.assert_allclose(np.array(way.get_data_3d()).T, means)
     assert all(len(own) == 1 for own in [*looks.values(), *colours.values()])
     assert len(set.union(*colours.values())) == 10
-    sizes, opacities = zip(*(looks[amplitude].pop() for amplitude in CONE_AMPLITUDES), strict=True)
-    assert list(sizes) == sorted(sizes, reverse=True)
-    assert list(opacities) == sorted(opacities, reverse=True)
+    sizes = [looks[amplitude].pop() for amplitude in CONE_AMPLITUDES]
+    assert sizes == sorted(sizes, reverse=True)
     assert sorted(texts(axes)) == sorted(f"{i // 2}" for i in range(20))
 
 
@@ -589,5 +589,5 @@ def test_of_several_seeds_single_samples_are_those_of_the_smallest(name):
 )
 def test_noise_axes_have_a_few_round_numbers_and_zero(first, ticks):
     axes = matplotlib.figure.Figure().subplots()
-    basin_axes.noise_axes(axes, [0.0, *np.geomspace(first, 3, 7)], "noise")
+    noise_axes.noise_axes(axes, [0.0, *np.geomspace(first, 3, 7)], "noise")
     assert axes.get_xticks().tolist() == pytest.approx(ticks)

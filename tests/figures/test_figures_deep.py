@@ -31,6 +31,8 @@ from netdyn.figures import (
     style,
     supplement,
 )
+from netdyn.plots.contrast import contrast
+from netdyn.plots.style import layer_colours
 
 FIGURES = {
     "fig3": (fig3, "abcdefghij", FIG3_TABLES),
@@ -235,10 +237,10 @@ def test_one_scale_of_colours_runs_from_the_first_to_the_last_layer(drawn):
     for layer in range(1, TEN):
         assert len({tuple(line(panels[p], f"layer {layer}").get_color()) for p in "abcdef"}) == 1
     for last in (line(panels["a"], f"layer {TEN - 1}"), line(panels["g"], f"layer {DEEP - 1}")):
-        np.testing.assert_array_equal(last.get_color(), marks.layer_colours(2)[1])
-    luminance = marks.layer_colours(22)[:, :3] @ [0.2126, 0.7152, 0.0722]
-    assert (np.diff(luminance) > 0).all()
-    assert luminance.max() < 0.75  # to be seen on white
+        np.testing.assert_array_equal(last.get_color(), layer_colours(2)[1])
+    contrasts = [contrast(colour) for colour in layer_colours(22)]
+    assert (np.diff(contrasts) < 0).all()
+    assert contrasts[-1] >= 3  # to be seen on white
     written = [text for axes in figure.axes for text in texts(axes)]
     assert {"hidden layer in (g)", "in (a)–(f)"} <= set(written)
 

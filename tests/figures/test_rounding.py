@@ -13,6 +13,7 @@ from figure_tables_basins import make_basin_tables
 from figure_tables_deep import make_deep_tables
 
 from netdyn.figures import rounding
+from netdyn.figures.pages import Page
 from netdyn.figures.rounding import on_grid, rounded_table
 from netdyn.figures.style import new_figure
 
@@ -100,7 +101,7 @@ def test_simple_fractions_are_far_from_where_rounding_jumps():
 def test_noise_of_the_layout_and_of_clipping_leaves_every_byte(noise):
     drawn = []
     for shift in (0.0, noise):
-        with new_figure({"title": "a"}, 2.0) as figure:
+        with new_figure({"title": "a"}, Page({}, {"double": 2.0})) as figure:
             figure.set_layout_engine("none")
             axes = figure.add_axes((0.1 + shift, 0.2 - shift, 0.7 + shift, 0.6))
             axes.plot([0.1, 0.5, 0.9], [0.0, 2.0, 1.0], marker="o")

@@ -11,8 +11,9 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
 from netdyn.figures.style import over_seeds, plot_line, required_rows, required_table
+from netdyn.plots.contrast import darkened
 from netdyn.plots.noise_axes import ends_of
-from netdyn.plots.style import COLOURS, WHITE
+from netdyn.plots.style import COLOURS, WHITE, small_type
 
 __all__ = [
     "SPACES",
@@ -40,7 +41,7 @@ ZOOM_AT = (0.1, 0.21, 0.42, 0.46)  # left, bottom, width, height, as fractions o
 
 def depth_looks(depths: Sequence[int]) -> dict[int, dict]:
     """Return colour and marker of the line of each depth, from the shallowest, dark, on."""
-    shades = DEPTH_MAP(np.linspace(0, 0.88, len(depths)))
+    shades = darkened(DEPTH_MAP(np.linspace(0, 0.88, len(depths))), together=True)
     return {
         depth: {"color": shade, "marker": DEPTH_MARKERS[i % len(DEPTH_MARKERS)]}
         for i, (depth, shade) in enumerate(zip(depths, shades, strict=True))
@@ -77,7 +78,7 @@ def zoom_on_half(axes: Axes) -> None:
     zoom.xaxis.set_major_locator(MaxNLocator(3))
     zoom.set_yticks([0.45, 0.5, 0.55], ["45", "50", "55"])
     zoom.spines[:].set_visible(True)
-    zoom.set_title("near 50 %", fontsize=7, loc="center", pad=2)
+    zoom.set_title("near 50 %", fontsize=small_type(), loc="center", pad=2)
 
 
 def sizes_over_seeds(table: pd.DataFrame, x: str) -> pd.DataFrame:
@@ -167,7 +168,7 @@ def draw_best_accuracy(
     grey = {"color": "0.45", "linestyle": (0, (3, 1.2)), "linewidth": 0.9, "zorder": 1.5}
     training = plot_line(axes, best, x, "train_accuracy", label="training accuracy", **grey)
     first = training.get_xydata()[0]
-    text = {"fontsize": 7, "color": "0.45", "va": "top", "textcoords": "offset points"}
+    text = {"fontsize": small_type(), "color": "0.45", "va": "top", "textcoords": "offset points"}
     axes.annotate("training", first, (0, -2), **text)
     look = {"color": COLOURS["black"], "marker": "D", "label": "test accuracy"}
     plot_line(axes, best, x, "test_accuracy", **look)
@@ -205,7 +206,7 @@ def mark_diverged(panels: Sequence[Axes], history: pd.DataFrame, x: str) -> None
             textcoords="offset points",
             rotation=90,
             va="center",
-            fontsize=7,
+            fontsize=small_type(),
             color="0.3",
             bbox=WHITE,
             zorder=5,

@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from netdyn.figures.descriptions import shape_of, training_of
 from netdyn.figures.marks import before_divergence, diverged_note, plain_log_axis
+from netdyn.figures.pages import is_narrow
 from netdyn.figures.phases import PANELS
 from netdyn.figures.style import over_seeds, panel_title, plot_line, required_rows, required_table
 from netdyn.plots.style import COLOURS, percent_axis, zero_log_axis
@@ -58,7 +59,12 @@ ACCURACIES = {
 
 
 def draw_statistics_and_signs(
-    figure: FigureBase, tables: Mapping[str, pd.DataFrame], settings: DrawingSettings, letters: str
+    panels: Mapping[str, Axes],
+    key: FigureBase,
+    tables: Mapping[str, pd.DataFrame],
+    settings: DrawingSettings,
+    letters: str,
+    place: Mapping,
 ) -> None:
     """Draw three panels on the runs of Fig. 3(a)–(g) below one legend.
 
@@ -68,19 +74,20 @@ def draw_statistics_and_signs(
     run's best step, thin at its last: of the runs (a)–(f), which are nearly alike, and of (g).
 
     Args:
-        figure: for the panels and their legend.
+        panels: by letter; all of the three or some.
+        key: the part of the page for their legend.
         tables: `deep10_history`, `deep23_history`, and `sign_agreement` of two steps of each run,
             or of one where they are the same.
         settings: `runs`, optional: the settings of each run that labels describe.
         letters: of the three panels.
+        place: where the legend stands in its part.
     """
-    left, *others = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
-    marks = _distances(left, tables, letters[0])
-    for axes, letter, runs in zip(others, letters[1:], ("abcdef", "g"), strict=True):
-        shape = shape_of(settings, *(PANELS[run][1] for run in runs))
-        panel_title(axes, letter, f"L-map and Jacobian\n{shape}".rstrip())
-        _agreement(axes, tables, runs)
-    others[-1].set_ylabel("")
+    marks = _distances(panels[letters[0]], tables, letters[0]) if letters[0] in panels else []
+    for letter, runs in zip(letters[1:], ("abcdef", "g"), strict=True):
+        if letter in panels:
+            shape = shape_of(settings, *(PANELS[run][1] for run in runs))
+            panel_title(panels[letter], letter, f"L-map and Jacobian\n{shape}".rstrip())
+            _agreement(panels[letter], tables, runs)
     runs = [
         Line2D([], [], label=f"3{letter} {training_of(settings, PANELS[letter][1])}", **look)
         for letter, look in LOOK.items()
@@ -89,7 +96,8 @@ def draw_statistics_and_signs(
         Line2D([], [], color="0.4", linewidth=width, label=f"{moment} step")
         for moment, width in MOMENTS.items()
     ]
-    figure.legend(handles=[*runs, *moments, *marks], loc="outside upper center", **KEY)
+    look = {**KEY, "ncols": 2} if is_narrow(key) else KEY
+    key.legend(handles=[*runs, *moments, *marks], **place, **look)
 
 
 def _distances(axes: Axes, tables: Mapping[str, pd.DataFrame], letter: str) -> list[Line2D]:
@@ -144,15 +152,22 @@ def _agreement(axes: Axes, tables: Mapping[str, pd.DataFrame], letters: str) -> 
 
 
 def draw_first_batch(
-    figure: FigureBase, tables: Mapping[str, pd.DataFrame], settings: DrawingSettings, letters: str
+    panels: Mapping[str, Axes],
+    key: FigureBase,
+    tables: Mapping[str, pd.DataFrame],
+    settings: DrawingSettings,
+    letters: str,
+    place: Mapping,
 ) -> None:
     """Draw the test accuracy had the running statistics started from the first batch's.
 
     Args:
-        figure: for six panels, one for each run of Fig. 3(a)–(f), and their legend.
+        panels: by letter; all of the six, one for each run of Fig. 3(a)–(f), or some.
+        key: the part of the page for their legend.
         tables: `deep10_history` for the training accuracy and `deep10_first_batch`.
         settings: `runs`, optional: the settings of each run that labels describe.
         letters: of the six panels.
+        place: where the legend stands in its part.
     """
     columns = ["run", "seed", "step"]
     history = required_table(tables, "deep10_history", [*columns, "train_loss", "train_accuracy"])
@@ -163,8 +178,10 @@ def draw_first_batch(
         row: history.loc[history["run"].isin([PANELS[part][1] for part in row]), "step"]
         for row in ("abc", "def")
     }
-    grid = figure.subplots(2, 3, sharey=True)
-    for axes, letter, run_letter in zip(grid.flat, letters, "abcdef", strict=True):
+    for letter, run_letter in zip(letters, "abcdef", strict=True):
+        if letter not in panels:
+            continue
+        axes = panels[letter]
         _, run = PANELS[run_letter]
         panel_title(axes, letter, f"run of Fig. 3{run_letter}\n{training_of(settings, run)}")
         of_run = required_rows(history, "deep10_history", run=run)
@@ -175,9 +192,7 @@ def draw_first_batch(
         zero_log_axis(axes, steps["abc" if run_letter in "abc" else "def"], "step")
         axes.set_ylim(0, 1.04)
         axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
-        diverged_note(axes, of_run)
-    for axes in grid[:, 0]:
         percent_axis(axes, "accuracy")
-    for axes in grid[0]:
-        axes.set_xlabel("")
-    figure.legend(handles=grid[0, 0].get_lines()[:3], loc="outside lower center", ncols=3)
+        diverged_note(axes, of_run)
+        handles = axes.get_lines()[: len(ACCURACIES)]
+    key.legend(handles=handles, **place, ncols=1 if is_narrow(key) else 3)

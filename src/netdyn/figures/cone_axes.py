@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from netdyn.figures.projection_axes import first_seed
 from netdyn.figures.style import required_rows, required_table
+from netdyn.plots.contrast import darkened
 from netdyn.plots.style import COLOURS
 
 __all__ = ["amplitude_colours", "amplitudes_of", "draw_plane", "plane_key", "read_cones"]
@@ -17,8 +18,8 @@ __all__ = ["amplitude_colours", "amplitudes_of", "draw_plane", "plane_key", "rea
 COLUMNS = ["seed", "kind", "sample", "digit", "shift", "amplitude", "kept"]
 AMPLITUDE_MAP = matplotlib.colormaps["plasma"]
 DATA = {
-    "train": {"color": "0.78", "marker": "o", "label": "training samples"},
-    "test": {"color": COLOURS["sky"], "marker": ".", "label": "test samples"},
+    "train": {"color": "0.58", "marker": "o", "label": "training samples"},
+    "test": {"color": COLOURS["sky"], "marker": "o", "label": "test samples"},
 }
 # Of the sample and its shifted copy: prediction kept, filled; lost, hollow.
 SHAPES = "o^"
@@ -35,7 +36,7 @@ def read_cones(
 
 def amplitude_colours(amplitudes: Sequence[float]) -> dict[float, np.ndarray]:
     """Return a colour for each noise amplitude, from the smallest, dark, on."""
-    shades = AMPLITUDE_MAP(np.linspace(0, 0.88, len(amplitudes)))
+    shades = darkened(AMPLITUDE_MAP(np.linspace(0, 0.88, len(amplitudes))), together=True)
     return dict(zip(amplitudes, shades, strict=True))
 
 
@@ -43,7 +44,7 @@ def draw_plane(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
     """Draw the data of a digit and the cones of a sample and of its shifted copy, Fig. 4(h)."""
     for kind, look in DATA.items():
         rows = data[data["kind"] == kind]
-        style = {**look, "markersize": 2.4 if kind == "train" else 2.0, "markeredgewidth": 0}
+        style = {**look, "markersize": 2.4 if kind == "train" else 1.0, "markeredgewidth": 0}
         axes.plot(rows["c1"], rows["c2"], linestyle="none", rasterized=True, zorder=1, **style)
     colours = amplitude_colours(amplitudes_of(points))
     for shift, marker in zip(_shifts(points), SHAPES, strict=False):
@@ -91,7 +92,7 @@ def plane_key(axes: Axes, points: pd.DataFrame) -> None:
     entries.append(_dot(label="prediction lost", marker="o", color="0.3", markerfacecolor="white"))
     entries.append(Line2D([], [], label="mean of all points", **WAY))
     for amplitude, colour in amplitude_colours(amplitudes_of(points)).items():
-        entries.append(_dot(label=f"a = {amplitude:g}", marker="s", color=colour))
+        entries.append(_dot(label=f"a = {amplitude:g}", marker="o", color=colour))
     axes.legend(
         handles=entries,
         loc="center left",

@@ -7,8 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from netdyn.figures.layout import SLIDE
+from netdyn.figures.pages import Group, Page
 from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
-from netdyn.plots.style import COLOURS, label_ends
+from netdyn.plots.style import COLOURS, label_ends, small_type
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
@@ -19,6 +21,17 @@ SAMPLE_LOOK = {
     "A": {"color": COLOURS["red"], "marker": "o"},
     "B": {"color": COLOURS["sky"], "marker": "s"},
 }
+GROUPS = (
+    Group("ab", row=1.95, columns=1),
+    Group("cd", row=1.75, cells={letter: (letter, f"{letter}_rpd") for letter in "cd"}),
+)
+MOSAIC = [["a", "a", "b", "b"], ["c", "c_rpd", "d", "d_rpd"]]
+TITLES = {
+    "a": "OPT: one tanh neuron keeps the order",
+    "b": "NPT: two tanh neurons fold it",
+    "c": "OPT: a common direction",
+    "d": "NPT: no common direction",
+}
 CIRCLE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "linewidth": 0.6}
 
 
@@ -27,37 +40,29 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
 
     Args:
         tables: holds `toy_neurons`.
-        settings: `title`, `note`, `layout`: optional strings.
+        settings: `title`, `note`, `layout`, `panels`: optional.
 
     Raises:
         NetdynError: the table is missing or empty, or has no such column or rows of a panel.
     """
     table = required_table(tables, NAME, COLUMNS)
-    with new_figure(settings, {"double": 4.4, "single": 7.4, "slide": 3.94}) as figure:
-        axes = _panels(figure, stacked=settings.get("layout") == "single")
-        panel_title(axes["a"], "a", "OPT: one tanh neuron keeps the order")
-        panel_title(axes["b"], "b", "NPT: two tanh neurons fold it")
-        panel_title(axes["c"], "c", "OPT: a common direction")
-        panel_title(axes["d"], "d", "NPT: no common direction")
-        terms = _terms(axes["b"], table)
-        _neurons(axes["a"], table, "a")
-        _neurons(axes["b"], table, "b")
-        label_ends(axes["b"], *zip(*terms, strict=True))
-        for letter in "cd":
-            _directions(axes[letter], table, letter)
-            _rank_probability(axes[f"{letter}_rpd"], table, letter)
+    page = Page(settings, {"double": 4.4, "slide": SLIDE}, GROUPS)
+    with new_figure(settings, page) as figure:
+        if page.flows:
+            axes = page.lay(figure).axes
+        else:
+            axes = figure.subplot_mosaic(MOSAIC, width_ratios=[1.2, 1, 1.2, 1])
+        for letter in page.letters:
+            panel_title(axes[letter], letter, TITLES[letter])
+            terms = _terms(axes[letter], table) if letter == "b" else []
+            if letter in "ab":
+                _neurons(axes[letter], table, letter)
+            else:
+                _directions(axes[letter], table, letter)
+                _rank_probability(axes[f"{letter}_rpd"], table, letter)
+            if terms:
+                label_ends(axes[letter], *zip(*terms, strict=True))
         return figure
-
-
-def _panels(figure: Figure, stacked: bool) -> dict[str, Axes]:
-    """Return the panels by name: two columns, or one."""
-    if not stacked:
-        mosaic = [["a", "a", "b", "b"], ["c", "c_rpd", "d", "d_rpd"]]
-        return figure.subplot_mosaic(mosaic, width_ratios=[1.2, 1, 1.2, 1])
-    above, below = figure.subfigures(2, 1, height_ratios=[1.1, 1])
-    panels = above.subplot_mosaic([["a"], ["b"]])
-    mosaic = [["c", "c_rpd"], ["d", "d_rpd"]]
-    return panels | below.subplot_mosaic(mosaic, width_ratios=[1.2, 1])
 
 
 def _terms(axes: Axes, table: pd.DataFrame) -> list[tuple[float, str, str]]:
@@ -89,7 +94,9 @@ def _neurons(axes: Axes, table: pd.DataFrame, letter: str) -> None:
         axes.plot([h, h, x], [bottom, y, y], color=COLOURS["grey"], lw=0.6, ls=":", zorder=1)
         axes.plot(h, y, "o", color=COLOURS["blue"], zorder=3)
         for place in ((h, bottom), (x, y)):
-            axes.text(*place, f"{number}", ha="center", va="center", fontsize=7, bbox=CIRCLE)
+            axes.text(
+                *place, f"{number}", ha="center", va="center", fontsize=small_type(), bbox=CIRCLE
+            )
     axes.set(
         xlim=(left - 0.7, right),
         ylim=(bottom - 0.1 * height, high),
@@ -125,7 +132,6 @@ def _directions(axes: Axes, table: pd.DataFrame, letter: str) -> None:
             linestyle="none",
             markersize=2.6,
             markeredgewidth=0,
-            alpha=0.8,
             label=group,
             **look,
         )
@@ -154,7 +160,7 @@ def _rank_probability(axes: Axes, table: pd.DataFrame, letter: str) -> None:
         transform=axes.transAxes,
         ha="right",
         va="top",
-        fontsize=7,
+        fontsize=small_type(),
     )
 
 

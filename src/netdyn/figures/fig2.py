@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from netdyn.errors import NetdynError
+from netdyn.figures.layout import SLIDE
 from netdyn.figures.marks import draw_initial_gradient
+from netdyn.figures.pages import Group, Page
 from netdyn.figures.style import (
     at_last_step,
     new_figure,
@@ -25,6 +27,7 @@ from netdyn.records.figure_settings import DrawingSettings
 __all__ = ["draw"]
 
 RUN = ["run", "seed", "activation", "samples", "step"]
+GROUPS = (Group("abcde", row=1.6, columns=1),)
 LOOK = {
     "tanh": {"color": COLOURS["blue"], "linestyle": "-", "marker": "o", "label": "NN (tanh)"},
     "identity": {"color": COLOURS["orange"], "linestyle": "--", "marker": "s", "label": "LNN"},
@@ -38,7 +41,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     Args:
         tables: `shallow_history`, `shallow_pruning`, `shallow_rpd` and `shallow_gradient`.
         settings: `small_samples`, the training-set size of (c); `large_samples`, that of (b), (d)
-            and (e), by default the largest; `title`, `note`, `layout`: optional strings.
+            and (e), by default the largest; `title`, `note`, `layout`, `panels`: optional.
 
     Lines are means over seeds, bands reach to the extremes.
 
@@ -62,34 +65,35 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     layer = required_rows(gradient, "shallow_gradient", layer=1, mode="evaluation")
     layer = _with_epochs(layer, history)
 
-    with new_figure(settings, {"double": 4.6, "single": 8.2, "slide": 3.94}) as figure:
-        if settings.get("layout") == "single":
-            a, b, c, d, e = figure.subplots(5, 1)
+    page = Page(settings, {"double": 4.6, "slide": SLIDE}, GROUPS)
+    with new_figure(settings, page) as figure:
+        left = {"d": "c"}
+        if page.flows:
+            panels = page.lay(figure)
+            axes, left = panels.axes, panels.left
         else:
             above, below = figure.subfigures(2, 1)
-            a, b = above.subplots(1, 2)
-            c, d, e = below.subplots(1, 3, width_ratios=[1, 1, 1.5])
-        _accuracy_by_size(a, pd.concat([at_last_step(history), at_last_step(lmap)]))
-        _accuracy_by_epoch(
-            b,
-            pd.concat(
-                [
-                    required_rows(history, "shallow_history", samples=large),
-                    required_rows(lmap, "shallow_pruning", samples=large),
-                ]
-            ),
-        )
-        for axes, letter, samples in ((c, "c", small), (d, "d", large)):
-            panel_title(axes, letter, f"RPD, n = {samples:,}")
-            _rank_probability(axes, rpd, layer, samples)
-        highest = max(axes.get_ylim()[1] for axes in (c, d))
-        for axes in (c, d):
-            axes.set_ylim(0, 1.2 * highest)
-        if settings.get("layout") != "single":
-            d.set_ylabel("")
-        _gradient_by_epoch(
-            e, required_rows(layer, "shallow_gradient", activation="tanh", samples=large)
-        )
+            row = *above.subplots(1, 2), *below.subplots(1, 3, width_ratios=[1, 1, 1.5])
+            axes = dict(zip("abcde", row, strict=True))
+        if "a" in axes:
+            _accuracy_by_size(axes["a"], pd.concat([at_last_step(history), at_last_step(lmap)]))
+        if "b" in axes:
+            networks = required_rows(history, "shallow_history", samples=large)
+            replaced = required_rows(lmap, "shallow_pruning", samples=large)
+            _accuracy_by_epoch(axes["b"], pd.concat([networks, replaced]))
+        densities = [axes[letter] for letter in "cd" if letter in axes]
+        for letter, samples in (("c", small), ("d", large)):
+            if letter in axes:
+                panel_title(axes[letter], letter, f"RPD, n = {samples:,}")
+                _rank_probability(axes[letter], rpd, layer, samples)
+        highest = max((panel.get_ylim()[1] for panel in densities), default=0)
+        for panel in densities:
+            panel.set_ylim(0, 1.2 * highest)
+        if left.get("d") == "c":
+            axes["d"].set_ylabel("")
+        if "e" in axes:
+            rows = required_rows(layer, "shallow_gradient", activation="tanh", samples=large)
+            _gradient_by_epoch(axes["e"], rows)
         return figure
 
 

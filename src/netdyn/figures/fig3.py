@@ -8,14 +8,18 @@ from matplotlib.figure import Figure
 
 from netdyn.figures.descriptions import listed, seeds_of
 from netdyn.figures.marks import best_accuracy
+from netdyn.figures.pages import Group, Page, panel_width
 from netdyn.figures.phases import (
     COURSES,
     HEIGHTS,
     PARTS,
+    deep_group,
+    deep_left,
     deep_mosaic,
     draw_by_width,
     draw_courses,
     draw_first_layer,
+    key_of_widths,
     samples_and_seeds,
 )
 from netdyn.figures.style import new_figure, panel_title, plot_line, required_rows, required_table
@@ -24,6 +28,7 @@ from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
+GROUPS = (Group("h", row=1.7), Group("ij", row=1.75, key=(0.2, 0.2)))
 SPLITS = {
     "train": {"color": COLOURS["black"], "linestyle": "--", "marker": "s", "label": "training"},
     "test": {"color": COLOURS["red"], "linestyle": "-", "marker": "o", "label": "test"},
@@ -36,8 +41,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     Args:
         tables: `deep10_history`, `deep10_gradient`, `deep23_history`, `deep23_gradient`,
             `deep23_pruning`, `architecture_history` and `architecture_gradient`.
-        settings: `title`, `note`, optional strings; `runs`, optional: the settings of each
-            run that labels describe.
+        settings: `title`, `note`, `layout`, `panels`; `runs`, the settings of each run that labels
+            describe; all optional.
 
     Lines are means over seeds, bands reach to the extremes; (g) draws each seed by itself. A run
     that diverged is drawn until it did.
@@ -45,16 +50,27 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     Raises:
         NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
-    with new_figure(settings, height=9.4) as figure:
-        key, ten, deep, below = figure.subfigures(4, 1, height_ratios=[*HEIGHTS, 1.9])
-        panels = ten.subplot_mosaic(COURSES, height_ratios=PARTS * 2)
-        mosaic, widths = deep_mosaic(tables, "h")
-        panels |= deep.subplot_mosaic(mosaic, height_ratios=PARTS, width_ratios=widths)
-        draw_courses(panels, key, tables, settings, "evaluation")
-        _pruning(panels["h"], tables)
-        i, j = below.subplots(1, 2)
-        _depth(i, tables, settings)
-        draw_first_layer(j, tables, settings, "evaluation")
+    page = Page(settings, {"double": 9.4}, (deep_group(tables, settings), *GROUPS))
+    with new_figure(settings, page) as figure:
+        if page.flows:
+            panels, keys, _, left = page.lay(figure)
+        else:
+            strip, ten, deep, below = figure.subfigures(4, 1, height_ratios=[*HEIGHTS, 1.9])
+            panels = ten.subplot_mosaic(COURSES, height_ratios=PARTS * 2)
+            mosaic, widths = deep_mosaic(tables, "h")
+            panels |= deep.subplot_mosaic(mosaic, height_ratios=PARTS, width_ratios=widths)
+            panels |= dict(zip("ij", below.subplots(1, 2), strict=True))
+            keys, left = {"abcdefg": strip}, deep_left(tables)
+        if "abcdefg" in keys:
+            draw_courses(panels, keys["abcdefg"], tables, settings, "evaluation", left)
+        if "h" in panels:
+            _pruning(panels["h"], tables)
+        if "i" in panels:
+            _depth(panels["i"], tables, settings)
+        if "j" in panels:
+            draw_first_layer(panels["j"], tables, settings, "evaluation", keys.get("ij"))
+        elif "i" in panels:
+            key_of_widths(keys["ij"], panels["i"])
         return figure
 
 
@@ -71,7 +87,8 @@ def _pruning(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
         full = {**look, "marker": None, "linewidth": 0.7, "zorder": 1}
         full["label"] = f"{look['label']}, full network"
         plot_line(axes, rows, "start_layer", "full_accuracy", **full)
-    axes.set_xticks(range(1, depth + 1, 1 + depth // 12))
+    most = 12 if panel_width(axes) > 2.2 else 6
+    axes.set_xticks(range(1, depth + 1, 1 + depth // most))
     axes.set_xlabel("pruned from layer")
     percent_axis(axes, "accuracy")
     axes.legend(loc="best")

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
+from netdyn.figures.pages import Group, Page
 from netdyn.figures.phases import (
     COURSES,
     HEIGHTS,
     PARTS,
+    deep_group,
+    deep_left,
     deep_mosaic,
     draw_courses,
     draw_first_layer,
@@ -25,8 +28,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     Args:
         tables: `deep10_history`, `deep10_gradient`, `deep23_history`, `deep23_gradient`,
             `architecture_history` and `architecture_gradient`.
-        settings: `title`, `note`, optional strings; `runs`, optional: the settings of each
-            run that labels describe.
+        settings: `title`, `note`, `layout`, `panels`; `runs`, the settings of each run that labels
+            describe; all optional.
 
     Lines are means over seeds, bands reach to the extremes; (g) draws each seed by itself. A run
     that diverged is drawn until it did. Letters are those of Fig. 3.
@@ -34,11 +37,18 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     Raises:
         NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
-    with new_figure(settings, height=7.5) as figure:
-        key, ten, deep = figure.subfigures(3, 1, height_ratios=HEIGHTS)
-        panels = ten.subplot_mosaic(COURSES, height_ratios=PARTS * 2)
-        mosaic, widths = deep_mosaic(tables, "j")
-        panels |= deep.subplot_mosaic(mosaic, height_ratios=PARTS, width_ratios=widths)
-        draw_courses(panels, key, tables, settings, "training")
-        draw_first_layer(panels["j"], tables, settings, "training")
+    page = Page(settings, {"double": 7.5}, (deep_group(tables, settings), Group("j", row=1.7)))
+    with new_figure(settings, page) as figure:
+        if page.flows:
+            panels, keys, _, left = page.lay(figure)
+        else:
+            strip, ten, deep = figure.subfigures(3, 1, height_ratios=HEIGHTS)
+            panels = ten.subplot_mosaic(COURSES, height_ratios=PARTS * 2)
+            mosaic, widths = deep_mosaic(tables, "j")
+            panels |= deep.subplot_mosaic(mosaic, height_ratios=PARTS, width_ratios=widths)
+            keys, left = {"abcdefg": strip}, deep_left(tables)
+        if "abcdefg" in keys:
+            draw_courses(panels, keys["abcdefg"], tables, settings, "training", left)
+        if "j" in panels:
+            draw_first_layer(panels["j"], tables, settings, "training")
         return figure

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
@@ -28,9 +28,10 @@ from netdyn.figures.descriptions import (
     seeds_of,
     shape_of,
 )
+from netdyn.figures.pages import Group, Page, is_narrow, panel_width
 from netdyn.figures.style import new_figure, panel_title, plot_line, required_rows, required_table
 from netdyn.plots.noise_axes import mark_ends, name_curves, noise_axes
-from netdyn.plots.style import CLASS_COLOURS, COLOURS, percent_axis
+from netdyn.plots.style import CLASS_COLOURS, COLOURS, percent_axis, small_type
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
@@ -43,6 +44,17 @@ MOSAIC = [
     ["e_sample", "f_sample"],
     ["e_weight", "f_weight"],
 ]
+SWEPT = (("", 2), ("_sample", 1.2), ("_weight", 1.2))  # axes of (e) and (f), and their heights
+GROUPS = (
+    Group("abcd", row=1.8, key=(0.5, 0.36)),
+    Group(
+        "ef",
+        row=2.4,
+        axes={letter: tuple((letter + part, height) for part, height in SWEPT) for letter in "ef"},
+    ),
+    Group("g", row=1.5, columns=1),
+    Group("h", row=1.95, columns=1),
+)
 UNIT = {"sample": "pixel range 1", "weight": "std of each weight matrix"}
 DASHES = ("-", (0, (4, 1.2)), (0, (1.2, 1)), (0, (5, 1, 1, 1)))
 SWEEPS = {"e": ("learning_rates", "learning_rate"), "f": ("batch_sizes", "batch_size")}
@@ -66,9 +78,9 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
             `architecture_sample_basin` and `architecture_weight_basin`; `…_history`,
             `…_sample_basin` and `…_weight_basin` of `learning_rates` and `batch_sizes`;
             `deep23_class_noise`; `deep23_shift_cone`, of several seeds the smallest.
-        settings: `title`, `note`, optional strings; `runs`, `noise_return`, optional: the
-            settings of each run that labels describe, and each table's return of noisy samples;
-            `test_samples`, optional: how many there are.
+        settings: `title`, `note`, `layout`, `panels`; `runs`, `noise_return`, the settings of each
+            run that labels describe, and each table's return of noisy samples;
+            `test_samples`, how many there are; all optional.
 
     Lines are means over seeds, bands and bars reach to the extremes; a single seed's sizes carry
     their resampling error, test accuracies the standard error over test samples. A basin that never
@@ -79,42 +91,68 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     """
     points, data = read_cones(tables, "deep23_shift_cone", ["c1", "c2"])
     tables = {name: required_table(tables, name, columns) for name, columns in COLUMNS.items()}
-    with new_figure(settings, height=9.3) as figure:
-        above, below = figure.subfigures(2, 1, height_ratios=[2.2, 1])
-        panels = above.subplot_mosaic(MOSAIC, height_ratios=[0.1, 2, 2, 0.8, 0.8, 0.8])
-        g, h = below.subplots(1, 2, width_ratios=[1, 1.25])
-        _depth_panels(panels, tables, settings)
-        for letter in SWEEPS:
+    page = Page(settings, {"double": 9.3}, GROUPS)
+    with new_figure(settings, page) as figure:
+        if page.flows:
+            panels, keys, *_ = page.lay(figure)
+        else:
+            above, below = figure.subfigures(2, 1, height_ratios=[2.2, 1])
+            panels = above.subplot_mosaic(MOSAIC, height_ratios=[0.1, 2, 2, 0.8, 0.8, 0.8])
+            g, h = below.subplots(1, 2, width_ratios=[1, 1.25])
+            panels |= {"g": g, "h": h}
+            panels["key"].axis("off")
+            keys = {"abcd": panels["key"]}
+        if "abcd" in keys:
+            _depth_panels(panels, keys["abcd"], tables, settings, page.flows)
+        for letter in filter(panels.__contains__, SWEEPS):
             _sweep(panels, letter, tables, settings)
-        _classes(g, tables, settings)
-        noise = f"noise {return_of(settings, 'deep23_shift_cone')}".rstrip()
-        text = f"a {points['digit'].iloc[0]:g} and its shifted copy, {seeds_of(points)}\n{noise}"
-        panel_title(h, "h", text)
-        draw_plane(h, points, data)
-        plane_key(h, points)
+        if "g" in panels:
+            _classes(panels["g"], tables, settings)
+        if "h" in panels:
+            noise = f"noise {return_of(settings, 'deep23_shift_cone')}".rstrip()
+            digit = f"a {points['digit'].iloc[0]:g} and its shifted copy, {seeds_of(points)}"
+            panel_title(panels["h"], "h", f"{digit}\n{noise}")
+            draw_plane(panels["h"], points, data)
+            plane_key(panels["h"], points)
         return figure
 
 
 def _depth_panels(
-    panels: Mapping[str, Axes], tables: Mapping[str, pd.DataFrame], settings: DrawingSettings
+    panels: Mapping[str, Axes],
+    key: Axes | FigureBase,
+    tables: Mapping[str, pd.DataFrame],
+    settings: DrawingSettings,
+    flows: bool,
 ) -> None:
-    """Draw (a)–(d), with one key of depths for all four."""
+    """Draw (a)–(d), or some of them, with one key of depths for all four."""
     noise = {space: _averages(tables, _noise_of(space)) for space in SPACES}
     basins = {space: _averages(tables, f"architecture_{space}_basin") for space in SPACES}
     depths = sorted({*pd.concat([*noise.values(), *basins.values()])["depth"]})
     looks = depth_looks(depths)
     for letter, space in zip("ab", SPACES, strict=True):
+        if letter not in panels:
+            continue
         _noise_curves(panels[letter], letter, space, noise[space], looks, settings)
     for letter, space in zip("cd", SPACES, strict=True):
+        if letter not in panels:
+            continue
         _sizes_by_width(panels[letter], letter, space, basins[space], looks, settings)
     seeds = seeds_of(basins["sample"], ["width", "depth"])
-    handles = [Line2D([], [], linestyle="none", label=f"(a)–(d), {seeds}, depth L:")]
-    handles += [Line2D([], [], label=f"{depth}", **look) for depth, look in looks.items()]
-    panels["key"].axis("off")
-    panels["key"].legend(
+    text = f"(a)–(d), {seeds}, depth L:"
+    if not {"c", "d"} & panels.keys():
+        looks = {depth: {**look, "marker": None} for depth, look in looks.items()}
+    handles = [Line2D([], [], label=f"{depth}", **look) for depth, look in looks.items()]
+    if flows:
+        place = {"title": text, "title_fontsize": small_type()}
+        columns = len(handles) if key.bbox.width > 3 * key.get_figure(root=True).dpi else 4
+    else:
+        handles.insert(0, Line2D([], [], linestyle="none", label=text))
+        place, columns = {}, len(handles)
+    key.legend(
         handles=handles,
         loc="center",
-        ncols=len(handles),
+        ncols=columns,
+        **place,
         handlelength=1.6,
         columnspacing=1.1,
         handletextpad=0.4,
@@ -148,7 +186,8 @@ def _noise_curves(
             plot_line(axes, rows, "amplitude", "accuracy", label=f"{depth}", **style)
     noise_axes(axes, table["amplitude"], _noise_label(space, settings, _noise_of(space)))
     percent_axis(axes, "training accuracy")
-    zoom_on_half(axes)
+    if not is_narrow(axes.get_figure(root=False)):
+        zoom_on_half(axes)
 
 
 def _noise_of(space: str) -> str:
@@ -184,6 +223,8 @@ def _sizes_by_width(
     axes.set_ylim(low, low + (1.2 if endless else 1.04) * (high - low))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_locator(FixedLocator(sorted(table["width"].unique())))
+    if panel_width(axes) < 2:
+        axes.tick_params(axis="x", rotation=45)
     axes.set(xlabel="width", ylabel="basin size a")
 
 
@@ -212,6 +253,8 @@ def _sweep(
     for axes in (above, *below):
         sweep_axis(axes, history[column], label if axes is below[-1] else "")
         axes.tick_params(labelbottom=axes is below[-1])
+        if panel_width(axes) < 2:
+            axes.tick_params(axis="x", rotation=45)
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.axvline(best, color="0.88", linewidth=5, zorder=0, label="_best accuracy")
     mark_diverged([above, *below], history, column)

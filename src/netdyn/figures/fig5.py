@@ -16,9 +16,11 @@ from mpl_toolkits.mplot3d import proj3d
 from netdyn.errors import NetdynError
 from netdyn.figures.cone_axes import amplitudes_of, read_cones
 from netdyn.figures.descriptions import return_of, seeds_of
+from netdyn.figures.pages import Group, Page, is_narrow
 from netdyn.figures.projection_axes import first_seed
 from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
-from netdyn.plots.style import CLASS_COLOURS, COLOURS
+from netdyn.figures.wrapping import wrapped
+from netdyn.plots.style import CLASS_COLOURS, COLOURS, small_type
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
@@ -27,13 +29,18 @@ HEIGHTS = (3.6, 2.0, 1.9)  # inches of (a), (b), and the samples that (b) is one
 APEX = 8.0  # points, the size of a sample's marker
 VIEW = {"elev": 22, "azim": -65}  # degrees: the same view of every table
 POINT_SIZES = (16.0, 4.0)  # square points, at the smallest and at the largest amplitude
-OPACITIES = (0.9, 0.3)
+TRAINING = {"color": "0.55"}  # samples behind others
 # Of the samples of one digit.
 MARKERS = {"first sample": "o", "second sample": "s", "third sample": "D", "fourth sample": "h"}
 SAMPLES = ["seed", "basin", "least_flip_distance"]
 COORDINATES = ["c1", "c2", "c3"]
 MOSAIC = ["original", "noise", "noisy", ".", "perturbation", "flipped"]
 WIDTHS = [1, 1, 1, 0.3, 1, 1]
+# Where the page is narrow, (b) stands in two rows, above its samples.
+NARROW = [["original", "noise", "noisy"], [".", "perturbation", "flipped"]]
+NARROW_HEIGHTS = (2.6, 1.9)
+NOTE = 78.0  # points, the width of the words beside the samples there
+GROUPS = (Group("a", row=3.3, columns=1, free=True), Group("b", row=4.5, columns=1, free=True))
 # Each image: the sign in front of it, and the text in its place if the table has no such image.
 IMAGES = {
     "original": ("", ""),
@@ -50,8 +57,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     Args:
         tables: `deep23_cone`, `deep23_fragile` and `deep23_adversarial`; of several seeds the
             smallest is drawn.
-        settings: `title`, `note`, optional strings; `noise_return`, optional: how the noisy
-            samples of a table return to the data's range.
+        settings: `title`, `note`, `layout`, `panels`; `noise_return`, how the noisy
+            samples of a table return to the data's range; all optional.
 
     Raises:
         NetdynError: a table is missing or empty, or has no such column or rows; it is named.
@@ -59,33 +66,46 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     points, data = read_cones(tables, "deep23_cone", COORDINATES)
     images, numbers, seed = _fragile(tables)
     samples = first_seed(required_table(tables, "deep23_adversarial", SAMPLES))
-    with new_figure(settings, height=sum(HEIGHTS)) as figure:
-        above, below, others = figure.subfigures(3, 1, height_ratios=HEIGHTS)
-        host = above.add_axes((0.01, 0, 0.98, 0.9))
-        host.axis("off")
-        noise = f"noise {return_of(settings, 'deep23_cone')}".rstrip()
-        words = "perturbed points that keep their sample's prediction"
-        panel_title(host, "a", f"{words}; {noise}, {seeds_of(points)}")
-        # By hand: a box in perspective is wider than the square that it is laid out in.
-        axes = above.add_axes((0.1, 0, 0.6, 0.93), projection="3d", computed_zorder=False)
-        _basins(axes, points, data)
-        _key(host, points)
-        panels = below.subplot_mosaic([MOSAIC], width_ratios=WIDTHS)
-        panel_title(panels["original"], "b", f"smallest basin: a {numbers['digit']:g}, {seed}")
-        _flips(panels, images, numbers)
-        _among_samples(others, samples, numbers)
+    page = Page(settings, {"double": sum(HEIGHTS)}, GROUPS)
+    with new_figure(settings, page) as figure:
+        if page.flows:
+            parts = page.lay(figure).free
+        else:
+            above, *below = figure.subfigures(3, 1, height_ratios=HEIGHTS)
+            parts = {"a": above}
+        if "a" in parts:
+            noise = f"noise {return_of(settings, 'deep23_cone')}, {seeds_of(points)}"
+            _cones(parts["a"], points, data, noise)
+        if "b" in parts:
+            below = parts["b"].subfigures(2, 1, height_ratios=NARROW_HEIGHTS)
+        if "b" in page.letters:
+            narrow = is_narrow(below[0])
+            mosaic, widths = (NARROW, None) if narrow else ([MOSAIC], WIDTHS)
+            panels = below[0].subplot_mosaic(mosaic, width_ratios=widths)
+            panel_title(panels["original"], "b", f"smallest basin: a {numbers['digit']:g}, {seed}")
+            _flips(panels, images, numbers)
+            _among_samples(below[1], samples, numbers)
         return figure
 
 
-def _looks(points: pd.DataFrame) -> dict[float, dict]:
-    """Return size and opacity of the points of each amplitude: the slighter, the stronger."""
+def _cones(part: FigureBase, points: pd.DataFrame, data: pd.DataFrame, noise: str) -> None:
+    """Draw (a), its key on the right, or below where the page is narrow."""
+    narrow = is_narrow(part)
+    host = part.add_axes((0.01, 0, 0.98, 0.86 if narrow else 0.9))
+    host.axis("off")
+    words = "perturbed points that keep their sample's prediction"
+    panel_title(host, "a", f"{words}{';' if not narrow else chr(10)} {noise}")
+    # By hand: a box in perspective is wider than the square that it is laid out in.
+    place = (0.08, 0.26, 0.66, 0.6) if narrow else (0.1, 0, 0.6, 0.93)
+    axes = part.add_axes(place, projection="3d", computed_zorder=False)
+    _basins(axes, points, data)
+    _key(host, points, narrow)
+
+
+def _sizes(points: pd.DataFrame) -> dict[float, float]:
+    """Return the size of the points of each amplitude: the slighter, the larger."""
     amplitudes = amplitudes_of(points)
-    sizes = np.geomspace(*POINT_SIZES, len(amplitudes))
-    opacities = np.linspace(*OPACITIES, len(amplitudes))
-    return {
-        amplitude: {"s": size, "alpha": opacity}
-        for amplitude, size, opacity in zip(amplitudes, sizes, opacities, strict=True)
-    }
+    return dict(zip(amplitudes, np.geomspace(*POINT_SIZES, len(amplitudes)), strict=True))
 
 
 def _basins(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
@@ -98,9 +118,9 @@ def _basins(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
     low, high = _extent(points, training)
     inside = training[COORDINATES].ge(low).all(axis=1) & training[COORDINATES].le(high).all(axis=1)
     plain = {"depthshade": False, "linewidths": 0, "clip_on": False}
-    look = {"s": 1.5, "color": "0.7", "alpha": 0.4, "rasterized": True, "label": "_training"}
+    look = {"s": 1.0, "rasterized": True, "label": "_training", **TRAINING}
     axes.scatter(*_places(training[inside]), **look, **plain)
-    looks, apexes = _looks(points), []
+    apexes = []
     for sample, cone in points.groupby("sample"):
         digit = int(cone["digit"].iloc[0])
         siblings = sorted(points.loc[points["digit"] == digit, "sample"].unique())
@@ -115,7 +135,7 @@ def _basins(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
             zorder=2,
             clip_on=False,
         )
-        for amplitude, size in looks.items():
+        for amplitude, size in _sizes(points).items():
             unchanged = cone[(cone["amplitude"] == amplitude) & (cone["kept"] == 1)]
             label = f"_{sample:g}, {amplitude:g}"
             axes.scatter(
@@ -124,7 +144,7 @@ def _basins(axes: Axes, points: pd.DataFrame, data: pd.DataFrame) -> None:
                 marker=marker,
                 label=label,
                 zorder=3,
-                **size,
+                s=size,
                 **plain,
             )
         apexes.append((cone[cone["amplitude"] == 0], digit, colour, marker))
@@ -148,7 +168,12 @@ def _name_apexes(axes: Axes, apexes: Sequence[tuple[pd.DataFrame, int, str, str]
         axes.add_artist(
             Line2D(*place[:, None], transform=moved, zorder=10 + order, **look, **extra)
         )
-        text = {"ha": "center", "va": "center_baseline", "fontsize": 7, "zorder": 10.5 + order}
+        text = {
+            "ha": "center",
+            "va": "center_baseline",
+            "fontsize": small_type(),
+            "zorder": 10.5 + order,
+        }
         leader = None
         if np.hypot(*move) > APEX / 2:
             leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkB": 0}
@@ -197,23 +222,25 @@ def _places(rows: pd.DataFrame) -> list[np.ndarray]:
     return [rows[coordinate].to_numpy() for coordinate in COORDINATES]
 
 
-def _key(axes: Axes, points: pd.DataFrame) -> None:
-    """Draw the legend of shapes and sizes at the right edge; the samples show their digits."""
+def _key(axes: Axes, points: pd.DataFrame, below: bool) -> None:
+    """Draw the legend of shapes and sizes at an edge, right or lower; samples show their digits."""
     most = points[["digit", "sample"]].drop_duplicates().groupby("digit").size().max()
     entries = [
         _mark(label, marker=marker, markersize=7, markerfacecolor="white")
         for label, marker in itertools.islice(MARKERS.items(), most)
     ]
-    for amplitude, look in _looks(points).items():
-        style = {"markersize": math.sqrt(look["s"]), "alpha": look["alpha"], "markeredgewidth": 0}
+    for amplitude, size in _sizes(points).items():
+        style = {"markersize": math.sqrt(size), "markeredgewidth": 0}
         entries.append(_mark(f"a = {amplitude:g}", marker="o", **style))
     entries.append(Line2D([], [], color="0.3", linewidth=0.6, label="mean of all points"))
-    entries.append(_mark("training samples", marker="o", markersize=2.5, alpha=0.5))
-    axes.legend(handles=entries, loc="center right", handlelength=1.2)
+    samples = {"marker": "o", "markersize": 2.5, "markeredgewidth": 0, **TRAINING}
+    entries.append(_mark("training samples", **samples))
+    place = {"loc": "lower center", "ncols": 3} if below else {"loc": "center right"}
+    axes.legend(handles=entries, handlelength=1.2, **place)
 
 
 def _mark(label: str, **look: object) -> Line2D:
-    return Line2D([], [], linestyle="none", color="0.2", label=label, **look)
+    return Line2D([], [], linestyle="none", label=label, **{"color": "0.2", **look})
 
 
 def _fragile(
@@ -264,23 +291,25 @@ def _flips(
 def _image(axes: Axes, image: np.ndarray, difference: bool, text: str) -> None:
     """Draw an image from white, 0, to black, 1; a difference in greys around 0."""
     low, high = 0.0, 1.0
+    unchanged = "unchanged" if is_narrow(axes.get_figure(root=False)) else "pixel unchanged"
     if difference:
         high = np.abs(image).max() or 1.0
         low = -high
-        text += f"\ngrey: pixel unchanged\nblack: raised by {high:.2g}"
+        text += f"\ngrey: {unchanged}\nblack: raised by {high:.2g}"
     axes.imshow(image, cmap="gray_r", vmin=low, vmax=high, interpolation="nearest")
     axes.set_xlabel(text)
 
 
 def _among_samples(strip: FigureBase, samples: pd.DataFrame, numbers: Mapping[str, float]) -> None:
     """Draw the basin and the least flip distance of every sample, and say which is shown above."""
-    axes, text = strip.subplots(1, 2, width_ratios=(1.5, 1))
+    narrow = is_narrow(strip)
+    axes, text = strip.subplots(1, 2, width_ratios=(1.3 if narrow else 1.5, 1))
     text.axis("off")
     drawn = samples[np.isfinite(samples["basin"]) & samples["least_flip_distance"].notna()]
     look = {"linestyle": "none", "marker": "o", "markeredgewidth": 0}
     axes.plot(
         *drawn[["basin", "least_flip_distance"]].to_numpy().T,
-        **look, color="0.6", markersize=2, alpha=0.6, rasterized=True, label="_sample",
+        **look, **TRAINING, markersize=2, rasterized=True, label="_sample",
     )  # fmt: skip
     shown = numbers["basin"], numbers["flip_distance"]
     middle = samples["basin"].median(), samples["least_flip_distance"].median()
@@ -288,8 +317,12 @@ def _among_samples(strip: FigureBase, samples: pd.DataFrame, numbers: Mapping[st
         if np.isfinite(place).all():
             axes.plot(*place, **look, color=COLOURS[colour], markersize=5, label=name)
     axes.set(xscale="log", yscale="log", xlabel="basin size a", ylabel=r"least flip distance $L_2$")
-    axes.legend(loc="lower right", fontsize=7)
-    axes.set_title(f"{len(samples):,} training samples, {seeds_of(samples)}", fontsize=8)
+    place = {"loc": "lower right"}
+    if narrow:  # between title and panel
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "borderaxespad": 0.2}
+    axes.legend(fontsize=small_type(), **place)
+    look = {"fontsize": 8, "pad": 14 if narrow else None}
+    axes.set_title(f"{len(samples):,} training samples, {seeds_of(samples)}", **look)
     flips = "No flip of it was found"
     if np.isfinite(shown[1]):
         flips = f"It flips at $L_2$ = {shown[1]:.2g}"
@@ -302,4 +335,7 @@ def _among_samples(strip: FigureBase, samples: pd.DataFrame, numbers: Mapping[st
     ]
     if endless := int(np.isinf(samples["basin"]).sum()):
         lines.append(f"{endless} basins do not end.")
-    text.text(0, 0.9, "\n".join(lines), va="top", fontsize=8, transform=text.transAxes)
+    size = small_type() if narrow else 8
+    if narrow:
+        lines = [part for line in lines for part in wrapped(line, NOTE, size)]
+    text.text(0, 0.9, "\n".join(lines), va="top", fontsize=size, transform=text.transAxes)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
+from netdyn.figures.pages import Group, Page
 from netdyn.figures.projection_axes import (
     PROJECTION_COLUMNS,
     REGION_COLUMNS,
@@ -21,6 +22,7 @@ from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
+MOMENTS = {"before": "ace", "after": "bdf"}
 ROWS = (
     ("train", "training", "train_accuracy", "training samples, training mode"),
     ("test", "evaluation", "test_accuracy", "test samples, evaluation mode"),
@@ -34,7 +36,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     Args:
         tables: `deep23_history` (the accuracies), `deep23_projection` and `deep23_regions`; of
             several seeds the smallest is drawn.
-        settings: `title`, `note`: optional strings.
+        settings: `title`, `note`, `layout`, `panels`, optional.
 
     Raises:
         NetdynError: a table is missing or empty, or has no such column or rows; it is named.
@@ -47,25 +49,33 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     history = required_rows(history, "deep23_history", seed=points["seed"].iloc[0])
     digits = sorted(points["digit"].unique())
     heads = headings(points, history)
-    with new_figure(settings, height=6.8) as figure:
-        columns = figure.subfigures(1, 2)
-        for moment, letters, column in zip(
-            ("before", "after"), ("ace", "bdf"), columns, strict=True
-        ):
+    page = Page(settings, {"double": 6.8}, (Group("abcdef", row=2.3),))
+    with new_figure(settings, page) as figure:
+        if page.flows:
+            panels = page.lay(figure).axes
+        else:
+            columns = figure.subfigures(1, 2)
+            every = [axes for column in columns for axes in column.subplots(3, 1)]
+            panels = dict(zip("acebdf", every, strict=True))
+            for moment, column in zip(MOMENTS, columns, strict=True):
+                column.suptitle(heads[moment], fontsize=8)
+        for moment, letters in MOMENTS.items():
             at_moment = required_rows(points, name, moment=moment)
             training = required_rows(at_moment, name, split="train")
             region = required_rows(regions, "deep23_regions", moment=moment)
             region = with_trimmed(region, training)
             step = at_moment["step"].iloc[0]
             record = required_rows(history, "deep23_history", step=step).iloc[0]
-            column.suptitle(heads[moment], fontsize=8)
             drawn = []
-            for axes, letter, row in zip(column.subplots(3, 1), letters, ROWS, strict=True):
-                split, mode, accuracy, text = row
+            for letter, (split, mode, accuracy, text) in zip(letters, ROWS, strict=True):
+                if letter not in panels:
+                    continue
                 rows = required_rows(at_moment, name, split=split, mode=mode)
-                panel_title(axes, letter, f"{text}, acc. {100 * record[accuracy]:.1f} %")
-                draw_projection(axes, rows, region, digits)
-                drawn.append((axes, rows))
+                head = f"{heads[moment]}\n" if page.flows else ""
+                text = f"{head}{text}, acc. {100 * record[accuracy]:.1f} %"
+                panel_title(panels[letter], letter, text)
+                draw_projection(panels[letter], rows, region, digits)
+                drawn.append((panels[letter], rows))
             share_limits(drawn, training, region)
             for axes, rows in drawn:
                 write_shares(axes, rows, region)

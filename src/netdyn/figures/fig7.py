@@ -6,13 +6,14 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from netdyn.errors import NetdynError
 from netdyn.figures.descriptions import listed, return_of, samples_of, seeds_of
 from netdyn.figures.marks import draw_initial_gradient
+from netdyn.figures.pages import Group, Page, is_narrow
 from netdyn.figures.projection_axes import (
     PROJECTION_COLUMNS,
     REGION_COLUMNS,
@@ -33,7 +34,8 @@ from netdyn.figures.style import (
     required_table,
     rows_where,
 )
-from netdyn.plots.style import COLOURS, label_ends, percent_axis, zero_log_axis
+from netdyn.plots.contrast import darkened
+from netdyn.plots.style import COLOURS, label_ends, percent_axis, small_type, zero_log_axis
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
@@ -49,6 +51,11 @@ SPACE_LOOK = {
     "sample": {"color": COLOURS["blue"], "marker": "o", "label": "sample space"},
     "weight": {"color": COLOURS["orange"], "marker": "s", "label": "weight space"},
 }
+GROUPS = (
+    Group("abcd", row=1.55, columns=1, axes={"d": (("d", 1), ("d2", 1))}),
+    Group("efgh", row=2.3),
+)
+MOMENTS = {"before": "eg", "after": "fh"}
 MOSAIC = [["a", "b"], ["c", "d"], ["c", "d2"]]
 SPLITS = {
     "train": ("train_accuracy", "training samples"),
@@ -63,8 +70,9 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
         tables: `grokking_history`, `grokking_noise`, `grokking_sample_basin`,
             `grokking_weight_basin`, `grokking_gradient`, `grokking_projection` and
             `grokking_regions`.
-        settings: `title`, `note`, optional strings; `runs`, `noise_return`, optional: the
-            settings of each run that labels describe, and each table's return of noisy samples.
+        settings: `title`, `note`, `layout`, `panels`; `runs`, `noise_return`, the settings of each
+            run that labels describe, and each table's return of noisy samples; all
+            optional.
 
     Lines are means over seeds, bands reach to the extremes; projections are those of the smallest
     seed.
@@ -86,29 +94,42 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     points = first_seed(required_table(tables, "grokking_projection", PROJECTION_COLUMNS))
     regions = first_seed(required_table(tables, "grokking_regions", REGION_COLUMNS))
 
-    with new_figure(settings, height=9.0) as figure:
-        above, below = figure.subfigures(2, 1, height_ratios=[4.7, 4.3])
-        axes = above.subplot_mosaic(MOSAIC, height_ratios=[2, 1, 1])
-        steps = history["step"]
-        returned = f"noise {return_of(settings, 'grokking_noise')}".rstrip()
-        data = listed(samples_of(settings, "grokking"), seeds_of(history))
-        text = f"accuracy; thin: training samples + noise a\n{returned}; {data}"
-        panel_title(axes["a"], "a", text)
-        _accuracies(axes["a"], history, required_rows(noise, "grokking_noise", of="average"))
-        _basins(axes["b"], history, basins)
-        panel_title(axes["c"], "c", "RPD gradients of the hidden layers")
-        draw_initial_gradient(axes["c"], gradient)
-        _gradients(axes["c"], gradient)
-        zero_log_axis(axes["c"], steps, "step")
-        axes["c"].legend(loc="upper left")
-        _late(axes["d"], axes["d2"], history, gradient)
-        columns = below.subfigures(1, 2)
-        heads = headings(points, rows_where(history, seed=points["seed"].iloc[0]))
-        for moment, letters, column in zip(("before", "after"), ("eg", "fh"), columns, strict=True):
+    heads = headings(points, rows_where(history, seed=points["seed"].iloc[0]))
+    page = Page(settings, {"double": 9.0}, GROUPS)
+    with new_figure(settings, page) as figure:
+        if page.flows:
+            axes = page.lay(figure).axes
+        else:
+            above, below = figure.subfigures(2, 1, height_ratios=[4.7, 4.3])
+            axes = above.subplot_mosaic(MOSAIC, height_ratios=[2, 1, 1])
+            for (moment, letters), column in zip(
+                MOMENTS.items(), below.subfigures(1, 2), strict=True
+            ):
+                column.suptitle(heads[moment], fontsize=8)
+                axes |= dict(zip(letters, column.subplots(2, 1), strict=True))
+        if "a" in axes:
+            returned = f"noise {return_of(settings, 'grokking_noise')}".rstrip()
+            data = listed(samples_of(settings, "grokking"), seeds_of(history))
+            text = f"accuracy; thin: training samples + noise a\n{returned}; {data}"
+            panel_title(axes["a"], "a", text)
+            _accuracies(axes["a"], history, required_rows(noise, "grokking_noise", of="average"))
+        if "b" in axes:
+            _basins(axes["b"], history, basins)
+        if "c" in axes:
+            panel_title(axes["c"], "c", "RPD gradients of the hidden layers")
+            draw_initial_gradient(axes["c"], gradient)
+            _gradients(axes["c"], gradient)
+            zero_log_axis(axes["c"], history["step"], "step")
+            axes["c"].legend(loc="upper left")
+        if "d" in axes:
+            _late(axes["d"], axes["d2"], history, gradient)
+        for moment, letters in MOMENTS.items():
             at_moment = required_rows(points, "grokking_projection", moment=moment)
             region = required_rows(regions, "grokking_regions", moment=moment)
-            _projections(column, letters, at_moment, region, history, heads[moment])
-        draw_key(figure, sorted(points["digit"].unique()))
+            head = f"{heads[moment]}\n" if page.flows else ""
+            _projections(axes, letters, at_moment, region, history, head)
+        if any(letter in axes for letters in MOMENTS.values() for letter in letters):
+            draw_key(figure, sorted(points["digit"].unique()))
         return figure
 
 
@@ -117,6 +138,7 @@ def _accuracies(axes: Axes, history: pd.DataFrame, noise: pd.DataFrame) -> None:
     # Without noise it is the training accuracy again.
     amplitudes = sorted(amplitude for amplitude in noise["amplitude"].unique() if amplitude > 0)
     shades = matplotlib.colormaps["viridis"](np.linspace(0.05, 0.85, len(amplitudes)))
+    shades = darkened(shades, together=True)
     ends = []
     for amplitude, shade in zip(amplitudes, shades, strict=True):
         line = plot_line(
@@ -164,11 +186,12 @@ def _basins(axes: Axes, history: pd.DataFrame, basins: Mapping[str, pd.DataFrame
     left = axes.get_xlim()[0]
     axes.axvspan(left, learned, color="0.93", linewidth=0)
     words = f"not formed:\ntraining accuracy < {100 * FORMED:.0f} %"
-    look = {"ha": "center", "va": "center", "fontsize": 7, "color": "0.3"}
+    look = {"ha": "center", "va": "center", "fontsize": small_type(), "color": "0.3"}
     middle = axes.transData.inverted().transform(
         axes.transData.transform([(left, 1), (learned, 1)]).mean(axis=0)
     )[0]
-    axes.text(middle, 0.4, words, transform=axes.get_xaxis_transform(), **look)
+    height = 0.25 if is_narrow(axes.get_figure(root=False)) else 0.4  # below the legend
+    axes.text(middle, height, words, transform=axes.get_xaxis_transform(), **look)
     axes.legend(loc="upper left")
 
 
@@ -241,26 +264,31 @@ def _late(above: Axes, below: Axes, history: pd.DataFrame, gradient: pd.DataFram
 
 
 def _projections(
-    column: FigureBase,
+    panels: Mapping[str, Axes],
     letters: str,
     points: pd.DataFrame,
     regions: pd.DataFrame,
     history: pd.DataFrame,
     head: str,
 ) -> None:
-    """Draw training samples, and below them test samples, of one moment."""
+    """Draw training samples and test samples of one moment, where they have a panel.
+
+    Args:
+        head: of both titles.
+    """
     digits = sorted(points["digit"].unique())
     step, seed = points[["step", "seed"]].iloc[0]
-    column.suptitle(head, fontsize=8)
     record = rows_where(history, step=step, seed=seed)
     drawn = []
     training = required_rows(points, "grokking_projection", split="train", mode="evaluation")
     regions = with_trimmed(regions, training)
-    for axes, letter, split in zip(column.subplots(2, 1), letters, SPLITS, strict=True):
-        accuracy, words = SPLITS[split]
+    for letter, (split, (accuracy, words)) in zip(letters, SPLITS.items(), strict=True):
+        if letter not in panels:
+            continue
+        axes = panels[letter]
         rows = required_rows(points, "grokking_projection", split=split, mode="evaluation")
         shares = [f"acc. {100 * share:.1f} %" for share in record[accuracy]]
-        panel_title(axes, letter, listed(words, *shares))
+        panel_title(axes, letter, head + listed(words, *shares))
         draw_projection(axes, rows, regions, digits)
         drawn.append((axes, rows))
     share_limits(drawn, training, regions)

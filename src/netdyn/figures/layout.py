@@ -1,36 +1,16 @@
 """Sizes of pages for print and for slides, and reproducible positions of panels."""
 
-from collections.abc import Mapping
-
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
-from netdyn.errors import NetdynError
-
-__all__ = ["LAYOUTS", "SteadyLayout", "layout_of"]
+__all__ = ["LAYOUTS", "LONGEST", "SLIDE", "SteadyLayout"]
 
 # Width in inches: a journal's two columns, one of them (85 mm), and a slide of 16:9, which is shown
 # twice as large.
 LAYOUTS = {"double": 7.0, "single": 85 / 25.4, "slide": 7.0}
-
-
-def layout_of(settings: Mapping, heights: Mapping[str, float]) -> str:
-    """Return the layout that a figure is drawn in, "double" unless given.
-
-    Args:
-        settings: the figure's; `layout`, optional.
-        heights: by layout that the figure has, inches.
-
-    Raises:
-        NetdynError: the figure has no such layout.
-    """
-    layout = settings.get("layout", "double")
-    if layout not in heights:
-        raise NetdynError(
-            f"layout: this figure has no {layout!r}: choose one of {', '.join(heights)}"
-        )
-    return layout
+LONGEST = 240 / 25.4  # inches of a printed page
+SLIDE = 3.94  # inches
 
 
 class SteadyLayout(ConstrainedLayoutEngine):

@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
-from netdyn.plots.style import COLOURS, WHITE
+from netdyn.plots.contrast import darkened
+from netdyn.plots.style import COLOURS, WHITE, small_type
 
 __all__ = [
     "INITIAL_GRADIENT",
@@ -33,7 +34,7 @@ WIDTH_MARKERS = "osD^vPX*"
 
 def width_looks(widths: Sequence[int]) -> dict[int, dict]:
     """Return colour, marker and label of the line of each width, narrow to wide."""
-    shades = WIDTH_MAP(np.linspace(0, 0.85, len(widths)))
+    shades = darkened(WIDTH_MAP(np.linspace(0, 0.85, len(widths))), together=True)
     return {
         width: {
             "color": shade,
@@ -93,7 +94,7 @@ def diverged_note(axes: Axes, history: pd.DataFrame, x: str = "step") -> None:
 
 def _beside(axes: Axes, place: float, above: str, below: str, x: str) -> None:
     """Write a note of two lines on the free side of a vertical line; along it if x is swept."""
-    look = {"fontsize": 7, "color": "0.3", "bbox": WHITE, "va": "center", "zorder": 5}
+    look = {"fontsize": small_type(), "color": "0.3", "bbox": WHITE, "va": "center", "zorder": 5}
     if x != "step":
         look["rotation"] = 90
     pixels = axes.transData.transform((place, axes.get_ylim()[0]))

@@ -19,6 +19,7 @@ from netdyn.figures.multiverse_layout import (
     Layout,
     Row,
 )
+from netdyn.figures.pages import Page
 from netdyn.figures.style import new_figure, required_table
 from netdyn.figures.verdict_marks import SIDE, draw_mark
 from netdyn.records.figure_settings import MultiverseDrawing
@@ -64,7 +65,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: MultiverseDrawing) -> Fig
     most = further["claim"].value_counts().max() if len(further) else 0
     layout = Layout(settings, counted, int(most), SENTENCES if most else SENTENCES[:-1])
     by_frozen = cells[cells["criterion"] == FROZEN].set_index(["claim", "reading"], drop=False)
-    with new_figure(settings, layout.height / 72) as figure:
+    with new_figure(settings, Page(settings, {"double": layout.height / 72})) as figure:
         axes = _page(figure, layout, settings.get("title"))
         _draw_header(axes, layout)
         for y, title in layout.headings:

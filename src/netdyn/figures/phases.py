@@ -24,14 +24,15 @@ from netdyn.figures.marks import (
     draw_initial_gradient,
     width_looks,
 )
+from netdyn.figures.pages import Group, is_narrow
 from netdyn.figures.style import panel_title, plot_line, required_rows, required_table
+from netdyn.plots.contrast import TEXT, darkened
 from netdyn.plots.style import (
     COLOURS,
-    LAYER_MAP,
-    LIGHTEST,
     label_ends,
     layer_colours,
     percent_axis,
+    small_type,
     zero_log_axis,
 )
 from netdyn.records.figure_settings import DrawingSettings
@@ -42,10 +43,13 @@ __all__ = [
     "HEIGHTS",
     "PANELS",
     "PARTS",
+    "deep_group",
+    "deep_left",
     "deep_mosaic",
     "draw_by_width",
     "draw_courses",
     "draw_first_layer",
+    "key_of_widths",
     "samples_and_seeds",
 ]
 
@@ -97,51 +101,59 @@ def draw_courses(
     tables: Mapping[str, pd.DataFrame],
     settings: DrawingSettings,
     mode: str,
+    left: Mapping[str, str],
 ) -> None:
     """Draw Fig. 3(a)–(g): accuracies of every training above the gradients of its layers.
 
     Args:
-        panels: "a" … "g" for accuracies, "a2" … "g2" below them for gradients, and those of
-            `beside_g`.
+        panels: "a" … "g", or some of them, for accuracies, "a2" … "g2" below them for gradients,
+            and those of `beside_g`.
         key: a strip for the legend of lines and colours.
         tables: `deep10_history`, `deep10_gradient`, `deep23_history` and `deep23_gradient`.
         settings: `runs`, optional: the settings of each run that labels describe.
         mode: evaluation or training, of gradients and test accuracy. The training accuracy is
             always measured with the batch's own statistics, as training itself sees it.
+        left: by the name of a panel, that of the panel on its left, which may carry its numbers.
 
     Panels of a row share their steps, (a)–(f) their gradients' axis. (g) is the first seed, since
     phases of several seeds at different steps cancel in a mean; the others are in the panels of
     `beside_g`.
     """
+    # Small panels have room for the number alone.
+    best = " " if is_narrow(key) else "best test\n"
     courses = {letter: _course(tables, *PANELS[letter], mode) for letter in PANELS}
     deep = courses["g"].by_seed()
     (first, courses["g"]), *others = deep.items()
     for row in ("abc", "def", "g"):
         every = [courses[letter] for letter in row] if row != "g" else deep.values()
         steps = pd.concat([course.history["step"] for course in every])
-        for letter in row:
+        for letter in filter(panels.__contains__, row):
             text = training_of(settings, PANELS[letter][1])
             if letter == "g":
                 layers = f"{len(courses[letter].layers) + 1} layers"
                 text = f"{text}\n{layers}, seed {first}" if others else listed(text, layers)
             panel_title(panels[letter], letter, text)
-            _accuracies(panels[letter], courses[letter].history, ACCURACY[mode], steps)
+            history = courses[letter].history
+            _accuracies(panels[letter], history, ACCURACY[mode], steps, best)
             _gradients(panels[f"{letter}2"], courses[letter], steps)
-    for (seed, course), (above, below) in zip(others, beside_g(len(deep)), strict=True):
-        panels[above].set_title(f"seed {seed}", fontsize=7)
-        _accuracies(panels[above], course.history, ACCURACY[mode], steps, best=False)
+    beside = [pair for pair in beside_g(len(deep)) if pair[0] in panels]
+    for (seed, course), (above, below) in zip(others, beside, strict=False):
+        panels[above].set_title(f"seed {seed}", fontsize=small_type())
+        _accuracies(panels[above], course.history, ACCURACY[mode], steps)
         _gradients(panels[below], course, steps)
         panels[below].set_ylim(panels["g2"].get_ylim())
-        _only_inner(panels[above], panels[below])
-    ten = [panels[f"{letter}2"] for letter in "abcdef"]
-    low = min(axes.get_ylim()[0] for axes in ten)
-    high = max(axes.get_ylim()[1] for axes in ten)
+    ten = [panels[f"{letter}2"] for letter in "abcdef" if letter in panels]
+    low = min((axes.get_ylim()[0] for axes in ten), default=0)
+    high = max((axes.get_ylim()[1] for axes in ten), default=1)
     for axes in ten:
         axes.set_ylim(low, high)
-    for letter, course in courses.items():
-        _name_outer_layers(panels[f"{letter}2"], course)
-    for letter in "bcef":
-        _only_inner(panels[letter], panels[f"{letter}2"])
+    for letter in filter(panels.__contains__, courses):
+        _name_outer_layers(panels[f"{letter}2"], courses[letter])
+    below = {**{letter: f"{letter}2" for letter in PANELS}, **dict(beside)}
+    for name, neighbour in left.items():
+        # (a)–(f) have one axis of gradients, the seeds of (g) have another.
+        if name in below and neighbour in below and (name[0] == "g") == (neighbour[0] == "g"):
+            _only_inner(panels[name], panels[below[name]])
     _key(key, courses["a"].layers, courses["g"].layers, mode)
     _write_samples(key, courses, settings, len(deep))
 
@@ -153,11 +165,33 @@ def beside_g(seeds: int) -> list[tuple[str, str]]:
 
 def deep_mosaic(tables: Mapping[str, pd.DataFrame], beside: str) -> tuple[list, list[float]]:
     """Return the panels of (g), of all its seeds, with those `beside`; and their widths."""
-    history = required_table(tables, "deep23_history", ["seed"])
-    others = beside_g(history["seed"].nunique())
+    others = beside_g(_deep_seeds(tables))
     above, below = ([pair[part] for pair in others] for part in (0, 1))
     widths = [1.0, *(0.55 for _ in others), 1.0 + 0.25 * len(others)]
     return [["g", *above, beside], ["g2", *below, beside]], widths
+
+
+def deep_left(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    """Return the panels on the left of others on a page across two columns, (a)–(g)."""
+    row = ["g", *(above for above, _ in beside_g(_deep_seeds(tables)))]
+    return {"b": "a", "c": "b", "e": "d", "f": "e", **dict(zip(row[1:], row, strict=False))}
+
+
+def deep_group(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Group:
+    """Return (a)–(g) for a page whose panels flow: every seed of (g) is a panel, or the first.
+
+    A slide has room for the first alone.
+    """
+    slide = settings.get("layout") == "slide"
+    seeds = beside_g(1 if slide else _deep_seeds(tables))
+    pairs = [*((letter, f"{letter}2") for letter in PANELS), *seeds]
+    axes = {above: tuple(zip((above, below), PARTS, strict=True)) for above, below in pairs}
+    cells = {"g": ("g", *(above for above, _ in seeds))}
+    return Group("abcdefg", row=1.55, key=(1.25, HEIGHTS[0]), cells=cells, axes=axes)
+
+
+def _deep_seeds(tables: Mapping[str, pd.DataFrame]) -> int:
+    return required_table(tables, "deep23_history", ["seed"])["seed"].nunique()
 
 
 def _only_inner(*panels: Axes) -> None:
@@ -178,9 +212,9 @@ def _course(tables: Mapping[str, pd.DataFrame], prefix: str, run: str, mode: str
 
 
 def _accuracies(
-    axes: Axes, history: pd.DataFrame, test: str, steps: Iterable[float], best: bool = True
+    axes: Axes, history: pd.DataFrame, test: str, steps: Iterable[float], best: str = ""
 ) -> None:
-    """Draw training and test accuracy, and write the best of the latter, mean over seeds."""
+    """Draw training and test accuracy, and write the best of the latter behind `best`, if given."""
     finite = before_divergence(history)
     plot_line(
         axes, finite, "step", "train_accuracy", label="training", zorder=3, **LOOK["training"]
@@ -192,13 +226,14 @@ def _accuracies(
     axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
     percent_axis(axes, "acc.")
     if best:
-        _write_best(axes, finite, test)
+        _write_best(axes, finite, test, best)
 
 
-def _write_best(axes: Axes, finite: pd.DataFrame, test: str) -> None:
+def _write_best(axes: Axes, finite: pd.DataFrame, test: str, words: str) -> None:
     best = best_accuracy(finite, ["run", "seed"], test)[test].mean()
-    look = {"color": LOOK["test"]["color"], "fontsize": 7, "transform": axes.transAxes}
-    text = f"best test\n{100 * best:.2f} %"
+    look = {"color": darkened(LOOK["test"]["color"], TEXT), "fontsize": small_type()}
+    look["transform"] = axes.transAxes
+    text = f"{words}{100 * best:.2f} %".lstrip()
     if _reaches_corner(axes):
         axes.text(0.02, 0.98, text, ha="left", va="top", **look)
     else:
@@ -252,10 +287,14 @@ def _key(strip: FigureBase, shallow: list[int], deep: list[int], mode: str) -> N
     texts = {"training": "training accuracy", "test": f"test accuracy, {statistics[mode]}"}
     handles = [Line2D([], [], label=texts[name], **look) for name, look in LOOK.items()]
     handles.append(Patch(**INITIAL_GRADIENT))
-    strip.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.06, 1.08))
-    bar = strip.add_axes((0.59, 0.62, 0.38, 0.13))
-    shades = LAYER_MAP(np.linspace(0, LIGHTEST, 256))
-    bar.imshow(shades[None], aspect="auto", extent=(0, 1, 0, 1))
+    if is_narrow(strip):
+        handles[1].set_label(f"{texts['test']}; number: its best")
+        strip.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1.06))
+        bar = strip.add_axes((0.33, 0.42, 0.63, 0.08))
+    else:
+        strip.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.06, 1.08))
+        bar = strip.add_axes((0.59, 0.62, 0.38, 0.13))
+    bar.imshow(layer_colours(256)[None], aspect="auto", extent=(0, 1, 0, 1))
     bar.yaxis.set_major_locator(NullLocator())
     bar.spines[:].set_visible(False)
     upper = bar.secondary_xaxis("top")
@@ -269,7 +308,7 @@ def _key(strip: FigureBase, shallow: list[int], deep: list[int], mode: str) -> N
         places = np.linspace(0, 1, len(layers))
         axis.set_ticks(places[::stride], [f"{layer}" for layer in layers[::stride]])
         axis.set_tick_params(length=2, pad=1)
-        look = {"ha": "right", "va": "center", "fontsize": 7}
+        look = {"ha": "right", "va": "center", "fontsize": small_type()}
         bar.text(-0.04, height, text, transform=bar.transAxes, **look)
 
 
@@ -288,8 +327,11 @@ def _write_samples(
             seeds = f"{deep_seeds} seeds"
         data = listed(shape_of(settings, *runs), samples_of(settings, *runs), seeds)
         texts.append(f"{panels}: {data}")
-    text = "; ".join([*texts, "full batch where no batch is given"])
-    strip.text(0.075, 0.0, text, fontsize=7, va="bottom")
+    texts.append("full batch where no batch is given")
+    if is_narrow(strip):
+        strip.text(0.03, 0.0, ";\n".join(texts), fontsize=small_type(), va="bottom")
+    else:
+        strip.text(0.075, 0.0, "; ".join(texts), fontsize=small_type(), va="bottom")
 
 
 def draw_first_layer(
@@ -297,7 +339,7 @@ def draw_first_layer(
     tables: Mapping[str, pd.DataFrame],
     settings: DrawingSettings,
     mode: str,
-    letter: str = "j",
+    key: FigureBase | None = None,
 ) -> None:
     """Draw Fig. 3(j): the first layer's gradient at the best step against depth, by width.
 
@@ -305,6 +347,7 @@ def draw_first_layer(
         tables: `architecture_gradient`, at the steps of best test accuracy; `architecture_history`
             for runs that diverged.
         settings: `runs`, optional: the settings of `architecture` that labels describe.
+        key: strip for the legend of widths; None puts it beside the panel.
     """
     name = "architecture_gradient"
     columns = ["width", "depth", "seed", "mode", "layer", "class", "gradient"]
@@ -314,10 +357,21 @@ def draw_first_layer(
     columns = ["width", "depth", "seed", "step", "train_loss"]
     history = required_table(tables, "architecture_history", columns)
     data = samples_and_seeds(table, settings)
-    panel_title(axes, letter, f"first layer's gradient at the best step\n{data}")
+    panel_title(axes, "j", f"first layer's gradient at the best step\n{data}")
     draw_by_width(axes, table, "gradient", history)
     axes.set_ylabel("RPD gradient g")
-    axes.legend(title="width", title_fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if key is None:
+        place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+        axes.legend(title="width", title_fontsize=small_type(), **place)
+    else:
+        key_of_widths(key, axes)
+
+
+def key_of_widths(key: FigureBase, axes: Axes) -> None:
+    """Draw the legend of a panel's widths in one row of a strip."""
+    handles, labels = axes.get_legend_handles_labels()
+    handles, labels = [Line2D([], [], linestyle="none"), *handles], ["width", *labels]
+    key.legend(handles, labels, loc="center", ncols=len(handles), handlelength=1.8, columnspacing=1)
 
 
 def samples_and_seeds(table: pd.DataFrame, settings: DrawingSettings) -> str:

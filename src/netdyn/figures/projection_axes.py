@@ -6,14 +6,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from netdyn.errors import NetdynError
+from netdyn.figures.pages import is_narrow, panel_width
 from netdyn.measures.regions import INNER_SHARE, Region, mahalanobis, trimmed_region
-from netdyn.plots.style import COLOURS, WHITE
+from netdyn.plots.contrast import TEXT, darkened
+from netdyn.plots.style import COLOURS, WHITE, small_type
 
 __all__ = [
     "PROJECTION_COLUMNS",
@@ -28,16 +31,16 @@ __all__ = [
 ]
 
 POINTS = 1000  # at most, per panel and digit
-LOOK = (
-    {"color": COLOURS["blue"], "marker": "o"},
-    {"color": COLOURS["red"], "marker": "^"},
-    {"color": COLOURS["green"], "marker": "s"},
+# Dark enough for points that let those below show through.
+LOOK = tuple(
+    {"color": to_hex(darkened(COLOURS[name], TEXT)), "marker": marker}
+    for name, marker in (("blue", "o"), ("red", "^"), ("green", "s"))
 )
 POINT = {
     "linestyle": "none",
     "markersize": 2.2,
     "markeredgewidth": 0,
-    "alpha": 0.5,
+    "alpha": 0.75,
     "rasterized": True,
 }
 PROJECTION_COLUMNS = ["seed", "moment", "step", "split", "mode", "digit", "h1", "h2"]
@@ -229,7 +232,9 @@ def _enlarge(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> bool:
         ends = points[f"h{index + 1}"].quantile([0.01, 0.99])
         margin = max(0.15 * np.ptp(ends), 1e-6 * np.ptp(getattr(axes, f"get_{side}lim")()))
         getattr(zoom, f"set_{side}lim")(ends.min() - margin, ends.max() + margin)
-        getattr(zoom, f"{side}axis").set_major_locator(MaxNLocator(2))
+        getattr(zoom, f"{side}axis").set_major_locator(
+            MaxNLocator(2 if panel_width(axes) > 2 else 1)
+        )
     zoom.spines[:].set_visible(True)
     # Numbers on the outer sides, since the lines from the enlarged part end at the inner ones.
     zoom.yaxis.set_ticks_position("right" if corner[0] > 0.5 else "left")
@@ -254,7 +259,7 @@ def _point_out(axes: Axes, points: pd.DataFrame) -> None:
             middle,
             occupied[-1],
             xycoords="axes fraction",
-            fontsize=7,
+            fontsize=small_type(),
             color=lines[str(digit)].get_color(),
             ha="center",
             va="center",
@@ -283,7 +288,7 @@ def _bend(axes: Axes, side: str, threshold: float, largest: float) -> None:
 def draw_key(figure: Figure, digits: Sequence[int]) -> None:
     """Put a legend of the digits' markers and of the regions' outlines below all panels."""
     entries = [
-        Line2D([], [], linestyle="none", markersize=4, label=f"digit {digit}", **look)
+        Line2D([], [], label=f"digit {digit}", **look, **{**POINT, "markersize": 4})
         for digit, look in zip(digits, LOOK, strict=False)
     ]
     outline = {"color": "0.3", "linewidth": 1.1}
@@ -293,8 +298,12 @@ def draw_key(figure: Figure, digits: Sequence[int]) -> None:
     # A legend is not part of the layout, so its strip is subtracted from the panels' part.
     layout = figure.get_layout_engine()
     low = layout.get()["rect"][1]
-    strip = low + 0.22 / figure.get_figheight()
+    lines = 2 if is_narrow(figure) else 1
+    strip = low + (0.08 + 0.14 * lines) / figure.get_figheight()
     layout.set(rect=(0, strip, 1, 1 - strip))
     figure.legend(
-        handles=entries, loc="lower center", bbox_to_anchor=(0.5, low), ncols=len(entries)
+        handles=entries,
+        loc="lower center",
+        bbox_to_anchor=(0.5, low),
+        ncols=-(-len(entries) // lines),
     )

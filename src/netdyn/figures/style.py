@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from netdyn.errors import NetdynError
-from netdyn.figures.layout import LAYOUTS, SteadyLayout, layout_of
+from netdyn.figures.layout import SteadyLayout
+from netdyn.figures.pages import Page
 from netdyn.figures.rounding import RoundedFigure
-from netdyn.plots.style import house_style
+from netdyn.figures.wrapping import break_words
+from netdyn.plots.style import house_style, small_type
 from netdyn.records.figure_settings import PageTexts
 
 __all__ = [
@@ -28,21 +30,15 @@ __all__ = [
 
 
 @contextmanager
-def new_figure(settings: PageTexts, height: float | Mapping[str, float]) -> Iterator[Figure]:
-    """Yield a Figure of the layout's width and of `height` in the common style.
+def new_figure(settings: PageTexts, page: Page) -> Iterator[Figure]:
+    """Yield a Figure of the page's size in the common style.
 
     Args:
-        settings: `title` stands above the panels, `note` in small grey type below; `layout` is
-            "double" unless given; all optional.
-        height: inches; by layout, if there are others than double.
-
-    Raises:
-        NetdynError: the figure has no such layout.
+        settings: `title` stands above the panels, `note` in small grey type below; both optional.
+        page: its size. On a page whose panels flow, long words are broken into lines at the end.
     """
-    heights = height if isinstance(height, Mapping) else {"double": height}
-    layout = layout_of(settings, heights)
-    width, height = LAYOUTS[layout], heights[layout]
-    with house_style(single=layout == "single"):
+    width, height = page.width, page.height
+    with house_style(single=page.layout == "single"):
         engine = SteadyLayout(w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.04)
         figure = RoundedFigure(figsize=(width, height), layout=engine)
         FigureCanvasAgg(figure)
@@ -51,8 +47,11 @@ def new_figure(settings: PageTexts, height: float | Mapping[str, float]) -> Iter
         if settings.get("note"):
             strip = 0.18 / height  # kept free below the panels
             figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))
-            figure.text(0.99, 0.05 / height, settings["note"], ha="right", fontsize=7, color="0.4")
+            look = {"ha": "right", "fontsize": small_type(), "color": "0.4"}
+            figure.text(0.99, 0.05 / height, settings["note"], **look)
         yield figure
+        if page.flows:
+            break_words(figure)
 
 
 def required_table(

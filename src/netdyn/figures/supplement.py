@@ -14,6 +14,7 @@ from netdyn.figures.basin_axes import SPACES, average_basins, draw_basins, sizes
 from netdyn.figures.batch_norm import draw_first_batch, draw_statistics_and_signs
 from netdyn.figures.descriptions import listed, samples_of, shape_of
 from netdyn.figures.marks import before_divergence, best_accuracy, diverged_note
+from netdyn.figures.pages import Group, Page, is_narrow
 from netdyn.figures.style import (
     new_figure,
     over_seeds,
@@ -33,6 +34,13 @@ LAYER_LOOK = (
     {"color": COLOURS["red"], "linestyle": "--"},
     {"color": COLOURS["green"], "linestyle": "-."},
 )
+GROUPS = (
+    Group("ab", row=1.75, columns=1, axes={"a": (("a", 1), ("a2", 1.5))}),
+    Group("cde", row=1.5),
+    Group("fgh", row=1.5, wide="f", key=(0.95, 0.6)),
+    Group("ijklmn", row=1.25, key=(0.5, 0.22)),
+)
+KEY = {"loc": "center"}  # of legends in strips of their own
 RECORD = ["seed", "step", "train_loss"]
 
 
@@ -44,8 +52,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
             `translations_history` and the `…_sample_basin` and `…_weight_basin` of these and of
             `architecture`; `deep10_history`, `deep10_first_batch`, `deep23_history` and
             `sign_agreement`.
-        settings: `title`, `note`, optional strings; `runs`, optional: the settings of each
-            run that labels describe.
+        settings: `title`, `note`, `layout`, `panels`; `runs`, the settings of each run that labels
+            describe; all optional.
 
     Lines are means over seeds, bands and bars reach to the extremes; a single seed's basins carry
     their resampling error. A run that diverged is drawn until it did.
@@ -53,18 +61,42 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     Raises:
         NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
-    with new_figure(settings, height=9.4) as figure:
-        first, second, third, fourth = figure.subfigures(4, 1, height_ratios=[2.1, 1.9, 2.5, 2.9])
-        upper = first.subplot_mosaic([["a", "b"], ["a2", "b"]], height_ratios=[1, 1.5])
-        _weights(upper["a"], upper["a2"], tables)
-        _initial_scales(upper["b"], tables, settings)
-        c, d, e = second.subplots(1, 3)
-        for axes, letter, space in ((c, "c", "weight"), (d, "d", "sample")):
-            panel_title(axes, letter, f"basin in {space} space")
-            _fixed_range(axes, tables, settings, space)
-        _translations(e, tables)
-        draw_statistics_and_signs(third, tables, settings, "fgh")
-        draw_first_batch(fourth, tables, settings, "ijklmn")
+    page = Page(settings, {"double": 9.4}, GROUPS)
+    with new_figure(settings, page) as figure:
+        if page.flows:
+            axes, keys, _, left = page.lay(figure)
+        else:
+            heights = [2.1, 1.9, 2.5, 2.9]
+            first, second, third, fourth = figure.subfigures(4, 1, height_ratios=heights)
+            axes = first.subplot_mosaic([["a", "b"], ["a2", "b"]], height_ratios=[1, 1.5])
+            axes |= dict(zip("cde", second.subplots(1, 3), strict=True))
+            axes |= dict(zip("fgh", third.subplots(1, 3, width_ratios=[1.3, 1, 1]), strict=True))
+            grid = fourth.subplots(2, 3, sharey=True)
+            axes |= dict(zip("ijklmn", grid.flat, strict=True))
+            keys, left = {"fgh": third, "ijklmn": fourth}, {"h": "g"}
+        if "a" in axes:
+            _weights(axes["a"], axes["a2"], tables)
+        if "b" in axes:
+            _initial_scales(axes["b"], tables, settings)
+        for letter, space in (("c", "weight"), ("d", "sample")):
+            if letter in axes:
+                panel_title(axes[letter], letter, f"basin in {space} space")
+                _fixed_range(axes[letter], tables, settings, space)
+        if "e" in axes:
+            _translations(axes["e"], tables)
+        if "fgh" in keys:
+            place = KEY if page.flows else {"loc": "outside upper center"}
+            draw_statistics_and_signs(axes, keys["fgh"], tables, settings, "fgh", place)
+            if left.get("h") == "g":
+                axes["h"].set_ylabel("")
+        if "ijklmn" in keys:
+            place = KEY if page.flows else {"loc": "outside lower center"}
+            draw_first_batch(axes, keys["ijklmn"], tables, settings, "ijklmn", place)
+        for row in () if page.flows else grid:
+            for other in row[1:]:
+                other.set_ylabel("")
+        for other in () if page.flows else grid[0]:
+            other.set_xlabel("")
         return figure
 
 
@@ -188,7 +220,8 @@ def _translations(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> None:
     names = [f"{space} space{_change(*pair)}" for space, pair in sizes.items()]
     axes.set_xticks([0, 1], names)
     axes.set(xlim=(-0.5, 1.5), ylabel="basin size")
-    axes.set_ylim(0, 1.5 * axes.get_ylim()[1])
+    room = 2.0 if is_narrow(axes.get_figure(root=False)) else 1.5  # for the legend
+    axes.set_ylim(0, room * axes.get_ylim()[1])
     axes.legend(handles=key, loc="upper left", handlelength=1)
     for translated in (False, True):
         of_set = history[history["translated"] == translated]

@@ -2,12 +2,16 @@
 
 from functools import lru_cache
 
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath, text_to_path
 
-__all__ = ["balanced", "ink_centre", "text_width", "wrapped"]
+from netdyn.figures.pages import panel_width
+
+__all__ = ["balanced", "break_words", "ink_centre", "text_width", "wrapped"]
 
 FONT = "DejaVu Sans"
+AROUND = (46.0, 40.0)  # points beside axes and above or below them: numbers and labels
 
 
 @lru_cache(maxsize=4096)
@@ -53,3 +57,45 @@ def balanced(text: str, most: int, size: float, weight: str = "normal") -> list[
         if len(lines) <= most and all(text_width(li, size, weight) <= width for li in lines):
             return lines
     return wrapped(text, text_width(text, size, weight), size, weight)
+
+
+def break_words(figure: Figure) -> None:
+    """Break the titles and labels of all panels where they are longer than their panel."""
+    for axes in figure.axes:
+        place = axes.get_subplotspec()
+        if place is None or not axes.axison or axes.images:  # images are wider than they look
+            continue
+        grid, part = place.get_gridspec(), axes.get_figure(root=False)
+        points = 72 / figure.dpi
+        width = 72 * panel_width(axes) - AROUND[0]
+        ratios = grid.get_height_ratios()
+        share = sum(ratios[row] for row in place.rowspan) / sum(ratios)
+        height = points * part.bbox.height * share - AROUND[1]
+        texts = (axes._left_title, width), (axes.xaxis.label, width), (axes.yaxis.label, height)
+        for text, room in texts:
+            lines = text.get_text().split("\n")
+            broken = [new for line in lines for new in _broken(line, room, text.get_fontsize())]
+            text.set_text("\n".join(broken))
+
+
+def _broken(line: str, width: float, size: float) -> list[str]:
+    """Return `wrapped`, where words may hold formulas."""
+    # Two spaces stay behind a panel's letter; numbers stay with their signs.
+    kept = line.replace("  ", " \0")
+    for sign in (" %", " = "):
+        kept = kept.replace(sign, sign.replace(" ", "\N{NO-BREAK SPACE}"))
+    words = kept.split(" ")
+    lines: list[str] = []
+    for word in words:
+        longer = f"{lines[-1]} {word}" if lines else word
+        drawn = longer.replace("\0", " ")
+        font = FontProperties(family=FONT, size=size)
+        length = text_to_path.get_text_width_height_descent(drawn, font, "$" in drawn)[0]
+        if lines and length <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [
+        text.replace("\0", " ").rstrip() if i == 0 else text.replace("\0", "")
+        for i, text in enumerate(lines)
+    ]

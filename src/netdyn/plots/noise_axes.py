@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from netdyn.plots.style import COLOURS, WHITE, zero_log_axis
+from netdyn.plots.contrast import TEXT, darkened
+from netdyn.plots.style import COLOURS, WHITE, small_type, zero_log_axis
 
 __all__ = [
     "ends_of",
@@ -43,8 +44,8 @@ def name_curves(axes: Axes, lines: Sequence[Line2D]) -> None:
             line.get_xdata()[place],
             line.get_ydata()[place],
             line.get_label(),
-            color=line.get_color(),
-            fontsize=7,
+            color=darkened(line.get_color(), TEXT),
+            fontsize=small_type(),
             fontweight="bold",
             ha="center",
             va="center",

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
+from netdyn.plots.contrast import TEXT, darkened
+
 __all__ = [
     "CLASS_COLOURS",
     "COLOURS",
-    "LAYER_MAP",
-    "LIGHTEST",
     "RC",
     "SINGLE",
     "WHITE",
@@ -20,29 +20,31 @@ __all__ = [
     "label_ends",
     "layer_colours",
     "percent_axis",
+    "small_type",
     "zero_log_axis",
 ]
 
-# Okabe and Ito's palette, distinguishable under all common colour deficiencies.
+# Okabe and Ito's palette, distinguishable under all common colour deficiencies; its orange and its
+# sky blue are darker, so that their contrast on white is 3.
 COLOURS = {
     "blue": "#0072B2",
-    "orange": "#E69F00",
+    "orange": "#C58800",
     "green": "#009E73",
     "red": "#D55E00",
     "purple": "#CC79A7",
-    "sky": "#56B4E9",
+    "sky": "#4A9CCA",
     "grey": "#767676",
     "black": "#000000",
 }
-# Tol's muted palette, its light sand an orange that is seen on white: ten classes need more colours
-# than Okabe and Ito's palette has.
+# Tol's muted palette, its light sand an orange, its cyan and teal darker, so that their contrast on
+# white is 3: ten classes need more colours than Okabe and Ito's palette has.
 CLASS_COLOURS = (
     "#332288",
-    "#88CCEE",
-    "#44AA99",
+    "#669BB5",
+    "#41A393",
     "#117733",
     "#999933",
-    "#E69F00",
+    "#C58800",
     "#CC6677",
     "#882255",
     "#AA4499",
@@ -85,7 +87,7 @@ SINGLE = {
 }
 WHITE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # behind text
 LAYER_MAP = matplotlib.colormaps["viridis"]
-LIGHTEST = 0.84  # used part of the map: its last colours are too light on white
+USED = 0.84  # part of the map: its last colours are too light on white
 
 
 @contextmanager
@@ -106,7 +108,12 @@ def layer_colours(count: int) -> np.ndarray:
 
     The first and the last colour do not depend on the count: colour is relative depth.
     """
-    return LAYER_MAP(np.linspace(0, LIGHTEST, count))
+    return darkened(LAYER_MAP(np.linspace(0, USED, max(count, 2))), together=True)[:count]
+
+
+def small_type() -> float | str:
+    """Return the size of notes beside lines: that of legends, 7 points or, in one column, 6."""
+    return matplotlib.rcParams["legend.fontsize"]
 
 
 def percent_axis(axes: Axes, label: str) -> None:
@@ -173,7 +180,7 @@ def label_ends(
             clip_on=False,
             label="_leader",
         )
-        look = {"color": colour, "fontsize": 7, "va": "center"}
+        look = {"color": darkened(colour, TEXT), "fontsize": small_type(), "va": "center"}
         axes.annotate(text, (1.015 + length, place), xycoords="axes fraction", **look)
 
 

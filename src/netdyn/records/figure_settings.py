@@ -19,11 +19,12 @@ __all__ = [
 
 
 class PageTexts(TypedDict, total=False):
-    """The texts of a page of figures."""
+    """The texts of a page of figures, its size and its panels."""
 
     title: str  # above the panels
     note: str  # below them: scale, data set, number of seeds
     layout: str  # double (7 inches), single (85 mm) or slide (16:9); double unless given
+    panels: list[str]  # letters of those that are drawn; all unless given
 
 
 class Training(TypedDict, total=False):
