@@ -35,10 +35,12 @@ def of_benchmarks(folder: Path) -> Iterator[tuple[str, str, float]]:
 def of_provenance(reference: Path) -> Iterator[tuple[str, str, float]]:
     """Yield the same of trainings and measurements whose results are committed."""
     runs = reference / "provenance" / "runs.json"
-    for name, record in json.loads(runs.read_text()).items() if runs.is_file() else ():
+    for name, record in (
+        json.loads(runs.read_text(encoding="utf-8")).items() if runs.is_file() else ()
+    ):
         yield "train_run", name, record["seconds"] + START_SECONDS
     for path in sorted(reference.glob("provenance/tables/*.json")):
-        for part in json.loads(path.read_text()).get("measured", ()):
+        for part in json.loads(path.read_text(encoding="utf-8")).get("measured", ()):
             yield "measure_run", path.stem, part["seconds"] + START_SECONDS
 
 
@@ -48,7 +50,7 @@ def main() -> None:
     results = parser.parse_args().results
     rows = {}
     if COMMITTED.is_file():
-        with COMMITTED.open(newline="") as file:
+        with COMMITTED.open(encoding="utf-8", newline="") as file:
             rows = {(row["scale"], row["rule"], row["kind"]): row for row in csv.DictReader(file)}
     for scale in SCALES:
         folder = results / scale
@@ -63,7 +65,7 @@ def main() -> None:
         for (rule, kind), some in seconds.items():
             values = (scale, rule, kind, f"{fmean(some):.1f}", len(some))
             rows[scale, rule, kind] = dict(zip(COLUMNS, values, strict=True))
-    with COMMITTED.open("w", newline="") as file:
+    with COMMITTED.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows[key] for key in sorted(rows))

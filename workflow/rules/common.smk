@@ -15,6 +15,7 @@ from pathlib import Path
 from netdyn.runtime.clocks import date_back
 from netdyn.errors import NetdynError
 from netdyn.plan import written
+from netdyn.plan.explored import explored_tables
 from netdyn.plan.multiverse import MultiversePlan
 from netdyn.plan.readings import declared_readings, plan_of, scale_of
 from netdyn.plan.shell_words import declarable, first_in_path, repeated
@@ -379,3 +380,17 @@ wildcard_constraints:
     collection="figures|redrawn",
     scored="claims|redrawn",
     judged="claims|redrawn",
+
+
+def tables_explored(plan):
+    """Return the names of the tables of a scale's explorer."""
+    return explored_tables(plan.config["measurements"])
+
+
+def verdicts_explored(wildcards):
+    """Return the committed scorecard and verdicts under every reading that are there."""
+    files = [
+        f"{RESULTS}/{wildcards.scale}/reference/{name}.csv"
+        for name in ("claims", "readings")
+    ]
+    return [named(file) for file in files if Path(file).is_file()]

@@ -2,22 +2,6 @@
 #      on the paper's claims, where there are any; never a run.
 # Out: results/<scale>/explorer.html, one page on which training time is scrubbed.
 
-from netdyn.plan.explored import explored_tables
-
-
-def tables_explored(plan):
-    """Return the names of the tables of a scale's explorer."""
-    return explored_tables(plan.config["measurements"])
-
-
-def verdicts_explored(wildcards):
-    """Return the committed scorecard and verdicts under every reading that are there."""
-    files = [
-        f"{RESULTS}/{wildcards.scale}/reference/{name}.csv"
-        for name in ("claims", "readings")
-    ]
-    return [named(file) for file in files if Path(file).is_file()]
-
 
 rule write_explorer:
     """Write the page on which training time is scrubbed."""
@@ -48,4 +32,4 @@ rule write_explorer:
         "write {output}"
     shell:
         "python -P -m netdyn explore {input.tables:q} {input.verdicts:q} --overwrite "
-        "--output {output:q} 2>&1 | tee {log:q}"
+        "--output {output:q} > {log:q} 2>&1"

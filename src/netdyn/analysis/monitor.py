@@ -30,7 +30,7 @@ from netdyn.analysis.samples import Samples
 from netdyn.errors import NetdynError
 from netdyn.measures.grokking import Grokking
 from netdyn.networks.architecture import Architecture
-from netdyn.networks.inputs import as_samples, as_whole
+from netdyn.networks.inputs import as_samples, as_tensor, as_whole
 from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_state import random_state_kept
 
@@ -279,8 +279,10 @@ def _read(model: object, x: object) -> Analysis:
         raise NetdynError(
             "samples are a DataLoader, whose order is random: give tensors, such as one batch of it"
         )
-    as_samples(x)  # or an error that names what they are
-    return read(model) if isinstance(model, Analysis) else read(model, x[:EXAMPLES])
+    samples = as_samples(x)  # or an error that names what they are
+    if isinstance(model, Analysis):
+        return read(model)
+    return read(model, samples[:EXAMPLES] if samples.ndim else samples)
 
 
 def _pair(test: object) -> tuple:
@@ -291,6 +293,6 @@ def _pair(test: object) -> tuple:
 
 def _samples(network: Analysis, name: str, x: object, y: object) -> tuple[Tensor, Tensor]:
     try:
-        return Samples(network.network, x, y).all()
+        return Samples(network.network, x, as_tensor(y, "labels")).all()
     except NetdynError as error:
         raise NetdynError(f"{name} samples: {error}") from error

@@ -133,7 +133,12 @@ def _of_torchvision(name: str, data_root: Path) -> Samples:
     pairs = [(np.asarray(image), int(label)) for image, label in source]
     x = torch.from_numpy(np.stack([image for image, _ in pairs]))
     x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2).contiguous()
-    return Samples(x, torch.tensor([y for _, y in pairs]), f"test set of {name}", images=True)
+    return Samples(
+        x,
+        torch.tensor([y for _, y in pairs], dtype=torch.int64, device="cpu"),
+        f"test set of {name}",
+        images=True,
+    )
 
 
 def fitted(samples: Samples, shape: tuple[int | None, ...]) -> Samples:

@@ -12,7 +12,7 @@ class Architecture:
 
     def __init__(self, model: nn.Module):
         self._model = model
-        self._modules, self._shapes = _parts(model)
+        self._named, self._shapes = _parts(model)
 
     def refuse_changes(self, remedy: str) -> None:
         """Raise NetdynError, naming a part, where one was added, removed or replaced.
@@ -22,7 +22,7 @@ class Architecture:
         """
         modules, shapes = _parts(self._model)
         for what, before, now in (
-            ("module", self._modules, modules),
+            ("module", self._named, modules),
             ("parameter", self._shapes, shapes),
         ):
             names = [*before, *(name for name in now if name not in before)]

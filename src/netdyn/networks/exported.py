@@ -4,6 +4,7 @@ A program's functions are those of ATen, its modules stand where the exported mo
 the traced reader finds the activations and names their places as in the model.
 """
 
+import io
 import json
 import logging
 import warnings
@@ -84,8 +85,7 @@ def _refuse_code(path: Path, archive: zipfile.ZipFile) -> None:
                 for one in config
             )
         elif name.endswith(".pt"):
-            with archive.open(full) as file:
-                pickles = not _is_of_tensors(file)
+            pickles = not _is_of_tensors(io.BytesIO(archive.read(full)))
         if pickles:
             raise NetdynError(
                 f"{path}: {name} holds a pickle of more than tensors, which could run any code: "
