@@ -119,6 +119,11 @@ def _read(request: Request) -> tuple[Analysis, Samples]:
         check_finite(x)
         network = read(model, x[:EXAMPLE], not_affine=request.not_affine)
         y = as_labels(samples.y, x, network.classes)
+        if len(y.unique()) < 2:
+            raise NetdynError(
+                f"all samples are of class {int(y[0])}: ranks compare classes, so give samples of "
+                "two or more"
+            )
         network.logits(x[:1])
     except NetdynError as error:
         advice = str(error).replace('netdyn.read(..., not_affine="freeze")', "--not-affine freeze")

@@ -55,7 +55,9 @@ def lines_of_run(state: RunState | None, width: int, now: float) -> list[str]:
         now: the time.
     """
     if state is None:
-        return ["Snakemake has made nothing in this folder yet, or with another logger."]
+        return [
+            "Nothing has run in this folder yet under the logger netdyn of the default profile."
+        ]
     jobs = f"{state.done:,} of {state.total:,} jobs"
     failed = [
         f"  failed: {name}{f', see {log}' if log else ''}" for name, log in state.failed.values()
