@@ -15,7 +15,7 @@ import cluster
 import psutil
 import pytest
 from comparing import bits
-from dag import TINY, copy_repository, planned
+from dag import FULL, TINY, copy_repository, planned
 
 from netdyn.records.files import read_json
 
@@ -58,7 +58,7 @@ def begin(tmp_path):
         folder = copy_repository(tmp_path / name)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
         environment |= {"PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
-        command = [str(Path(sys.executable).with_name("snakemake")), *arguments]
+        command = [str(Path(sys.executable).with_name("snakemake")), FULL, *arguments]
         with (folder / "said.txt").open("w", encoding="utf-8") as said:
             job = subprocess.Popen(command, cwd=folder, env=environment, stdout=said, stderr=said)
         started.append(job)
