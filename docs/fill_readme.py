@@ -35,6 +35,15 @@ class Numbers:
         """Return how many claims have the verdict."""
         return sum(row["verdict"] == verdict for row in self.scorecards[scale])
 
+    def reproduced_of(self, *figures: str) -> str:
+        """Return how many of the claims on these figures are reproduced at scale cpu, "3 of 4"."""
+        of = [
+            row["verdict"]
+            for row in self.scorecards["cpu"]
+            if re.match(r"Fig\. (\d)", row["figure"]) and row["figure"][5] in figures
+        ]
+        return f"{of.count('reproduced')} of {len(of)}"
+
     def differing(self) -> int:
         """Return how many claims that both scales judge have another verdict at scale paper."""
         pairs = zip(*self.scorecards.values(), strict=True)
@@ -74,7 +83,7 @@ def page(root: Path) -> str:
         root: of the repository.
     """
     numbers = Numbers(root)
-    names = ("differing", "verdicts", "verdict", "seen", "cost", "minutes")
+    names = ("differing", "reproduced_of", "verdicts", "verdict", "seen", "cost", "minutes")
     context = {name: getattr(numbers, name) for name in names} | {
         "claims": numbers.claims,
         "version": netdyn.__version__,
