@@ -45,6 +45,7 @@ const page = (() => {
       ...recoloured(given), autosize: true,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: "system-ui, DejaVu Sans, sans-serif", size: 11.5, color: ink },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: style("--line"), activecolor: ink },
       hoverlabel: { bgcolor: style("--card"), bordercolor: style("--line"), font: { color: ink } } };
     full.legend = { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)", ...full.legend };
     for (const name of new Set(["xaxis", "yaxis", ...Object.keys(full).filter((key) => /^[xy]axis\d*$/.test(key))])) {
@@ -59,7 +60,9 @@ const page = (() => {
     return full;
   }
 
-  const config = { displaylogo: false, responsive: true, plotlyServerURL: "",
+  // Where nothing hovers the bar would always stand before the curves.
+  const bar = matchMedia("(hover: hover)").matches ? "hover" : false;
+  const config = { displayModeBar: bar, displaylogo: false, responsive: true, plotlyServerURL: "",
     modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "sendDataToCloud"] };
 
   // Draw a figure, or draw it anew: what did not change is kept.
