@@ -26,6 +26,7 @@ def test_a_page_of_panels(opened, pictures, tmp_path, scheme):
         assert waiting.value.suggested_filename == "g.csv"
         pd.testing.assert_frame_equal(pd.read_csv(Path(waiting.value.path())), TABLE)
         page.locator("summary").click()
+        page.wait_for_selector("tbody td")  # Chromium says a moment later that it was opened
         cells = page.locator("tbody td").all_inner_texts()
         assert [cells[0], cells[1], cells[5]] == ["1", '</script>, "a"', "0.5"]
         colour = page.evaluate("document.querySelector('.plot').data[0].line.color")
