@@ -381,6 +381,32 @@ class OnlyInTraining(nn.Module):
         return h.relu() if self.training else h
 
 
+class OnlyFarOut(nn.Module):
+    def forward(self, h):
+        return h.clamp(max=h.amax(1, keepdim=True).clamp(min=8) / 2)
+
+
+class OfLargeBatches(nn.Module):
+    def forward(self, h):
+        return h / h.abs().max().clamp(min=100)
+
+
+class KeepsItsInput(nn.Module):
+    def forward(self, h):
+        self.last = h
+        return h.relu()
+
+
+class ListsItsInputs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, h):
+        self.seen.append(h)
+        return h.tanh()
+
+
 class Pair(nn.Module):
     def forward(self, h):
         return h, h
@@ -401,6 +427,10 @@ class Pair(nn.Module):
         (Noisy(), "is not elementwise|at a second call"),
         (Counting(), "is not elementwise|at a second call"),
         (Storing(), "changes what it stores"),
+        (OnlyFarOut(), "is not elementwise"),
+        (OfLargeBatches(), "is not elementwise"),
+        (KeepsItsInput(), "changes what it stores"),
+        (ListsItsInputs(), "changes what it stores"),
         (OnlyInTraining(), "acts in training mode otherwise"),
         (nn.RReLU(), "acts in training mode otherwise"),
         (Pair(), "does not return one value for each"),

@@ -11,7 +11,7 @@ from netdyn.errors import NetdynError
 from netdyn.plan.multiverse import MultiversePlan
 from netdyn.plan.readings import ReadingPlan, declared_readings, plan_of, scale_of
 from netdyn.plan.schema import validate
-from netdyn.records.files import read_yaml
+from netdyn.records.files import read_yaml, write_json
 
 DEEP = {"runs": {"deep": {"learning_rate": 0.5}}}
 CLIP = {"measurements": {"deep_noise": {"noise_return": "clip"}}}
@@ -175,6 +175,25 @@ def test_a_data_set_of_the_command_lines_leaves_no_reading_of_another(new_plan, 
 def test_the_scales_own_data_set_leaves_no_reading_of_another(new_plan):
     config = {**CONFIG, "dataset": "digits"}
     assert [*declared_readings(new_plan({**READINGS, **KMNIST}, config))] == [*READINGS]
+
+
+@pytest.mark.parametrize("lost", ["reference/tables/a.csv", "readings/slow/reference/tables/a.csv"])
+def test_a_table_behind_published_verdicts_that_is_missing_is_named(
+    new_plan, tmp_path, monkeypatch, lost
+):
+    monkeypatch.chdir(tmp_path)
+    multiverse = MultiversePlan(new_plan())
+    folder = multiverse.plan.folder
+    record = folder / "reference" / "provenance" / "readings.json"
+    write_json(record, {"judged_from": {lost: "…"}})
+    (folder / lost).parent.mkdir(parents=True)
+    (folder / lost).touch()
+    multiverse.settings(committed=True)
+    (folder / lost).unlink()
+    multiverse.settings(committed=False)  # is judged from what was measured here
+    with pytest.raises(NetdynError, match="restore it from the repository") as refused:
+        multiverse.settings(committed=True)
+    assert str(refused.value).startswith(f"{folder / lost} is missing")
 
 
 # Mistakes -----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from netdyn.errors import NetdynError
 from netdyn.figures import drawing
 from netdyn.records.files import digest, digest_file, read_json
 from netdyn.records.import_graph import code_digests
+from netdyn.records.provenance import Origin
 from netdyn.records.sealed import record_path, write_record
 from netdyn.results import publishing, reference, tables
 
@@ -185,6 +186,17 @@ def test_what_is_published_is_copied_with_its_digests(results, tmp_path):
     assert read_json(reference / "provenance" / "fig2.json") == record
     written = {str(p.relative_to(reference)) for p in reference.rglob("*") if p.is_file()}
     assert written == {*copies, *tables, "provenance/fig2.json"}
+
+
+def test_verdicts_are_published_with_the_tables_that_they_were_judged_from(tmp_path):
+    verdicts, scale = tmp_path / "results/cpu/redrawn/readings.csv", tmp_path / "results/cpu"
+    verdicts.parent.mkdir(parents=True)
+    judged = {f"{scale}/{name}.csv": name for name in ("reference/tables/a", "readings/x/b")}
+    origin = Origin("netdyn.errors").record()
+    tables.write_table(verdicts, pd.DataFrame({"claim": ["C01"]}),
+                {"kind": "readings", "tables": judged, "made": origin})  # fmt: skip
+    record = publishing.publish("readings", [verdicts], [], scale / "reference", ".", {})
+    assert record["judged_from"] == {f"{name}.csv": name for name in judged.values()}
 
 
 def test_publishing_again_replaces_what_changed(results, tmp_path):

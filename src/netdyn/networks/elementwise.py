@@ -13,7 +13,8 @@ from netdyn.errors import NetdynError
 
 __all__ = ["ACTIVATIONS", "ELEMENTWISE", "Gaussian", "checked_classes", "refuse_if_not_elementwise"]
 
-PROBED = 8  # samples of the test
+# The inputs of the test lie within ±SPREADS, one a sample: some activations act otherwise far out.
+SPREADS = (3.0, 3.0, 3.0, 3.0, 30.0, 30.0, 1e3, 1e4)
 
 
 class Gaussian(nn.Module):
@@ -83,18 +84,20 @@ def refuse_if_not_elementwise(module: nn.Module, text: str, like: Tensor) -> Non
         like: a tensor (N,) of the width, precision and device of the local fields.
     """
     width = len(like)
-    places = torch.arange(PROBED * width, dtype=torch.float64, device="cpu").view(PROBED, width)
-    h = (6 * ((places * 0.7548776662) % 1) - 3).to(
-        like
-    )  # spread over [−3, 3], at no two places alike
+    samples = len(SPREADS)
+    places = torch.arange(samples * width, dtype=torch.float64, device="cpu").view(samples, width)
+    spreads = torch.tensor(SPREADS, dtype=torch.float64, device="cpu").unsqueeze(1)
+    h = (spreads * (2 * ((places * 0.7548776662) % 1) - 1)).to(like)  # at no two places alike
     changed = ((places * 0.5698402910) % 1 < 0.5).to(like.device)
     other = torch.where(changed, 0.5 - h, h)
     try:
         with torch.random.fork_rng(devices=[]):
             probed = copy.deepcopy(module).eval()
-            state = copy.deepcopy(probed.state_dict())
+            state, attributes = copy.deepcopy(probed.state_dict()), _attributes(probed)
             outputs = [probed(one.clone()) for one in (h, other, h)]
-            kept = all(_same(state[name], now) for name, now in probed.state_dict().items())
+            kept = _attributes(probed) == attributes and all(
+                _same(state[name], now) for name, now in probed.state_dict().items()
+            )
             outputs.append(probed.train()(h.clone()))
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -118,6 +121,15 @@ def refuse_if_not_elementwise(module: nn.Module, text: str, like: Tensor) -> Non
         )
     if not _same(first, in_training):
         raise NetdynError(f"{text} acts in training mode otherwise than in evaluation mode")
+
+
+def _attributes(module: nn.Module) -> dict[tuple[str, str], int]:
+    # By what they are, not by their values: a module that stores its input stores another object.
+    return {
+        (name, key): len(value) if isinstance(value, list | dict | set) else id(value)
+        for name, part in module.named_modules()
+        for key, value in vars(part).items()
+    }
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

@@ -6,7 +6,7 @@ from netdyn.plan.readings import ReadingPlan, declared_readings
 from netdyn.plan.targets import Plan
 from netdyn.plan.written import once, written
 from netdyn.records.figure_settings import MultiverseFigure, ShownClaim
-from netdyn.records.files import digest
+from netdyn.records.files import digest, read_json
 from netdyn.records.job_settings import (
     DeclaredReading,
     MultiverseSettings,
@@ -14,6 +14,7 @@ from netdyn.records.job_settings import (
     ReadingSettings,
     TablePart,
 )
+from netdyn.results.publishing import JUDGED_FROM
 from netdyn.results.verdicts import FROZEN
 
 __all__ = ["MultiversePlan"]
@@ -52,7 +53,12 @@ class MultiversePlan:
         Args:
             committed: whether tables are the committed ones; a claim that needs what is not
                 committed is not tested. Those of readings of another data set always are.
+
+        Raises:
+            NetdynError: a committed table that the published verdicts were judged from is missing.
         """
+        if committed:
+            self._check_published_tables()
         tables: dict[str, MultiverseTable] = {}
         claims = [claim.id for claim in self.plan.claim_rows]
         frozen = {"name": FROZEN, "claims": claims, "options": {}, "mode": "evaluation"}
@@ -75,6 +81,17 @@ class MultiversePlan:
             "readings": readings,
             "tables": tables,
         }
+
+    def _check_published_tables(self) -> None:
+        # Without one of them a reading would lose its column, and nobody would notice.
+        record = self.plan.folder / "reference" / "provenance" / "readings.json"
+        published = read_json(record) if record.is_file() else {}
+        for table in published.get(JUDGED_FROM, ()):
+            if not (path := self.plan.folder / table).is_file():
+                raise NetdynError(
+                    f"{path} is missing, from which published verdicts were judged ({record}): "
+                    "restore it from the repository"
+                )
 
     @once
     def figure_settings_file(self) -> str:

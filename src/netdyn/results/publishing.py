@@ -1,5 +1,6 @@
 """Reference results: finished figures and the scorecard, small enough to be committed."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,10 @@ from netdyn.records.files import atomic_write, digest_file, write_json
 from netdyn.records.sealed import read_record, record_path
 from netdyn.results.reference import LARGEST, too_large
 
-__all__ = ["publish"]
+__all__ = ["JUDGED_FROM", "publish"]
+
+# In the record of the readings: SHA-256 of each table, by its path in the scale's folder.
+JUDGED_FROM = "judged_from"
 
 
 def publish(
@@ -53,15 +57,26 @@ def publish(
             shutil.copyfile(source, temporary)
     digests = {str(t.relative_to(reference)): digest_file(t) for t in targets}
     digests |= {f"tables/{path.name}": digest_file(path) for path in tables}
-    record = {"name": name, "settings": dict(settings), "sha256": digests, **_origin(files[0])}
+    record = {
+        "name": name,
+        "settings": dict(settings),
+        "sha256": digests,
+        **_origin(files[0], reference.parent),
+    }
     write_json(reference / "provenance" / f"{name}.json", record)
     return record
 
 
-def _origin(file: Path) -> dict:
-    """Return what is on record of how a figure was drawn, or the scorecard judged."""
+def _origin(file: Path, scale: Path) -> dict:
+    """Return what is on record of how a figure was drawn, or claims were judged."""
     for path in (file.with_suffix(".json"), record_path(file)):
         if path.is_file():
             record = read_record(path)
-            return {key: record[key] for key in ("embedded", "made") if key in record}
+            kept = {key: record[key] for key in ("embedded", "made") if key in record}
+            if record.get("kind") == "readings":
+                kept[JUDGED_FROM] = {
+                    Path(os.path.relpath(table, scale)).as_posix(): sha256
+                    for table, sha256 in record["tables"].items()
+                }
+            return kept
     return {}
