@@ -290,7 +290,7 @@ def test_an_unknown_figure_is_one_line(mistake, tmp_path, settings_file):
     said = mistake("draw", "fig99", given, "--tables", tmp_path, *out)
     assert said.endswith(
         "no figure 'fig99': choose one of fig1, fig2, fig3, fig3_training, fig4, fig5, fig6, fig7, "
-        "multiverse, supplement"
+        "multiverse, noise_returns, supplement"
     )
     assert "no figure 'drawing': " in mistake("draw", "drawing", given, "--tables", ".", *out)
 

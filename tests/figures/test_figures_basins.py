@@ -25,7 +25,7 @@ from matplotlib.collections import LineCollection
 from mpl_toolkits.mplot3d import proj3d
 
 from netdyn.errors import NetdynError
-from netdyn.figures import basin_axes, fig4, fig5, style
+from netdyn.figures import basin_axes, fig4, fig5, noise_returns, style
 from netdyn.plots import noise_axes
 
 FIGURES = {"fig4": (fig4, "abcdefgh", FIG4_TABLES), "fig5": (fig5, "ab", FIG5_TABLES)}
@@ -591,3 +591,38 @@ def test_noise_axes_have_a_few_round_numbers_and_zero(first, ticks):
     axes = matplotlib.figure.Figure().subplots()
     noise_axes.noise_axes(axes, [0.0, *np.geomspace(first, 3, 7)], "noise")
     assert axes.get_xticks().tolist() == pytest.approx(ticks)
+
+
+# Both returns ------------------------------------------------------------------------------------
+
+
+def test_basins_under_both_returns_stand_side_by_side():
+    tables, names = make_basin_tables("noise_returns"), ("sample_basin", "sample_basin_cone")
+    returns = {f"{run}_{name}": value for run in ("architecture", "grokking")
+               for name, value in zip(names, ("affine", "range"), strict=True)}  # fmt: skip
+    returns |= {"deep23_class_basin_affine": "affine", "deep23_class_basin": "range"}
+    figure = noise_returns.draw(tables, {**SETTINGS, "noise_return": returns})
+    for letter, name in zip("ab", names, strict=True):
+        table = tables[f"architecture_{name}"].query("of == 'average'")
+        for depth in DEPTHS:
+            rows = table[table["depth"] == depth]
+            assert_draws_mean(titled(figure, letter), f"{depth}", rows, "width", "size")
+    texts_of = {"affine": "noise returned affinely", "range": "noise returned to its own range"}
+    assert texts_of["affine"] in titled(figure, "a").get_title(loc="left")
+    assert texts_of["range"] in titled(figure, "b").get_title(loc="left")
+    for (name, value), prefix in itertools.product(returns.items(), ("deep23", "grokking")):
+        if not name.startswith(prefix):
+            continue
+        table = tables[name]
+        if prefix == "deep23":
+            finite = table[table["index"] != 3]  # in one seed it never ends
+            drawn_sizes = line(titled(figure, "c"), texts_of[value]).get_ydata()
+            expected = finite.groupby("index")["size"].mean()
+            np.testing.assert_allclose(drawn_sizes[expected.index], expected)
+            assert np.isnan(drawn_sizes[3])
+            arrow = line(titled(figure, "c"), f"{texts_of[value]}, infinite")
+            assert arrow.get_xdata() == [3]
+        else:
+            formed = table.query("of == 'average' and size > 0")
+            panel = titled(figure, "d")
+            assert_draws_mean(panel, texts_of[value], formed, "step", "size")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 TABLES = {
     **dict.fromkeys(("fig1", "fig2", "fig6", "fig7"), make_tables),
     **dict.fromkeys(("fig3", "fig3_training", "supplement"), make_deep_tables),
-    **dict.fromkeys(("fig4", "fig5"), make_basin_tables),
+    **dict.fromkeys(("fig4", "fig5", "noise_returns"), make_basin_tables),
 }
 
 

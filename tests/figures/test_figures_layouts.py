@@ -28,7 +28,7 @@ HEIGHT = {"single": 240 / 25.4, "slide": 3.94}  # at most
 TABLES = {
     **dict.fromkeys(("fig1", "fig2", "fig6", "fig7"), make_tables),
     **dict.fromkeys(("fig3", "fig3_training", "supplement"), make_deep_tables),
-    **dict.fromkeys(("fig4", "fig5"), make_basin_tables),
+    **dict.fromkeys(("fig4", "fig5", "noise_returns"), make_basin_tables),
 }
 # Panels that fit on a page; all of the figure's if "".
 PAGES = [
@@ -44,6 +44,8 @@ PAGES = [
     ("fig7", "single", "abcd"),
     ("fig7", "single", "efgh"),
     ("fig7", "slide", "abcd"),
+    ("noise_returns", "single", ""),
+    ("noise_returns", "slide", ""),
     ("supplement", "single", "abcde"),
 ]
 

@@ -20,7 +20,8 @@ __all__ = [
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "profiles", "src", "workflow", "tests/workflow_tiny.yaml")
 TINY = ("--configfile", "tests/workflow_tiny.yaml")
-FIGURES = ("fig1", "fig2", "fig3", "fig3_training", "fig4", "fig5", "fig6", "fig7", "supplement")
+FIGURES = ("fig1", "fig2", "fig3", "fig3_training", "fig4", "fig5", "fig6", "fig7",
+           "noise_returns", "supplement")  # fmt: skip
 TARGETS = {"all", "figures", "runs", "tables", "claims", "keep", "redraw", "publish", *FIGURES}
 
 

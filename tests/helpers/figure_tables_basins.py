@@ -173,8 +173,30 @@ def fig4_tables(seeds):
     }
 
 
+def noise_returns_tables(seeds):
+    """Return basins under an affine return, and a tenth as large under the other."""
+    widths = crossed(run=["architecture"], width=WIDTHS, depth=DEPTHS, seed=seeds)
+    size = basin_at("sample", widths["depth"], widths["width"])
+    size = size * scatter_of(widths, 0.05, "seed", "depth", "width")
+    steps = crossed(run=["grokking"], seed=seeds, at=[0, 1, 10, 100, 1000, 10000])
+    grown = steps["at"] / (300 + steps["at"]) * scatter_of(steps, 0.05, "seed", "at")
+    classes = crossed(run=["deep23"], seed=seeds, index=range(10))
+    own = 0.5 * 1.1 ** classes["index"] * scatter_of(classes, 0.05, "seed", "index")
+    own[(classes["index"] == 3) & (classes["seed"] == seeds[-1])] = np.inf
+    tables = {}
+    for factor, ending, class_ending in ((1, "", "_affine"), (0.1, "_cone", "")):
+        tables[f"architecture_sample_basin{ending}"] = sizes(widths, "sample", factor * size)
+        by_step = sizes(steps, "sample", factor * grown)
+        tables[f"grokking_sample_basin{ending}"] = by_step.assign(step=by_step["at"])
+        of_class = {"step": 89, "of": "class", "size": factor * own, "size_error": 0.01 * own}
+        tables[f"deep23_class_basin{class_ending}"] = classes.assign(**of_class)
+    return tables
+
+
 def make_basin_tables(name, seeds=(0, 1)):
     if name == "fig4":
         return fig4_tables(seeds)
+    if name == "noise_returns":
+        return noise_returns_tables(seeds)
     own = {"deep23_cone": cone(seeds), "deep23_fragile": fragile(seeds)}
     return own | {"deep23_adversarial": adversarial(seeds)}

@@ -34,6 +34,7 @@ MODULES = {
     "figures.fig6": 7,
     "figures.fig7": 7,
     "figures.multiverse": 8,
+    "figures.noise_returns": 9,
     "figures.supplement": 9,
     "quantities.adversarial": 19,
     "quantities.basin_size": 17,

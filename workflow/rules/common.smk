@@ -167,6 +167,7 @@ SECTIONS = {
     "fig5": "IV. Applications to DNNs",
     "fig6": "V. Phase transition and grokking",
     "fig7": "V. Phase transition and grokking",
+    "noise_returns": "Supplement",
     "supplement": "Supplement",
 }
 
@@ -373,7 +374,7 @@ envvars:
 wildcard_constraints:
     scale="(demo|cpu|paper)(/readings/[A-Za-z][A-Za-z0-9_]*)?",
     dataset="digits|mnist|fashion_mnist|kmnist",
-    figure="fig[1-7]|fig3_training|supplement",
+    figure="fig[1-7]|fig3_training|noise_returns|supplement",
     measurement="[A-Za-z][A-Za-z0-9_]*",
     run="[A-Za-z0-9_.-]+",
     block="[A-Za-z0-9_.-]+",

@@ -37,6 +37,10 @@ PRIORITIES = (
 )
 
 
+# Of figures that are not one of the paper's.
+TITLES = {"noise_returns": "Fig. 4c, 4g and 7b, noise returned in two ways"}
+
+
 class Plan(TablePlan):
     """The files of one scale."""
 
@@ -96,7 +100,7 @@ class Plan(TablePlan):
         note = f"scale {self.scale}, {self.config['dataset']}, {seeds}" if counts else "toy neurons"
         title = figure.replace("fig", "Figure ").replace("_training", ", training mode")
         block = {
-            "title": title.capitalize(),
+            "title": TITLES.get(figure, title.capitalize()),
             "note": note,
             "runs": self._trainings(figure),
             "noise_return": self._returns(figure),
