@@ -10,7 +10,8 @@ from matplotlib.ticker import FixedLocator
 
 from netdyn.figures.descriptions import listed, samples_of, seeds_of
 from netdyn.figures.marks import diverged_note, width_looks
-from netdyn.figures.style import panel_title, plot_line, required_rows, required_table
+from netdyn.figures.style import panel_title, required_rows, required_table
+from netdyn.plots.lines import plot_line
 from netdyn.plots.style import small_type
 from netdyn.records.figure_settings import DrawingSettings
 

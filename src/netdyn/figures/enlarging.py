@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from netdyn.figures.pages import panel_width
-from netdyn.figures.region_outlines import POINT, ellipse, outline
+from netdyn.figures.region_outlines import ellipse, outline
+from netdyn.plots.plane import POINT
 from netdyn.plots.style import WHITE, small_type
 
 __all__ = ["enlarge", "point_out"]
@@ -49,7 +50,7 @@ def enlarge(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> bool:
     zoom = axes.inset_axes(corner)
     for line in axes.get_lines():
         look = {"color": line.get_color(), "marker": line.get_marker()}
-        zoom.plot(*line.get_data(), **look, **POINT)
+        zoom.plot(*line.get_data(), **{**POINT, **look, "alpha": line.get_alpha()})
     for patch in axes.patches:
         dashed = patch.get_linestyle() not in ("-", "solid")
         zoom.add_patch(ellipse(patch.get_xy(), patch.get_edgecolor(), dashed))

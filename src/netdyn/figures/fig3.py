@@ -24,7 +24,8 @@ from netdyn.figures.phases_page import (
     deep_left,
     deep_mosaic,
 )
-from netdyn.figures.style import new_figure, panel_title, plot_line, required_rows, required_table
+from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
+from netdyn.plots.lines import plot_line
 from netdyn.plots.style import COLOURS, percent_axis
 from netdyn.records.figure_settings import DrawingSettings
 

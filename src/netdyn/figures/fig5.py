@@ -63,7 +63,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
         if "b" in parts:
             below = parts["b"].subfigures(2, 1, height_ratios=NARROW_HEIGHTS)
         if "b" in page.letters:
-            draw_fragile(*below, images, numbers, samples, seed)
+            brief = page.layout == "slide" and is_narrow(below[0])
+            draw_fragile(*below, images, numbers, samples, seed, brief)
         return figure
 
 

@@ -1,7 +1,7 @@
 """The sample of smallest basin, what flips it, and where it lies among others: Fig. 5(b)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -61,6 +61,7 @@ def draw_fragile(
     numbers: Mapping[str, float],
     samples: pd.DataFrame,
     seed: str,
+    brief: bool,
 ) -> None:
     """Draw Fig. 5(b).
 
@@ -69,12 +70,13 @@ def draw_fragile(
         below: that for the samples.
         images, numbers, seed: of `read_fragile`.
         samples: with the columns `SAMPLES`.
+        brief: whether the legend has the numbers, in place of words beside the samples.
     """
     mosaic, widths = (NARROW, None) if is_narrow(above) else ([MOSAIC], WIDTHS)
     panels = above.subplot_mosaic(mosaic, width_ratios=widths)
     panel_title(panels["original"], "b", f"smallest basin: a {numbers['digit']:g}, {seed}")
     _flips(panels, images, numbers)
-    _among_samples(below, samples, numbers)
+    _among_samples(below, samples, numbers, brief)
 
 
 def _flips(
@@ -88,13 +90,17 @@ def _flips(
         "perturbation": r"DeepFool, $L_2$ = {flip_distance:.2g}",
         "flipped": "predicted {prediction_flipped:g}",
     }
+    narrow = is_narrow(panels["original"].get_figure(root=False))
+    if narrow:  # as many lines as beside it
+        texts["noisy"] = texts["noisy"].replace("trials flip", "trials\nflip")
     numbers = {**numbers, "flips": 100 * numbers["held_out_flips"]}
     for kind, (sign, instead) in IMAGES.items():
         axes = panels[kind]
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(True)
         look = {"va": "center", "transform": axes.transAxes}
-        axes.text(-0.07, 0.5, sign, ha="right", **look)
+        mark = axes.text(-0.07, 0.5, sign, ha="right", **look)
+        mark.set_in_layout(not narrow)  # in the room between the images
         if kind in images:
             difference = kind in ("noise", "perturbation")
             _image(axes, images[kind], difference, texts[kind].format(**numbers))
@@ -115,11 +121,16 @@ def _image(axes: Axes, image: np.ndarray, difference: bool, text: str) -> None:
     axes.set_xlabel(text)
 
 
-def _among_samples(strip: FigureBase, samples: pd.DataFrame, numbers: Mapping[str, float]) -> None:
+def _among_samples(
+    strip: FigureBase, samples: pd.DataFrame, numbers: Mapping[str, float], brief: bool
+) -> None:
     """Draw the basin and the least flip distance of every sample, and say which is shown above."""
     narrow = is_narrow(strip)
-    axes, text = strip.subplots(1, 2, width_ratios=(1.3 if narrow else 1.5, 1))
-    text.axis("off")
+    if brief:
+        axes = strip.subplots()
+    else:
+        axes, text = strip.subplots(1, 2, width_ratios=(1.3 if narrow else 1.5, 1))
+        text.axis("off")
     drawn = samples[np.isfinite(samples["basin"]) & samples["least_flip_distance"].notna()]
     look = {"linestyle": "none", "marker": "o", "markeredgewidth": 0}
     axes.plot(
@@ -130,14 +141,30 @@ def _among_samples(strip: FigureBase, samples: pd.DataFrame, numbers: Mapping[st
     middle = samples["basin"].median(), samples["least_flip_distance"].median()
     for place, name, colour in ((shown, "shown above", "red"), (middle, "median", "black")):
         if np.isfinite(place).all():
-            axes.plot(*place, **look, color=COLOURS[colour], markersize=5, label=name)
+            label = f"{name}: {place[0]:.2g}, {place[1]:.2g}" if brief else name
+            axes.plot(*place, **look, color=COLOURS[colour], markersize=5, label=label)
     axes.set(xscale="log", yscale="log", xlabel="basin size a", ylabel=r"least flip distance $L_2$")
     place = {"loc": "lower right"}
     if narrow:  # between title and panel
         place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "borderaxespad": 0.2}
+    if brief:
+        place |= {"handlelength": 1.0, "handletextpad": 0.3, "columnspacing": 1.0}
     axes.legend(fontsize=small_type(), **place)
     look = {"fontsize": 8, "pad": 14 if narrow else None}
     axes.set_title(f"{len(samples):,} training samples, {seeds_of(samples)}", **look)
+    if not brief:
+        _write_note(text, samples, shown, middle)
+
+
+def _write_note(
+    text: Axes, samples: pd.DataFrame, shown: Sequence[float], middle: Sequence[float]
+) -> None:
+    """Write what is seen of the samples.
+
+    Args:
+        shown, middle: basin and flip distance of the sample of smallest basin, and their medians.
+    """
+    narrow = is_narrow(text.get_figure(root=False))
     flips = "No flip of it was found"
     if np.isfinite(shown[1]):
         flips = f"It flips at $L_2$ = {shown[1]:.2g}"

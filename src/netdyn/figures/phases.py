@@ -25,8 +25,10 @@ from netdyn.figures.marks import (
 )
 from netdyn.figures.pages import is_narrow
 from netdyn.figures.phases_page import PANELS, beside_g
-from netdyn.figures.style import panel_title, plot_line, required_rows, required_table
+from netdyn.figures.style import panel_title, required_rows, required_table
 from netdyn.plots.contrast import TEXT, darkened
+from netdyn.plots.gradients import site_lines
+from netdyn.plots.lines import plot_line
 from netdyn.plots.style import (
     COLOURS,
     label_ends,
@@ -187,17 +189,12 @@ def _reaches_corner(axes: Axes) -> bool:
 
 
 def _gradients(axes: Axes, course: Course, steps: Iterable[float]) -> None:
-    """Draw g_l of every hidden layer, from the first, dark, to the last, light."""
-    colours = layer_colours(len(course.layers))
-    axes.axhline(0, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
+    """Draw g_l of every hidden layer, and how large g is at the initial weights."""
+    site_lines(
+        axes, course.gradient.rename(columns={"layer": "site", "gradient": "value"}), "layer"
+    )
     draw_initial_gradient(axes, course.gradient)
-    for layer, colour in zip(course.layers, colours, strict=True):
-        outer = layer in (course.layers[0], course.layers[-1])
-        rows = course.gradient[course.gradient["layer"] == layer]
-        look = {"color": colour, "linewidth": 1.5 if outer else 0.9}
-        plot_line(axes, rows, "step", "gradient", label=f"layer {layer}", **look)
     zero_log_axis(axes, steps, "step")
-    axes.set_ylabel("RPD gradient g")
     diverged_note(axes, course.history)
 
 

@@ -14,9 +14,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from netdyn.errors import NetdynError
 from netdyn.figures.enlarging import enlarge, point_out
 from netdyn.figures.pages import is_narrow
-from netdyn.figures.region_outlines import POINT, ellipse, outline
+from netdyn.figures.region_outlines import ellipse, outline
 from netdyn.measures.regions import INNER_SHARE, Region, mahalanobis, trimmed_region
 from netdyn.plots.contrast import TEXT, darkened
+from netdyn.plots.plane import POINT, plane_points
 from netdyn.plots.style import COLOURS
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
 POINTS = 1000  # at most, per panel and digit
 # Dark enough for points that let those below show through.
 LOOK = tuple(
-    {"color": to_hex(darkened(COLOURS[name], TEXT)), "marker": marker}
+    {"color": to_hex(darkened(COLOURS[name], TEXT)), "marker": marker, "alpha": 0.75}
     for name, marker in (("blue", "o"), ("red", "^"), ("green", "s"))
 )
 PROJECTION_COLUMNS = ["seed", "moment", "step", "split", "mode", "digit", "h1", "h2"]
@@ -83,12 +84,11 @@ def draw_projection(
     """
     for digit, look in zip(digits, LOOK, strict=False):
         rows = points[points["digit"] == digit].head(POINTS)
-        axes.plot(rows["h1"], rows["h2"], label=str(digit), **look, **POINT)
+        plane_points(axes, rows[["h1", "h2"]], label=str(digit), **look)
         for region in regions[regions["digit"] == digit].itertuples():
             border = outline(region)
             if np.isfinite(border).all():
                 axes.add_patch(ellipse(border, look["color"], region.trimmed))
-    axes.set(xlabel=r"$h_1$", ylabel=r"$h_2$")
 
 
 def with_trimmed(regions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -112,10 +112,16 @@ def with_trimmed(regions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([every, pd.DataFrame(rows, columns=every.columns[:-1]).assign(trimmed=True)])
 
 
-def write_shares(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> None:
-    """Write below a panel the share of its points inside their own digit's region, of each kind."""
+def write_shares(
+    axes: Axes, points: pd.DataFrame, regions: pd.DataFrame, brief: bool = False
+) -> None:
+    """Write below a panel the share of its points inside their own digit's region, of each kind.
+
+    Args:
+        brief: whether there is little room.
+    """
     shares = []
-    for trimmed, name in ((False, "in their region"), (True, "trimmed")):
+    for trimmed, name in ((False, "in region" if brief else "in their region"), (True, "trimmed")):
         inside = []
         for region in regions[regions["trimmed"] == trimmed].itertuples():
             places = points.loc[points["digit"] == region.digit, ["h1", "h2"]].to_numpy()
@@ -184,7 +190,7 @@ def _bend(axes: Axes, side: str, threshold: float, largest: float) -> None:
 def draw_key(figure: Figure, digits: Sequence[int]) -> None:
     """Put a legend of the digits' markers and of the regions' outlines below all panels."""
     entries = [
-        Line2D([], [], label=f"digit {digit}", **look, **{**POINT, "markersize": 4})
+        Line2D([], [], label=f"digit {digit}", **{**POINT, **look, "markersize": 4})
         for digit, look in zip(digits, LOOK, strict=False)
     ]
     outline = {"color": "0.3", "linewidth": 1.1}

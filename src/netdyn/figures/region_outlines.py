@@ -1,17 +1,9 @@
-"""Points of samples in a plane, and outlines of their regions."""
+"""Outlines of regions of samples in a plane."""
 
 import numpy as np
 from matplotlib.patches import Polygon
 
-__all__ = ["POINT", "ellipse", "outline"]
-
-POINT = {
-    "linestyle": "none",
-    "markersize": 2.2,
-    "markeredgewidth": 0,
-    "alpha": 0.75,
-    "rasterized": True,
-}
+__all__ = ["ellipse", "outline"]
 
 
 def ellipse(outline: np.ndarray, colour, trimmed: bool) -> Polygon:
