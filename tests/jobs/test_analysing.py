@@ -12,6 +12,7 @@ import pytest
 import torch
 from any_network import Convolutions, spread_out
 from pandas.testing import assert_frame_equal
+from pretended_gpu import pretended_gpu
 from safetensors.torch import save_file
 
 import netdyn
@@ -286,3 +287,15 @@ def test_a_data_set_of_torchvision_is_read_by_its_name(monkeypatch, tmp_path):
         True,
     )
     assert int(x[2].amax()) == 20
+
+
+def test_on_a_pretended_gpu_the_tables_are_the_same(files, without_figures, monkeypatch):
+    assert analyse(Request("ours:build", "flat.npz", files / "cpu", device="cpu"))
+    with pretended_gpu(monkeypatch) as counts:
+        assert analyse(Request("ours:build", "flat.npz", files / "gpu", device="cuda"))
+    assert counts.launches.total()
+    assert "on cuda:0" in (files / "gpu/index.html").read_text()
+    names = sorted(path.stem for path in (files / "cpu/tables").glob("*.csv"))
+    assert len(names) == 6
+    for name in names:
+        assert_frame_equal(table(files / "gpu", name), table(files / "cpu", name), rtol=1e-4)

@@ -70,19 +70,18 @@ def time_network(
         value_range: of the samples, for noise on them.
         clock: in seconds.
     """
-    synchronise = _synchroniser(x.device)
 
     def timed(work: Callable[[], object]) -> float:
         """Return the seconds of the shortest of three calls, or of one that takes long."""
         shortest = float("inf")
         for _ in range(3):
-            synchronise()
+            _synchronise(x.device)
             started = clock()
             try:
                 work()
             except NetdynError:
                 return 0.0
-            synchronise()
+            _synchronise(x.device)
             shortest = min(shortest, clock() - started)
             if shortest > LONG:
                 break
@@ -156,10 +155,7 @@ def _random_fields(network: Analysis, device: torch.device) -> tuple[Tensor, Ten
     return fields, labels, torch.ones(classes, units, device=device)
 
 
-def _synchroniser(device: torch.device) -> Callable[[], None]:
-    """Return what waits until a device has done all that it was given."""
-    if device.type == "cuda":
-        return lambda: torch.cuda.synchronize(device)
-    if device.type == "mps":
-        return torch.mps.synchronize
-    return lambda: None
+def _synchronise(device: torch.device) -> None:
+    """Wait until a device has done all that it was given."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
