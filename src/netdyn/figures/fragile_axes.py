@@ -150,7 +150,7 @@ def _among_samples(
     if brief:
         place |= {"handlelength": 1.0, "handletextpad": 0.3, "columnspacing": 1.0}
     axes.legend(fontsize=small_type(), **place)
-    look = {"fontsize": 8, "pad": 14 if narrow else None}
+    look = {"fontsize": 8, "pad": (18 if brief else 14) if narrow else None}
     axes.set_title(f"{len(samples):,} training samples, {seeds_of(samples)}", **look)
     if not brief:
         _write_note(text, samples, shown, middle)
