@@ -14,6 +14,7 @@ import fill_examples
 import fill_package
 import fill_readme
 import fill_tables
+import fill_times
 
 __all__ = ["PAGES", "out_of_date"]
 
@@ -25,6 +26,7 @@ PAGES: Mapping[str, Callable[[Path], str]] = {
     "docs/reference_tables.md": fill_tables.page,
     "docs/reference_commands.md": fill_commands.page,
     "docs/package_page.txt": fill_package.page,
+    "docs/times.md": fill_times.page,
 }
 
 

@@ -10,7 +10,7 @@ __all__ = ["page"]
 
 INTRODUCTION = """# Commands
 
-<!-- Written by docs/fill.py from netdyn/cli.py. -->
+<!-- Written by docs/fill.py from netdyn/commands. -->
 
 Each job of the workflow is one call of `netdyn`, and runs without Snakemake just as well. `netdyn
 resolve --output settings` writes the settings of every stage, and all commands, in order. Options

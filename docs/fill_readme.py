@@ -2,13 +2,15 @@
 
 import csv
 import re
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
 
 import netdyn
 
-__all__ = ["Numbers", "page"]
+__all__ = ["Numbers", "page", "rendered"]
 
 
 class Numbers:
@@ -16,6 +18,7 @@ class Numbers:
 
     def __init__(self, root: Path):
         """Read the tables below `root`, the folder of the repository."""
+        self._root = root
         self.scorecards = {
             scale: _rows(root / f"results/{scale}/reference/claims.csv")
             for scale in ("cpu", "paper")
@@ -43,6 +46,20 @@ class Numbers:
             if re.match(r"Fig\. (\d)", row["figure"]) and row["figure"][5] in figures
         ]
         return f"{of.count('reproduced')} of {len(of)}"
+
+    def seeds(self, scale: str) -> str:
+        """Return how many networks of each seed have committed results, "seed 0 of 3 networks"."""
+        trained = set()
+        tables = self._root / f"results/{scale}/reference/tables"
+        for path in sorted(tables.glob("*_history.csv")):
+            rows = _rows(path)
+            columns = [*rows[0]]
+            columns = columns[: columns.index("seed") + 1]  # the run, and what is swept
+            trained |= {tuple(row[column] for column in columns) for row in rows}
+        counts = sorted(Counter(int(network[-1]) for network in trained).items())
+        texts = [f"seed {seed} of {count}" for seed, count in counts]
+        texts[0] += " networks"
+        return " and ".join([", ".join(texts[:-1]), texts[-1]] if texts[1:] else texts)
 
     def differing(self) -> int:
         """Return how many claims that both scales judge have another verdict at scale paper."""
@@ -83,16 +100,20 @@ def page(root: Path) -> str:
         root: of the repository.
     """
     numbers = Numbers(root)
-    names = ("differing", "reproduced_of", "verdicts", "verdict", "seen", "cost", "minutes")
-    context = {name: getattr(numbers, name) for name in names} | {
+    names = ("differing", "reproduced_of", "verdicts", "verdict", "seen", "seeds", "cost")
+    context = {name: getattr(numbers, name) for name in (*names, "minutes")} | {
         "claims": numbers.claims,
         "version": netdyn.__version__,
     }
+    return rendered(root / "docs/README.in", context)
+
+
+def rendered(path: Path, context: Mapping[str, object]) -> str:
+    """Return the text of a template; a name that the context lacks is an error."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
     )
-    template = (root / "docs/README.in").read_text(encoding="utf-8")
-    return environment.from_string(template).render(context)
+    return environment.from_string(path.read_text(encoding="utf-8")).render(context)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -1,6 +1,7 @@
 """The package as it is installed elsewhere: what it holds, needs and says."""
 
 import email
+import os
 import re
 import subprocess
 import sys
@@ -84,13 +85,22 @@ def test_the_wheel_holds_the_library_and_says_what_it_does_not_hold(wheel):
     assert metadata["Description-Content-Type"] == "text/markdown"
 
 
-def test_installed_elsewhere_it_measures_without_what_only_figures_need(wheel, tmp_path):
-    """The wheel is unpacked, as pip does without its dependencies, and used outside the clone."""
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "site")
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """Return the folder into which pip installed the wheel, without what it needs."""
+    folder = tmp_path_factory.mktemp("site")
+    options = ["--no-index", "--no-deps", "--no-compile", "--disable-pip-version-check"]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--isolated", "install", *options, "--target", folder, wheel],
+        check=True, capture_output=True, text=True, cwd=folder.parent,
+    )  # fmt: skip
+    return folder
+
+
+def test_installed_elsewhere_it_measures_without_what_only_figures_need(installed, tmp_path):
     run = subprocess.run(
         [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, sys.argv[1])\n{PROGRAM}",
-         tmp_path / "site"],
+         installed],
         capture_output=True, text=True, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert "needs matplotlib, which is not installed: pip install 'netdyn[plot]'" in run.stdout
@@ -99,6 +109,18 @@ def test_installed_elsewhere_it_measures_without_what_only_figures_need(wheel, t
     assert re.fullmatch(
         r"error: this needs matplotlib, which is not installed: pip install 'netdyn\[plot\]'", line
     )
+
+
+@pytest.mark.parametrize("how", ["command", "module"])
+def test_installed_elsewhere_the_command_line_names_its_commands(how, installed, tmp_path):
+    words = {"command": [installed / "bin/netdyn"], "module": [sys.executable, "-m", "netdyn"]}
+    run = subprocess.run(
+        [*words[how], "--help"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert {"analyse", "provenance", "explore"} <= {*run.stdout.replace("│", " ").split()}
 
 
 def test_links_of_the_page_are_absolute_where_the_repository_has_a_url():

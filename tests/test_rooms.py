@@ -19,6 +19,7 @@ PACKAGE = Path(netdyn.__file__).parent
 FLOORS = (
     ("__main__", "", "_public"),
     ("cli",),
+    ("commands",),
     ("jobs", "watch"),
     ("plan",),
     ("training", "quantities", "figures", "claims", "analysis", "explorer"),

@@ -6,9 +6,11 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from any_network import Convolutions
+from pretended_gpu import pretended_gpu
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -374,3 +376,20 @@ def test_a_writer_gets_the_new_rows():
     monitor()
     monitor()
     assert [[*part.step] for part in parts] == [[1], [2]]
+
+
+@pytest.mark.parametrize(("make", "shape"), [(mlp, (6,)), (convolutions, (2, 8, 8))])
+def test_on_a_pretended_gpu_the_table_is_the_same(make, shape, monkeypatch):
+    def measured(device):
+        x, y = (each.to(device) for each in samples(shape=shape))
+        test = tuple(each.to(device) for each in samples(seed=1, shape=shape))
+        options = {"quantities": ALL, "trials": 1, **EVERY}
+        monitor = netdyn.Monitor(make().to(device), x, y, test, **options)
+        monitor()
+        return monitor.table
+
+    expected = measured("cpu")
+    with pretended_gpu(monkeypatch) as counts:
+        found = measured("cuda")
+    assert counts.launches.total()
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-4, atol=1e-6)

@@ -14,6 +14,7 @@ from figure_tables import ACTIVATIONS, SETTINGS, assert_draws_mean, make_tables,
 from netdyn.errors import NetdynError
 from netdyn.figures import drawing, fig1, fig2, fig6, fig7, style
 from netdyn.figures.marks import draw_initial_gradient
+from netdyn.plots import lines
 from netdyn.plots.style import label_ends, zero_log_axis
 from netdyn.results.tables import write_table
 
@@ -74,7 +75,7 @@ def test_over_seeds_passes_over_missing_values_and_steps_that_some_seeds_lack():
         ],
         columns=["seed", "step", "y"],
     )
-    spread = style.over_seeds(table, "step", "y")
+    spread = lines.over_seeds(table, "step", "y")
     assert spread["step"].tolist() == [1, 8, 10]
     assert spread["mean"].tolist() == [5.0, 4.0, np.inf]
     assert spread["low"].tolist() == [2.0, 3.0, 1.0]

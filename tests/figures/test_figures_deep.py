@@ -24,10 +24,12 @@ from netdyn.errors import NetdynError
 from netdyn.figures import (
     basin_axes,
     batch_norm,
+    depth_and_width,
     fig3,
     fig3_training,
     marks,
     phases,
+    phases_page,
     style,
     supplement,
 )
@@ -111,7 +113,8 @@ def test_required_columns_are_sufficient(name, monkeypatch):
         requested.setdefault(name, {}).update(dict.fromkeys(columns))
         return style.required_table(tables, name, columns)
 
-    for part in (fig3, phases, supplement, batch_norm, basin_axes):
+    parts = (fig3, phases, phases_page, depth_and_width, supplement, batch_norm, basin_axes)
+    for part in parts:
         if hasattr(part, "required_table"):
             monkeypatch.setattr(part, "required_table", recorded)
     module.draw(tables, {})

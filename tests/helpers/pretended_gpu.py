@@ -271,6 +271,7 @@ def pretended_gpu(monkeypatch):
     with monkeypatch.context() as patch, _Mode():
         patch.setattr(cuda_graphs, "recorder", lambda device: None)  # nothing can be recorded here
         patch.setattr(torch, "autocast", Autocast)
+        patch.setattr(torch.accelerator, "synchronize", lambda device=None: _wait())
         patch.setattr(torch.cuda, "get_device_name", lambda device=None: "a pretended GPU")
         properties = SimpleNamespace(name="a pretended GPU", total_memory=80 * 2**30)
         patch.setattr(torch.cuda, "get_device_properties", lambda device=None: properties)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from any_network import Convolutions, spread_out
 from pandas.testing import assert_frame_equal
+from pretended_gpu import pretended_gpu
 from safetensors.torch import save_file
 
 import netdyn
@@ -85,9 +86,7 @@ def test_a_program_and_its_samples_give_tables_figures_and_a_page(files, monkeyp
     request = Request("model.pt2", "images.safetensors", files / "out", not_affine="freeze")
     assert analyse(request)
     said = capsys.readouterr().err
-    assert re.search(
-        r"^measuring takes about \d+ s \(by level: standard \d+ s\)$", said, re.MULTILINE
-    )
+    assert re.search(r"^this takes about \d+ s \(by level: standard \d+ s\)$", said, re.MULTILINE)
     out = files / "out"
     names = ["gradients", "rank_probability", "pruning", "projection", "noise_accuracy", "basins"]
     assert sorted(path.stem for path in (out / "tables").glob("*.csv")) == sorted(names)
@@ -290,9 +289,13 @@ def test_a_data_set_of_torchvision_is_read_by_its_name(monkeypatch, tmp_path):
     assert int(x[2].amax()) == 20
 
 
-def test_levels_cost_more_from_one_to_the_next():
-    costs = [
-        sum(n for n, _ in analysis_levels.passes(level, 10_000, 17, 10, True).values())
-        for level in analysis_levels.LEVELS.values()
-    ]
-    assert costs == sorted(costs)
+def test_on_a_pretended_gpu_the_tables_are_the_same(files, without_figures, monkeypatch):
+    assert analyse(Request("ours:build", "flat.npz", files / "cpu", device="cpu"))
+    with pretended_gpu(monkeypatch) as counts:
+        assert analyse(Request("ours:build", "flat.npz", files / "gpu", device="cuda"))
+    assert counts.launches.total()
+    assert "on cuda:0" in (files / "gpu/index.html").read_text()
+    names = sorted(path.stem for path in (files / "cpu/tables").glob("*.csv"))
+    assert len(names) == 6
+    for name in names:
+        assert_frame_equal(table(files / "gpu", name), table(files / "cpu", name), rtol=1e-4)

@@ -13,7 +13,7 @@ from netdyn.data.prepared import load
 from netdyn.errors import NetdynError
 from netdyn.measures.basins.noise import NOISE_RETURNS
 from netdyn.networks.elementwise import ACTIVATIONS
-from netdyn.plan import settings
+from netdyn.plan import declared_runs, settings
 from netdyn.quantities import toy_neurons
 from netdyn.quantities.modules import quantity_of
 from netdyn.records import files
@@ -40,7 +40,7 @@ def test_every_scale_resolves_to_runs_that_can_be_trained(scale):
     assert len({run.id for run in every}) == len(every)
     for run in every:
         given = run.settings
-        assert given["samples"] <= settings.TRAINING_SAMPLES[given["dataset"]] * (
+        assert given["samples"] <= declared_runs.TRAINING_SAMPLES[given["dataset"]] * (
             17 if given["translated"] else 1
         )
         assert len(given["width"]) == given["depth"] - 1
@@ -282,17 +282,19 @@ def test_a_further_seed_or_point_keeps_the_runs_there_are(workflow):
 
 
 def test_the_numbers_of_samples_are_those_of_the_data(tmp_path):
-    assert settings.TRAINING_SAMPLES.keys() == datasets.DATASETS.keys()
-    assert settings.TEST_SAMPLES.keys() == datasets.DATASETS.keys()
+    assert declared_runs.TRAINING_SAMPLES.keys() == datasets.DATASETS.keys()
+    assert declared_runs.TEST_SAMPLES.keys() == datasets.DATASETS.keys()
     datasets.prepare("digits", tmp_path, tmp_path / "digits")
     loaded = load(tmp_path / "digits")
-    assert len(loaded.train_labels) == settings.TRAINING_SAMPLES["digits"]
-    assert len(loaded.test_labels) == settings.TEST_SAMPLES["digits"]
+    assert len(loaded.train_labels) == declared_runs.TRAINING_SAMPLES["digits"]
+    assert len(loaded.test_labels) == declared_runs.TEST_SAMPLES["digits"]
     samples = datasets.FILES["t10k-labels-idx1-ubyte"][0]
-    assert {settings.TEST_SAMPLES[n] for n in datasets.DATASETS if n != "digits"} == {samples}
+    assert {declared_runs.TEST_SAMPLES[n] for n in datasets.DATASETS if n != "digits"} == {samples}
     samples = datasets.FILES["train-labels-idx1-ubyte"][0]
-    assert {settings.TRAINING_SAMPLES[n] for n in datasets.DATASETS if n != "digits"} == {samples}
-    assert len(translation.TRANSLATIONS) == settings.TRANSLATIONS
+    assert {declared_runs.TRAINING_SAMPLES[n] for n in datasets.DATASETS if n != "digits"} == {
+        samples
+    }
+    assert len(translation.TRANSLATIONS) == declared_runs.TRANSLATIONS
 
 
 def test_schema_and_defaults_stay_in_step():
@@ -302,7 +304,7 @@ def test_schema_and_defaults_stay_in_step():
     run = SCHEMA["properties"]["runs"]["additionalProperties"]["properties"]
     swept = run["sweep"]["propertyNames"]["enum"]
     assert {*swept} == {*DEFAULTS} - {"evaluate", "snapshots"}
-    assert {*run} == {*settings.RUN_SELECTION}
+    assert {*run} == {*declared_runs.RUN_SELECTION}
     selection = SCHEMA["$defs"]["selection"]["properties"]
     assert {*selection, "quantity"} == {*settings.MEASUREMENT_SELECTION}
 
@@ -334,7 +336,7 @@ def test_the_schemas_words_are_those_of_the_code():
     assert SCHEMA["properties"]["engine"]["enum"] == [*ENGINES]
     assert run["activation"]["enum"] == [*ACTIVATIONS]
     assert run["optimizer"]["enum"] == [*optimizers.OPTIMIZERS]
-    assert SCHEMA["properties"]["dataset"]["enum"] == [*settings.TRAINING_SAMPLES]
+    assert SCHEMA["properties"]["dataset"]["enum"] == [*declared_runs.TRAINING_SAMPLES]
     measurement = SCHEMA["$defs"]["measurement"]
     text = json.dumps(measurement)
     assert SCHEMA["$defs"]["noise_return"]["enum"] == [*NOISE_RETURNS]

@@ -106,7 +106,7 @@ def test_the_closure_of_training_is_what_training_runs():
 
 
 def test_imports_inside_functions_count():
-    text = (PACKAGE / "cli.py").read_text()
+    text = (PACKAGE / "commands/stages.py").read_text()
     assert "\n    from netdyn.data import datasets\n" in text
     assert {"data.datasets", "training.train", "quantities.subject"} <= closure("netdyn.cli")
 

@@ -10,8 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
-from netdyn.figures.style import over_seeds, plot_line, required_rows, required_table
+from netdyn.figures.style import required_rows, required_table
 from netdyn.plots.contrast import darkened
+from netdyn.plots.lines import over_seeds, plot_line
 from netdyn.plots.noise_axes import ends_of
 from netdyn.plots.style import COLOURS, WHITE, small_type
 

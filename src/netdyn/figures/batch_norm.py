@@ -16,7 +16,8 @@ from netdyn.figures.descriptions import shape_of, training_of
 from netdyn.figures.marks import before_divergence, diverged_note, plain_log_axis
 from netdyn.figures.pages import is_narrow
 from netdyn.figures.phases import PANELS
-from netdyn.figures.style import over_seeds, panel_title, plot_line, required_rows, required_table
+from netdyn.figures.style import panel_title, required_rows, required_table
+from netdyn.plots.lines import over_seeds, plot_line
 from netdyn.plots.style import COLOURS, percent_axis, zero_log_axis
 from netdyn.records.figure_settings import DrawingSettings
 

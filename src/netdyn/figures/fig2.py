@@ -16,11 +16,11 @@ from netdyn.figures.style import (
     at_last_step,
     new_figure,
     panel_title,
-    plot_line,
     required_rows,
     required_table,
     rows_where,
 )
+from netdyn.plots.lines import plot_line
 from netdyn.plots.style import CLASS_COLOURS, COLOURS, label_ends, percent_axis, zero_log_axis
 from netdyn.records.figure_settings import DrawingSettings
 

@@ -6,23 +6,26 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from netdyn.figures.depth_and_width import (
+    draw_by_width,
+    draw_first_layer,
+    key_of_widths,
+    samples_and_seeds,
+)
 from netdyn.figures.descriptions import listed, seeds_of
 from netdyn.figures.marks import best_accuracy
 from netdyn.figures.pages import Group, Page, panel_width
-from netdyn.figures.phases import (
+from netdyn.figures.phases import draw_courses
+from netdyn.figures.phases_page import (
     COURSES,
     HEIGHTS,
     PARTS,
     deep_group,
     deep_left,
     deep_mosaic,
-    draw_by_width,
-    draw_courses,
-    draw_first_layer,
-    key_of_widths,
-    samples_and_seeds,
 )
-from netdyn.figures.style import new_figure, panel_title, plot_line, required_rows, required_table
+from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
+from netdyn.plots.lines import plot_line
 from netdyn.plots.style import COLOURS, percent_axis
 from netdyn.records.figure_settings import DrawingSettings
 

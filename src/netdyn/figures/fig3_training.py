@@ -5,16 +5,16 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
+from netdyn.figures.depth_and_width import draw_first_layer
 from netdyn.figures.pages import Group, Page
-from netdyn.figures.phases import (
+from netdyn.figures.phases import draw_courses
+from netdyn.figures.phases_page import (
     COURSES,
     HEIGHTS,
     PARTS,
     deep_group,
     deep_left,
     deep_mosaic,
-    draw_courses,
-    draw_first_layer,
 )
 from netdyn.figures.style import new_figure
 from netdyn.records.figure_settings import DrawingSettings

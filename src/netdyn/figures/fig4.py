@@ -29,8 +29,9 @@ from netdyn.figures.descriptions import (
     shape_of,
 )
 from netdyn.figures.pages import Group, Page, is_narrow, panel_width
-from netdyn.figures.style import new_figure, panel_title, plot_line, required_rows, required_table
-from netdyn.plots.noise_axes import mark_ends, name_curves, noise_axes
+from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
+from netdyn.plots.noise import noise_curves
+from netdyn.plots.noise_axes import mark_ends, name_curves
 from netdyn.plots.style import CLASS_COLOURS, COLOURS, percent_axis, small_type
 from netdyn.records.figure_settings import DrawingSettings
 
@@ -179,13 +180,13 @@ def _noise_curves(
         raise NetdynError(f"table {name!r} has the widths {widths}: name one under its `where`")
     samples = samples_of(settings, "architecture")
     panel_title(axes, letter, listed(f"noise on {space}s, width {widths[0]:,}", samples))
-    for depth, look in looks.items():
-        rows = table[table["depth"] == depth]
-        if len(rows):
-            style = {**look, "marker": None, "linewidth": 1.1}
-            plot_line(axes, rows, "amplitude", "accuracy", label=f"{depth}", **style)
-    noise_axes(axes, table["amplitude"], _noise_label(space, settings, _noise_of(space)))
-    percent_axis(axes, "training accuracy")
+    curves = [
+        (rows, {**look, "marker": None, "linewidth": 1.1, "label": f"{depth}"})
+        for depth, look in looks.items()
+        if len(rows := table[table["depth"] == depth])
+    ]
+    label = _noise_label(space, settings, _noise_of(space))
+    noise_curves(axes, curves, label, "training accuracy")
     if not is_narrow(axes.get_figure(root=False)):
         zoom_on_half(axes)
 
@@ -271,17 +272,15 @@ def _classes(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: DrawingSe
     depth = settings.get("runs", {}).get("deep23", {}).get("depth")
     words = "each class under noise" if depth is None else f"{depth} layers: each class under noise"
     panel_title(axes, "g", f"{words}\n{listed(samples_of(settings, 'deep23'), seeds_of(classes))}")
+    curves = []
     for k in sorted(classes["index"].unique()):
         look = {"color": CLASS_COLOURS[k % len(CLASS_COLOURS)], "linestyle": DASHES[k % 4]}
         rows = classes[classes["index"] == k]
-        plot_line(axes, rows, "amplitude", "accuracy", linewidth=1.1, label=f"{k}", **look)
+        curves.append((rows, {**look, "linewidth": 1.1, "label": f"{k}"}))
     look = {"color": COLOURS["black"], "linewidth": 2.0, "zorder": 4, "label": "all classes"}
-    plot_line(axes, _averages(tables, name), "amplitude", "accuracy", **look)
-    noise_axes(axes, classes["amplitude"], _noise_label("sample", settings, name, "\n"))
-    percent_axis(axes, "training accuracy")
-    lines = axes.get_lines()
-    curves = [line for line in lines if line.get_label().isdigit()]
-    name_curves(axes, curves)
-    marks = mark_ends(axes, curves)
-    handles = [line for line in lines if line.get_label() == "all classes"]
-    axes.legend(handles=[*handles, *marks], loc="best", handlelength=1.4)
+    curves.append((_averages(tables, name), look))
+    label = _noise_label("sample", settings, name, "\n")
+    *of_classes, of_all = noise_curves(axes, curves, label, "training accuracy")
+    name_curves(axes, of_classes)
+    marks = mark_ends(axes, of_classes)
+    axes.legend(handles=[of_all, *marks], loc="best", handlelength=1.4)

@@ -13,14 +13,13 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 from mpl_toolkits.mplot3d import proj3d
 
-from netdyn.errors import NetdynError
 from netdyn.figures.cone_axes import amplitudes_of, read_cones
 from netdyn.figures.descriptions import return_of, seeds_of
+from netdyn.figures.fragile_axes import SAMPLES, TRAINING, draw_fragile, read_fragile
 from netdyn.figures.pages import Group, Page, is_narrow
 from netdyn.figures.projection_axes import first_seed
-from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
-from netdyn.figures.wrapping import wrapped
-from netdyn.plots.style import CLASS_COLOURS, COLOURS, small_type
+from netdyn.figures.style import new_figure, panel_title, required_table
+from netdyn.plots.style import CLASS_COLOURS, small_type
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
@@ -29,26 +28,11 @@ HEIGHTS = (3.6, 2.0, 1.9)  # inches of (a), (b), and the samples that (b) is one
 APEX = 8.0  # points, the size of a sample's marker
 VIEW = {"elev": 22, "azim": -65}  # degrees: the same view of every table
 POINT_SIZES = (16.0, 4.0)  # square points, at the smallest and at the largest amplitude
-TRAINING = {"color": "0.55"}  # samples behind others
+NARROW_HEIGHTS = (2.6, 1.9)
 # Of the samples of one digit.
 MARKERS = {"first sample": "o", "second sample": "s", "third sample": "D", "fourth sample": "h"}
-SAMPLES = ["seed", "basin", "least_flip_distance"]
 COORDINATES = ["c1", "c2", "c3"]
-MOSAIC = ["original", "noise", "noisy", ".", "perturbation", "flipped"]
-WIDTHS = [1, 1, 1, 0.3, 1, 1]
-# Where the page is narrow, (b) stands in two rows, above its samples.
-NARROW = [["original", "noise", "noisy"], [".", "perturbation", "flipped"]]
-NARROW_HEIGHTS = (2.6, 1.9)
-NOTE = 78.0  # points, the width of the words beside the samples there
 GROUPS = (Group("a", row=3.3, columns=1, free=True), Group("b", row=4.5, columns=1, free=True))
-# Each image: the sign in front of it, and the text in its place if the table has no such image.
-IMAGES = {
-    "original": ("", ""),
-    "noise": ("+", ""),
-    "noisy": ("=", "no amplitude\nflips most trials"),
-    "perturbation": ("original +", ""),
-    "flipped": ("=", "no flip found"),
-}
 
 
 def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figure:
@@ -64,7 +48,7 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
         NetdynError: a table is missing or empty, or has no such column or rows; it is named.
     """
     points, data = read_cones(tables, "deep23_cone", COORDINATES)
-    images, numbers, seed = _fragile(tables)
+    images, numbers, seed = read_fragile(tables)
     samples = first_seed(required_table(tables, "deep23_adversarial", SAMPLES))
     page = Page(settings, {"double": sum(HEIGHTS)}, GROUPS)
     with new_figure(settings, page) as figure:
@@ -79,12 +63,8 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
         if "b" in parts:
             below = parts["b"].subfigures(2, 1, height_ratios=NARROW_HEIGHTS)
         if "b" in page.letters:
-            narrow = is_narrow(below[0])
-            mosaic, widths = (NARROW, None) if narrow else ([MOSAIC], WIDTHS)
-            panels = below[0].subplot_mosaic(mosaic, width_ratios=widths)
-            panel_title(panels["original"], "b", f"smallest basin: a {numbers['digit']:g}, {seed}")
-            _flips(panels, images, numbers)
-            _among_samples(below[1], samples, numbers)
+            brief = page.layout == "slide" and is_narrow(below[0])
+            draw_fragile(*below, images, numbers, samples, seed, brief)
         return figure
 
 
@@ -241,101 +221,3 @@ def _key(axes: Axes, points: pd.DataFrame, below: bool) -> None:
 
 def _mark(label: str, **look: object) -> Line2D:
     return Line2D([], [], linestyle="none", label=label, **{"color": "0.2", **look})
-
-
-def _fragile(
-    tables: Mapping[str, pd.DataFrame],
-) -> tuple[dict[str, np.ndarray], dict[str, float], str]:
-    """Return the measured square images by kind, the summary's numbers by name, and the seed."""
-    name = "deep23_fragile"
-    table = first_seed(required_table(tables, name, ["seed", "kind", "pixel", "value", "name"]))
-    required_rows(table, name, kind="original")
-    summary = required_rows(table, name, kind="summary")
-    images = {}
-    for kind, rows in table[table["kind"] != "summary"].groupby("kind"):
-        side = math.isqrt(len(rows))
-        if side**2 != len(rows):
-            raise NetdynError(
-                f"table {name!r}: {len(rows)} pixels of {kind!r} do not make a square image"
-            )
-        images[kind] = rows.sort_values("pixel")["value"].to_numpy().reshape(side, side)
-    return images, dict(zip(summary["name"], summary["value"], strict=True)), seeds_of(table)
-
-
-def _flips(
-    panels: Mapping[str, Axes], images: Mapping[str, np.ndarray], numbers: Mapping[str, float]
-) -> None:
-    """Draw the sample, and for noise and for DeepFool the perturbation and the result."""
-    texts = {
-        "original": "predicted {prediction_original:g}\nbasin {basin:.2g}",
-        "noise": "noise, a = {amplitude:.2g}",
-        "noisy": "predicted {prediction_noisy:g}\n{flips:.3g} % of trials flip",
-        "perturbation": r"DeepFool, $L_2$ = {flip_distance:.2g}",
-        "flipped": "predicted {prediction_flipped:g}",
-    }
-    numbers = {**numbers, "flips": 100 * numbers["held_out_flips"]}
-    for kind, (sign, instead) in IMAGES.items():
-        axes = panels[kind]
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(True)
-        look = {"va": "center", "transform": axes.transAxes}
-        axes.text(-0.07, 0.5, sign, ha="right", **look)
-        if kind in images:
-            difference = kind in ("noise", "perturbation")
-            _image(axes, images[kind], difference, texts[kind].format(**numbers))
-        else:
-            axes.set_box_aspect(1)
-            axes.text(0.5, 0.5, instead, ha="center", **look)
-
-
-def _image(axes: Axes, image: np.ndarray, difference: bool, text: str) -> None:
-    """Draw an image from white, 0, to black, 1; a difference in greys around 0."""
-    low, high = 0.0, 1.0
-    unchanged = "unchanged" if is_narrow(axes.get_figure(root=False)) else "pixel unchanged"
-    if difference:
-        high = np.abs(image).max() or 1.0
-        low = -high
-        text += f"\ngrey: {unchanged}\nblack: raised by {high:.2g}"
-    axes.imshow(image, cmap="gray_r", vmin=low, vmax=high, interpolation="nearest")
-    axes.set_xlabel(text)
-
-
-def _among_samples(strip: FigureBase, samples: pd.DataFrame, numbers: Mapping[str, float]) -> None:
-    """Draw the basin and the least flip distance of every sample, and say which is shown above."""
-    narrow = is_narrow(strip)
-    axes, text = strip.subplots(1, 2, width_ratios=(1.3 if narrow else 1.5, 1))
-    text.axis("off")
-    drawn = samples[np.isfinite(samples["basin"]) & samples["least_flip_distance"].notna()]
-    look = {"linestyle": "none", "marker": "o", "markeredgewidth": 0}
-    axes.plot(
-        *drawn[["basin", "least_flip_distance"]].to_numpy().T,
-        **look, **TRAINING, markersize=2, rasterized=True, label="_sample",
-    )  # fmt: skip
-    shown = numbers["basin"], numbers["flip_distance"]
-    middle = samples["basin"].median(), samples["least_flip_distance"].median()
-    for place, name, colour in ((shown, "shown above", "red"), (middle, "median", "black")):
-        if np.isfinite(place).all():
-            axes.plot(*place, **look, color=COLOURS[colour], markersize=5, label=name)
-    axes.set(xscale="log", yscale="log", xlabel="basin size a", ylabel=r"least flip distance $L_2$")
-    place = {"loc": "lower right"}
-    if narrow:  # between title and panel
-        place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "borderaxespad": 0.2}
-    axes.legend(fontsize=small_type(), **place)
-    look = {"fontsize": 8, "pad": 14 if narrow else None}
-    axes.set_title(f"{len(samples):,} training samples, {seeds_of(samples)}", **look)
-    flips = "No flip of it was found"
-    if np.isfinite(shown[1]):
-        flips = f"It flips at $L_2$ = {shown[1]:.2g}"
-    lines = [
-        "The sample shown above is an outlier.",
-        f"Its basin is the smallest, {shown[0]:.2g};",
-        f"the median is {middle[0]:.2g}.",
-        f"{flips};",
-        f"the median is {middle[1]:.2g}.",
-    ]
-    if endless := int(np.isinf(samples["basin"]).sum()):
-        lines.append(f"{endless} basins do not end.")
-    size = small_type() if narrow else 8
-    if narrow:
-        lines = [part for line in lines for part in wrapped(line, NOTE, size)]
-    text.text(0, 0.9, "\n".join(lines), va="top", fontsize=size, transform=text.transAxes)

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from netdyn.figures.layout import SLIDE
 from netdyn.figures.pages import Group, Page
 from netdyn.figures.projection_axes import (
     PROJECTION_COLUMNS,
@@ -18,10 +20,12 @@ from netdyn.figures.projection_axes import (
     write_shares,
 )
 from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
+from netdyn.figures.wrapping import wrapped
 from netdyn.records.figure_settings import DrawingSettings
 
 __all__ = ["draw"]
 
+HEAD = 90.0  # points, the longest line beside a row of a slide
 MOMENTS = {"before": "ace", "after": "bdf"}
 ROWS = (
     ("train", "training", "train_accuracy", "training samples, training mode"),
@@ -49,16 +53,10 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
     history = required_rows(history, "deep23_history", seed=points["seed"].iloc[0])
     digits = sorted(points["digit"].unique())
     heads = headings(points, history)
-    page = Page(settings, {"double": 6.8}, (Group("abcdef", row=2.3),))
+    page = Page(settings, {"double": 6.8, "slide": SLIDE}, (Group("abcdef", row=2.3),))
     with new_figure(settings, page) as figure:
-        if page.flows:
-            panels = page.lay(figure).axes
-        else:
-            columns = figure.subfigures(1, 2)
-            every = [axes for column in columns for axes in column.subplots(3, 1)]
-            panels = dict(zip("acebdf", every, strict=True))
-            for moment, column in zip(MOMENTS, columns, strict=True):
-                column.suptitle(heads[moment], fontsize=8)
+        on_slide = page.layout == "slide" and not page.flows
+        panels = page.lay(figure).axes if page.flows else _by_moment(figure, heads, on_slide)
         for moment, letters in MOMENTS.items():
             at_moment = required_rows(points, name, moment=moment)
             training = required_rows(at_moment, name, split="train")
@@ -72,12 +70,29 @@ def draw(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Figur
                     continue
                 rows = required_rows(at_moment, name, split=split, mode=mode)
                 head = f"{heads[moment]}\n" if page.flows else ""
+                if on_slide:
+                    text = text.replace(", ", ",\n")
                 text = f"{head}{text}, acc. {100 * record[accuracy]:.1f} %"
                 panel_title(panels[letter], letter, text)
                 draw_projection(panels[letter], rows, region, digits)
                 drawn.append((panels[letter], rows))
             share_limits(drawn, training, region)
             for axes, rows in drawn:
-                write_shares(axes, rows, region)
+                write_shares(axes, rows, region, brief=on_slide)
         draw_key(figure, digits)
         return figure
+
+
+def _by_moment(figure: Figure, heads: Mapping[str, str], on_slide: bool) -> dict[str, Axes]:
+    """Return the panels, those of a moment in one column, or in one row of a slide."""
+    shape, grid = ((2, 1), (1, 3)) if on_slide else ((1, 2), (3, 1))
+    panels = {}
+    for (moment, letters), part in zip(MOMENTS.items(), figure.subfigures(*shape), strict=True):
+        panels |= dict(zip(letters, part.subplots(*grid), strict=True))
+        if on_slide:
+            words, *where = heads[moment].partition(", step")
+            lines = [*wrapped(f"{words},", HEAD, 8), "".join(where).lstrip(", ")]
+            part.supylabel("\n".join(lines), fontsize=8)
+        else:
+            part.suptitle(heads[moment], fontsize=8)
+    return panels

@@ -25,16 +25,9 @@ from netdyn.figures.projection_axes import (
     with_trimmed,
     write_shares,
 )
-from netdyn.figures.style import (
-    new_figure,
-    over_seeds,
-    panel_title,
-    plot_line,
-    required_rows,
-    required_table,
-    rows_where,
-)
+from netdyn.figures.style import new_figure, panel_title, required_rows, required_table, rows_where
 from netdyn.plots.contrast import darkened
+from netdyn.plots.lines import over_seeds, plot_line
 from netdyn.plots.style import COLOURS, label_ends, percent_axis, small_type, zero_log_axis
 from netdyn.records.figure_settings import DrawingSettings
 

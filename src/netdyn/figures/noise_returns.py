@@ -12,7 +12,8 @@ from matplotlib.ticker import FixedLocator, FormatStrFormatter, LogLocator, Null
 from netdyn.figures.basin_axes import average_basins, depth_looks, draw_basins
 from netdyn.figures.descriptions import listed, return_of, samples_of, seeds_of, shape_of
 from netdyn.figures.pages import Group, Page
-from netdyn.figures.style import new_figure, panel_title, plot_line, required_rows, required_table
+from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
+from netdyn.plots.lines import plot_line
 from netdyn.plots.style import COLOURS, small_type, zero_log_axis
 from netdyn.records.figure_settings import DrawingSettings
 

@@ -1,7 +1,7 @@
 """Accuracies and RPD gradients of every hidden layer over steps, Fig. 3(a)–(g), in either mode.
 
-Also Fig. 3(j), the first layer's gradient against depth and width. `evaluation` mode uses the
-running statistics of batch normalisation, `training` mode those of the batch itself.
+`evaluation` mode uses the running statistics of batch normalisation, `training` mode those of the
+batch itself.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,11 +22,13 @@ from netdyn.figures.marks import (
     best_accuracy,
     diverged_note,
     draw_initial_gradient,
-    width_looks,
 )
-from netdyn.figures.pages import Group, is_narrow
-from netdyn.figures.style import panel_title, plot_line, required_rows, required_table
+from netdyn.figures.pages import is_narrow
+from netdyn.figures.phases_page import PANELS, beside_g
+from netdyn.figures.style import panel_title, required_rows, required_table
 from netdyn.plots.contrast import TEXT, darkened
+from netdyn.plots.gradients import site_lines
+from netdyn.plots.lines import plot_line
 from netdyn.plots.style import (
     COLOURS,
     label_ends,
@@ -37,38 +39,10 @@ from netdyn.plots.style import (
 )
 from netdyn.records.figure_settings import DrawingSettings
 
-__all__ = [
-    "ACCURACY",
-    "COURSES",
-    "HEIGHTS",
-    "PANELS",
-    "PARTS",
-    "deep_group",
-    "deep_left",
-    "deep_mosaic",
-    "draw_by_width",
-    "draw_courses",
-    "draw_first_layer",
-    "key_of_widths",
-    "samples_and_seeds",
-]
+__all__ = ["ACCURACY", "draw_courses"]
 
 # The test accuracy that belongs to a mode.
 ACCURACY = {"evaluation": "test_accuracy", "training": "test_accuracy_batch_statistics"}
-# Panel: prefix of its tables, and the run.
-PANELS = {
-    "a": ("deep10", "deep10_sgd"),
-    "b": ("deep10", "deep10_sgd_fast"),
-    "c": ("deep10", "deep10_sgd_linear"),
-    "d": ("deep10", "deep10_adam"),
-    "e": ("deep10", "deep10_adam_batches"),
-    "f": ("deep10", "deep10_adam_linear"),
-    "g": ("deep23", "deep23"),
-}
-# Panels, accuracies above gradients, and their relative heights.
-COURSES = [["a", "b", "c"], ["a2", "b2", "c2"], ["d", "e", "f"], ["d2", "e2", "f2"]]
-PARTS = [1.0, 1.7]
-HEIGHTS = [0.75, 4.3, 2.5]  # inches, of the key, (a)–(f), and (g) with what stands beside it
 CORNER = (0.3, 0.52)  # parts of a panel's width and height that the best accuracy takes up
 LOOK = {
     "training": {"color": COLOURS["black"], "linestyle": (0, (3, 1.2)), "linewidth": 1.1},
@@ -158,42 +132,6 @@ def draw_courses(
     _write_samples(key, courses, settings, len(deep))
 
 
-def beside_g(seeds: int) -> list[tuple[str, str]]:
-    """Return the panels, accuracies and gradients, of every seed of (g) but the first."""
-    return [(f"g, {number}", f"g2, {number}") for number in range(1, seeds)]
-
-
-def deep_mosaic(tables: Mapping[str, pd.DataFrame], beside: str) -> tuple[list, list[float]]:
-    """Return the panels of (g), of all its seeds, with those `beside`; and their widths."""
-    others = beside_g(_deep_seeds(tables))
-    above, below = ([pair[part] for pair in others] for part in (0, 1))
-    widths = [1.0, *(0.55 for _ in others), 1.0 + 0.25 * len(others)]
-    return [["g", *above, beside], ["g2", *below, beside]], widths
-
-
-def deep_left(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
-    """Return the panels on the left of others on a page across two columns, (a)–(g)."""
-    row = ["g", *(above for above, _ in beside_g(_deep_seeds(tables)))]
-    return {"b": "a", "c": "b", "e": "d", "f": "e", **dict(zip(row[1:], row, strict=False))}
-
-
-def deep_group(tables: Mapping[str, pd.DataFrame], settings: DrawingSettings) -> Group:
-    """Return (a)–(g) for a page whose panels flow: every seed of (g) is a panel, or the first.
-
-    A slide has room for the first alone.
-    """
-    slide = settings.get("layout") == "slide"
-    seeds = beside_g(1 if slide else _deep_seeds(tables))
-    pairs = [*((letter, f"{letter}2") for letter in PANELS), *seeds]
-    axes = {above: tuple(zip((above, below), PARTS, strict=True)) for above, below in pairs}
-    cells = {"g": ("g", *(above for above, _ in seeds))}
-    return Group("abcdefg", row=1.55, key=(1.25, HEIGHTS[0]), cells=cells, axes=axes)
-
-
-def _deep_seeds(tables: Mapping[str, pd.DataFrame]) -> int:
-    return required_table(tables, "deep23_history", ["seed"])["seed"].nunique()
-
-
 def _only_inner(*panels: Axes) -> None:
     """Leave the numbers of the y axis to the panel on the left."""
     for axes in panels:
@@ -251,17 +189,12 @@ def _reaches_corner(axes: Axes) -> bool:
 
 
 def _gradients(axes: Axes, course: Course, steps: Iterable[float]) -> None:
-    """Draw g_l of every hidden layer, from the first, dark, to the last, light."""
-    colours = layer_colours(len(course.layers))
-    axes.axhline(0, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
+    """Draw g_l of every hidden layer, and how large g is at the initial weights."""
+    site_lines(
+        axes, course.gradient.rename(columns={"layer": "site", "gradient": "value"}), "layer"
+    )
     draw_initial_gradient(axes, course.gradient)
-    for layer, colour in zip(course.layers, colours, strict=True):
-        outer = layer in (course.layers[0], course.layers[-1])
-        rows = course.gradient[course.gradient["layer"] == layer]
-        look = {"color": colour, "linewidth": 1.5 if outer else 0.9}
-        plot_line(axes, rows, "step", "gradient", label=f"layer {layer}", **look)
     zero_log_axis(axes, steps, "step")
-    axes.set_ylabel("RPD gradient g")
     diverged_note(axes, course.history)
 
 
@@ -332,58 +265,3 @@ def _write_samples(
         strip.text(0.03, 0.0, ";\n".join(texts), fontsize=small_type(), va="bottom")
     else:
         strip.text(0.075, 0.0, "; ".join(texts), fontsize=small_type(), va="bottom")
-
-
-def draw_first_layer(
-    axes: Axes,
-    tables: Mapping[str, pd.DataFrame],
-    settings: DrawingSettings,
-    mode: str,
-    key: FigureBase | None = None,
-) -> None:
-    """Draw Fig. 3(j): the first layer's gradient at the best step against depth, by width.
-
-    Args:
-        tables: `architecture_gradient`, at the steps of best test accuracy; `architecture_history`
-            for runs that diverged.
-        settings: `runs`, optional: the settings of `architecture` that labels describe.
-        key: strip for the legend of widths; None puts it beside the panel.
-    """
-    name = "architecture_gradient"
-    columns = ["width", "depth", "seed", "mode", "layer", "class", "gradient"]
-    table = required_rows(
-        required_table(tables, name, columns), name, mode=mode, layer=1, **{"class": -1}
-    )
-    columns = ["width", "depth", "seed", "step", "train_loss"]
-    history = required_table(tables, "architecture_history", columns)
-    data = samples_and_seeds(table, settings)
-    panel_title(axes, "j", f"first layer's gradient at the best step\n{data}")
-    draw_by_width(axes, table, "gradient", history)
-    axes.set_ylabel("RPD gradient g")
-    if key is None:
-        place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
-        axes.legend(title="width", title_fontsize=small_type(), **place)
-    else:
-        key_of_widths(key, axes)
-
-
-def key_of_widths(key: FigureBase, axes: Axes) -> None:
-    """Draw the legend of a panel's widths in one row of a strip."""
-    handles, labels = axes.get_legend_handles_labels()
-    handles, labels = [Line2D([], [], linestyle="none"), *handles], ["width", *labels]
-    key.legend(handles, labels, loc="center", ncols=len(handles), handlelength=1.8, columnspacing=1)
-
-
-def samples_and_seeds(table: pd.DataFrame, settings: DrawingSettings) -> str:
-    """Return the numbers of samples and seeds of a panel of depths and widths, as text."""
-    samples = samples_of(settings, "architecture")
-    return listed(samples, seeds_of(table, ["width", "depth"]))
-
-
-def draw_by_width(axes: Axes, table: pd.DataFrame, y: str, history: pd.DataFrame) -> None:
-    """Draw y against depth, a line for each width, and mark the runs that diverged."""
-    for width, look in width_looks(sorted(table["width"].unique())).items():
-        plot_line(axes, table[table["width"] == width], "depth", y, **look)
-    axes.xaxis.set_major_locator(FixedLocator(sorted(table["depth"].unique())))
-    axes.set_xlabel("depth L (layers)")
-    diverged_note(axes, history, x="depth")

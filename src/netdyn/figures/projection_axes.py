@@ -9,14 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Polygon
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from netdyn.errors import NetdynError
-from netdyn.figures.pages import is_narrow, panel_width
+from netdyn.figures.enlarging import enlarge, point_out
+from netdyn.figures.pages import is_narrow
+from netdyn.figures.region_outlines import ellipse, outline
 from netdyn.measures.regions import INNER_SHARE, Region, mahalanobis, trimmed_region
 from netdyn.plots.contrast import TEXT, darkened
-from netdyn.plots.style import COLOURS, WHITE, small_type
+from netdyn.plots.plane import POINT, plane_points
+from netdyn.plots.style import COLOURS
 
 __all__ = [
     "PROJECTION_COLUMNS",
@@ -33,16 +35,9 @@ __all__ = [
 POINTS = 1000  # at most, per panel and digit
 # Dark enough for points that let those below show through.
 LOOK = tuple(
-    {"color": to_hex(darkened(COLOURS[name], TEXT)), "marker": marker}
+    {"color": to_hex(darkened(COLOURS[name], TEXT)), "marker": marker, "alpha": 0.75}
     for name, marker in (("blue", "o"), ("red", "^"), ("green", "s"))
 )
-POINT = {
-    "linestyle": "none",
-    "markersize": 2.2,
-    "markeredgewidth": 0,
-    "alpha": 0.75,
-    "rasterized": True,
-}
 PROJECTION_COLUMNS = ["seed", "moment", "step", "split", "mode", "digit", "h1", "h2"]
 PLACES = ["mean_h1", "mean_h2", "cov_11", "cov_12", "cov_22", "radius"]
 REGION_COLUMNS = ["seed", "moment", "digit", *PLACES]
@@ -50,13 +45,6 @@ REGION_COLUMNS = ["seed", "moment", "digit", *PLACES]
 GROKS_BELOW = 0.8
 # Axes are logarithmic where a panel's points spread this many times wider than the training data.
 TOO_WIDE = 20.0
-# Parts of a panel's width and height: a panel's points within less are enlarged, a digit's points
-# within less cannot be distinguished.
-SMALL, HIDDEN = 0.25, 0.03
-# Where points are enlarged: left, bottom, width and height of each corner, in parts of the panel.
-CORNERS = [(left, bottom, 0.28, 0.34) for left in (0.62, 0.14) for bottom in (0.52, 0.14)]
-# Where a digit's name may stand beside its points, in parts of the panel.
-BESIDE = np.array([(across, up) for across in (0.2, -0.2, 0) for up in (0.25, -0.25)])
 
 
 def first_seed(table: pd.DataFrame) -> pd.DataFrame:
@@ -96,12 +84,11 @@ def draw_projection(
     """
     for digit, look in zip(digits, LOOK, strict=False):
         rows = points[points["digit"] == digit].head(POINTS)
-        axes.plot(rows["h1"], rows["h2"], label=str(digit), **look, **POINT)
+        plane_points(axes, rows[["h1", "h2"]], label=str(digit), **look)
         for region in regions[regions["digit"] == digit].itertuples():
-            outline = _outline(region)
-            if np.isfinite(outline).all():
-                axes.add_patch(_ellipse(outline, look["color"], region.trimmed))
-    axes.set(xlabel=r"$h_1$", ylabel=r"$h_2$")
+            border = outline(region)
+            if np.isfinite(border).all():
+                axes.add_patch(ellipse(border, look["color"], region.trimmed))
 
 
 def with_trimmed(regions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -125,10 +112,16 @@ def with_trimmed(regions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([every, pd.DataFrame(rows, columns=every.columns[:-1]).assign(trimmed=True)])
 
 
-def write_shares(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> None:
-    """Write below a panel the share of its points inside their own digit's region, of each kind."""
+def write_shares(
+    axes: Axes, points: pd.DataFrame, regions: pd.DataFrame, brief: bool = False
+) -> None:
+    """Write below a panel the share of its points inside their own digit's region, of each kind.
+
+    Args:
+        brief: whether there is little room.
+    """
     shares = []
-    for trimmed, name in ((False, "in their region"), (True, "trimmed")):
+    for trimmed, name in ((False, "in region" if brief else "in their region"), (True, "trimmed")):
         inside = []
         for region in regions[regions["trimmed"] == trimmed].itertuples():
             places = points.loc[points["digit"] == region.digit, ["h1", "h2"]].to_numpy()
@@ -140,24 +133,6 @@ def write_shares(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> Non
         if inside:
             shares.append(f"{name} {100 * np.concatenate(inside).mean():.0f} %")
     axes.set_xlabel(f"{axes.get_xlabel()}\n{', '.join(shares)}")
-
-
-def _ellipse(outline: np.ndarray, colour, trimmed: bool) -> Polygon:
-    dashes = (0, (3, 1.5)) if trimmed else "-"
-    look = {"fill": False, "linewidth": 1.1, "zorder": 3, "linestyle": dashes}
-    return Polygon(outline, edgecolor=colour, **look)
-
-
-def _outline(region) -> np.ndarray:
-    """Return 200 points, (200, 2), at the region's Mahalanobis radius from its centre."""
-    covariance = np.array([[region.cov_11, region.cov_12], [region.cov_12, region.cov_22]])
-    if not np.isfinite(covariance).all():
-        return np.full((200, 2), np.nan)
-    variances, directions = np.linalg.eigh(covariance)
-    angles = np.linspace(0, 2 * np.pi, 200, endpoint=False)
-    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)  # (200, 2)
-    semi_axes = region.radius * np.sqrt(variances.clip(min=0))
-    return (circle * semi_axes) @ directions.T + [region.mean_h1, region.mean_h2]
 
 
 def share_limits(
@@ -191,81 +166,8 @@ def share_limits(
         if count := int(outside.sum()):
             words = f"{count} point{'s' * (count > 1)} beyond the axes"
             axes.set_xlabel(f"{axes.get_xlabel()} ({words})")
-        if not _enlarge(axes, points, regions):
-            _point_out(axes, points)
-
-
-def _spread(axes: Axes, points: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the ends and the middle of most points, (2,) each, in parts of the panel."""
-    places = _in_panel(axes, points[["h1", "h2"]].to_numpy())
-    return tuple(np.quantile(places, [0.01, 0.5, 0.99], axis=0))
-
-
-def _in_panel(axes: Axes, places: np.ndarray) -> np.ndarray:
-    return axes.transAxes.inverted().transform(axes.transData.transform(places))
-
-
-def _enlarge(axes: Axes, points: pd.DataFrame, regions: pd.DataFrame) -> bool:
-    """Enlarge points that cover little of their panel in its emptiest corner; return if done."""
-    low, _, high = _spread(axes, points)
-    if not (high - low).max() < SMALL:  # nor where a diverged network leaves no numbers
-        return False
-    outlines = np.concatenate([_outline(region) for region in regions.itertuples()])
-    drawn = _in_panel(axes, np.concatenate([points[["h1", "h2"]].to_numpy(), outlines]))
-
-    def hidden(corner: tuple[float, ...]) -> int:
-        start, size = np.array(corner).reshape(2, 2)
-        # The numbers on its axes stand between it and the panel's edges.
-        low = np.where(start > 0.5, start - 0.03, 0)
-        high = np.where(start > 0.5, 1, start + size + 0.03)
-        return ((drawn >= low) & (drawn <= high)).all(axis=1).sum()
-
-    corner = min(CORNERS, key=hidden)
-    zoom = axes.inset_axes(corner)
-    for line in axes.get_lines():
-        look = {"color": line.get_color(), "marker": line.get_marker()}
-        zoom.plot(*line.get_data(), **look, **POINT)
-    for patch in axes.patches:
-        dashed = patch.get_linestyle() not in ("-", "solid")
-        zoom.add_patch(_ellipse(patch.get_xy(), patch.get_edgecolor(), dashed))
-    for index, side in enumerate("xy"):
-        ends = points[f"h{index + 1}"].quantile([0.01, 0.99])
-        margin = max(0.15 * np.ptp(ends), 1e-6 * np.ptp(getattr(axes, f"get_{side}lim")()))
-        getattr(zoom, f"set_{side}lim")(ends.min() - margin, ends.max() + margin)
-        getattr(zoom, f"{side}axis").set_major_locator(
-            MaxNLocator(2 if panel_width(axes) > 2 else 1)
-        )
-    zoom.spines[:].set_visible(True)
-    # Numbers on the outer sides, since the lines from the enlarged part end at the inner ones.
-    zoom.yaxis.set_ticks_position("right" if corner[0] > 0.5 else "left")
-    zoom.xaxis.set_ticks_position("top" if corner[1] > 0.5 else "bottom")
-    axes.indicate_inset_zoom(zoom, edgecolor="0.3", alpha=1, linewidth=0.7)
-    return True
-
-
-def _point_out(axes: Axes, points: pd.DataFrame) -> None:
-    """Name the digits whose points lie so close that they hide each other."""
-    spreads = {digit: _spread(axes, rows) for digit, rows in points.groupby("digit")}
-    occupied = [middle for _, middle, _ in spreads.values()]
-    lines = {line.get_label(): line for line in axes.get_lines()}
-    for digit, (low, middle, high) in spreads.items():
-        if not (high - low).max() < HIDDEN:
-            continue
-        places = (middle + BESIDE).clip((0.2, 0.1), (0.8, 0.9))
-        room = np.linalg.norm(places[:, None] - np.array(occupied), axis=2).min(axis=1)
-        occupied.append(places[room.argmax()])
-        axes.annotate(
-            f"{(points['digit'] == digit).sum():,} of digit {digit}",
-            middle,
-            occupied[-1],
-            xycoords="axes fraction",
-            fontsize=small_type(),
-            color=lines[str(digit)].get_color(),
-            ha="center",
-            va="center",
-            bbox=WHITE,
-            arrowprops={"arrowstyle": "->", "linewidth": 0.7, "shrinkB": 4},
-        )
+        if not enlarge(axes, points, regions):
+            point_out(axes, points)
 
 
 def _bend(axes: Axes, side: str, threshold: float, largest: float) -> None:
@@ -288,7 +190,7 @@ def _bend(axes: Axes, side: str, threshold: float, largest: float) -> None:
 def draw_key(figure: Figure, digits: Sequence[int]) -> None:
     """Put a legend of the digits' markers and of the regions' outlines below all panels."""
     entries = [
-        Line2D([], [], label=f"digit {digit}", **look, **{**POINT, "markersize": 4})
+        Line2D([], [], label=f"digit {digit}", **{**POINT, **look, "markersize": 4})
         for digit, look in zip(digits, LOOK, strict=False)
     ]
     outline = {"color": "0.3", "linewidth": 1.1}

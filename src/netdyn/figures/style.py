@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from netdyn.errors import NetdynError
 from netdyn.figures.layout import SteadyLayout
@@ -20,9 +19,7 @@ from netdyn.records.figure_settings import PageTexts
 __all__ = [
     "at_last_step",
     "new_figure",
-    "over_seeds",
     "panel_title",
-    "plot_line",
     "required_rows",
     "required_table",
     "rows_where",
@@ -96,19 +93,6 @@ def required_rows(table: pd.DataFrame, name: str, **values: object) -> pd.DataFr
     return chosen
 
 
-def over_seeds(table: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """Return mean, low and high (the extremes over seeds) and count of y at every x.
-
-    An x that fewer seeds have than others, such as the best step of one seed, is excluded: the mean
-    over other seeds than at its neighbours would be a jag in the line. Missing values of y are
-    ignored. An infinite value makes the mean infinite.
-    """
-    seeds = table.groupby(x)["seed"].transform("nunique")
-    groups = table[seeds == seeds.max()].groupby(x)[y]
-    spread = groups.agg(mean="mean", low="min", high="max", count="count").reset_index()
-    return spread.dropna(subset=["mean"]).reset_index(drop=True)
-
-
 def at_last_step(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of every run's last step."""
     return table[table["step"] == table.groupby("run")["step"].transform("max")]
@@ -117,20 +101,3 @@ def at_last_step(table: pd.DataFrame) -> pd.DataFrame:
 def panel_title(axes: Axes, letter: str, text: str = "") -> None:
     """Set a panel's title: its letter, bold and in brackets, and a short text."""
     axes.set_title(rf"$\mathbf{{({letter})}}$  {text}".rstrip())
-
-
-def plot_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **look: object) -> Line2D:
-    """Draw the mean of y over seeds as a line, with a band to the extremes if there are several."""
-    spread = over_seeds(table, x, y)
-    (line,) = axes.plot(spread[x], spread["mean"], **look)
-    if spread["count"].max() > 1:
-        axes.fill_between(
-            spread[x],
-            spread["low"],
-            spread["high"],
-            color=line.get_color(),
-            alpha=0.2,
-            linewidth=0,
-            zorder=line.get_zorder() - 0.5,
-        )
-    return line

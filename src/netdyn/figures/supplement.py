@@ -15,14 +15,8 @@ from netdyn.figures.batch_norm import draw_first_batch, draw_statistics_and_sign
 from netdyn.figures.descriptions import listed, samples_of, shape_of
 from netdyn.figures.marks import before_divergence, best_accuracy, diverged_note
 from netdyn.figures.pages import Group, Page, is_narrow
-from netdyn.figures.style import (
-    new_figure,
-    over_seeds,
-    panel_title,
-    plot_line,
-    required_rows,
-    required_table,
-)
+from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
+from netdyn.plots.lines import over_seeds, plot_line
 from netdyn.plots.style import COLOURS, percent_axis, zero_log_axis
 from netdyn.records.figure_settings import DrawingSettings
 

@@ -1,7 +1,7 @@
 """`netdyn analyse`: a network and samples from files to tables, figures and a page."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,12 @@ from netdyn.analysis.measuring import Analysis
 from netdyn.analysis.reading import read
 from netdyn.data.prepared import subset
 from netdyn.errors import NetdynError
-from netdyn.jobs import analysis_levels, analysis_page
+from netdyn.jobs import analysis_page
 from netdyn.jobs.analysed_data import Samples, fitted, load_samples, value_range
 from netdyn.jobs.analysed_model import load_network
 from netdyn.jobs.analysis_levels import LEVELS, Level
 from netdyn.jobs.analysis_panels import TITLES, Outcome
+from netdyn.jobs.analysis_times import seconds_of, time_network
 from netdyn.jobs.progress import ScaleProgress
 from netdyn.networks.exported import sample_shape
 from netdyn.networks.inputs import as_input, as_labels, check_finite
@@ -75,19 +76,14 @@ def analyse(request: Request) -> bool:
     analysis_page.refuse_without_packages()
     started = time.monotonic()
     network, samples = _read(request)
-    level, frozen = LEVELS[request.level], network.is_frozen
-    classes = len(samples.y.unique())
-    a_sample = analysis_levels.seconds_a_sample(network, samples.x)
-    shape = (len(samples.x), len(network.sites), min(classes, 100), frozen)
-    estimates = {
-        name: {table: n * a_sample + s for table, (n, s) in passes.items()}
-        for name, passes in (
-            (name, analysis_levels.passes(one, *shape)) for name, one in LEVELS.items()
-        )
-    }
-    durations = {name: _duration(sum(one.values())) for name, one in estimates.items()}
+    level = LEVELS[request.level]
+    pace = time_network(network, samples.x, samples.y, value_range(samples.x))
+    shape = len(samples.x), [site.width for site in network.sites], network.is_frozen
+    estimates = {name: seconds_of(pace, one, *shape) for name, one in LEVELS.items()}
+    drawing = len(TITLES) * analysis_page.seconds_to_draw()
+    durations = {name: _duration(sum(one.values()) + drawing) for name, one in estimates.items()}
     by_level = ", ".join(f"{name} {duration}" for name, duration in durations.items())
-    message(f"measuring takes about {durations[request.level]} (by level: {by_level})")
+    message(f"this takes about {durations[request.level]} (by level: {by_level})")
     request.output.mkdir(parents=True)
     outcomes: list[Outcome] = []
     complete = True
@@ -136,7 +132,7 @@ def _outcomes(
     samples: Samples,
     level: Level,
     request: Request,
-    estimates: dict[str, float],
+    estimates: Mapping[str, float],
 ) -> Iterator[Outcome]:
     """Measure one table after another, and yield each once it is written."""
     done = expected = 0.0

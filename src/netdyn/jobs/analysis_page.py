@@ -1,8 +1,11 @@
 """What `netdyn analyse` writes besides tables: figures as PDF and PNG, and one page."""
 
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
@@ -13,7 +16,7 @@ from netdyn.plots import plot
 from netdyn.plots.style import house_style
 from netdyn.records.files import atomic_write
 
-__all__ = ["refuse_without_packages", "write"]
+__all__ = ["refuse_without_packages", "seconds_to_draw", "write"]
 
 SIZE = (4.5, 3.0)  # inches
 DPI = 200
@@ -22,6 +25,18 @@ DPI = 200
 def refuse_without_packages() -> None:
     """Raise NetdynError where the page could not be written at the end."""
     plotly_bundle()
+
+
+def seconds_to_draw() -> float:
+    """Return how long one figure takes, by the second of two, of a small table."""
+    corners = pd.DataFrame({"coordinate_1": [0.0, 1.0], "coordinate_2": [0.0, 1.0]})
+    seconds = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("first", "second"):
+            started = time.perf_counter()
+            _figure(Path(folder) / name, Outcome("projection", corners, ""))
+            seconds = time.perf_counter() - started
+    return seconds
 
 
 def write(folder: Path, outcomes: Sequence[Outcome], summary: str, title: str) -> None:

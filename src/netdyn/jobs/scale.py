@@ -10,7 +10,7 @@ import shutil
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
 from netdyn.data import prepared, translation
@@ -20,9 +20,9 @@ from netdyn.jobs.measuring import measure_block, quantity, subject_of
 from netdyn.jobs.progress import ScaleProgress
 from netdyn.jobs.schedule import RunJob, needs_training, run_jobs
 from netdyn.jobs.sharing import OwnJobs, SharedJobs
+from netdyn.jobs.stoppable import StoppableSubject, Stopped
 from netdyn.jobs.time_left import TimeLeft
 from netdyn.jobs.training import train_run
-from netdyn.networks.reading import Network
 from netdyn.plan.targets import Plan
 from netdyn.quantities.subject import Subject
 from netdyn.records import provenance
@@ -39,23 +39,6 @@ __all__ = ["ScaleRun"]
 
 # Seconds between two writings of the committed tables.
 KEEP_SECONDS = 60.0
-
-
-class _Stopped(Exception):
-    """A measurement was stopped before its last network; nothing of it was written."""
-
-
-class _StoppableSubject(Subject):
-    """A run whose measurement stops between two networks where `stopping` is true."""
-
-    stopping: Callable[[], bool]
-
-    def each_network(self, selector: int | str | list) -> Iterator[tuple[int, Network]]:
-        """Yield step and network, as `Subject` does; raises _Stopped."""
-        for step, network in super().each_network(selector):
-            if self.stopping():
-                raise _Stopped
-            yield step, network
 
 
 class ScaleRun:
@@ -180,7 +163,7 @@ class ScaleRun:
                 started = time.monotonic()
                 try:
                     self._measure(name, job, part)
-                except _Stopped:
+                except Stopped:
                     return False
                 self._time_left.measured(name, time.monotonic() - started)
             self._parts.setdefault(name, []).append((part, folders))
@@ -270,7 +253,7 @@ class ScaleRun:
         """Return an opened run; the last one stays open for the next measurement."""
         key = run.get("folder", run.get("settings"))
         if self._subject is None or self._subject[0] != key:
-            opened = _StoppableSubject(*subject_of(run, device))
+            opened = StoppableSubject(*subject_of(run, device))
             opened.stopping = self.stopping
             self._subject = key, opened
         return self._subject[1]

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from netdyn.errors import NetdynError
+from netdyn.plots.lines import plot_line
 from netdyn.plots.style import CLASS_COLOURS, COLOURS, label_ends, layer_colours, zero_log_axis
 from netdyn.plots.tables import axes_or_new, checked, mean_rows, site_labels
 
@@ -54,7 +55,8 @@ def gradients_over_steps(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     Args:
         table: of a monitor: step, quantity, site, value and error; of its quantities
-            `rpd_gradient` is drawn.
+            `rpd_gradient` is drawn. Of several trainings, told apart by a column `seed`, the mean
+            is drawn, with a band to the extremes.
         ax: axes to draw on; None for a new figure.
 
     Returns:
@@ -69,26 +71,32 @@ def gradients_over_steps(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if rows.empty:
         raise NetdynError("the table has no rows of rpd_gradient: let the monitor measure it")
     ax = axes_or_new(ax)
-    ax.axhline(0, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
     site_lines(ax, rows)
     zero_log_axis(ax, rows["step"], "step")
-    ax.set_ylabel("RPD gradient g")
     _name_outer_sites(ax, rows)
     return ax
 
 
-def site_lines(ax: Axes, rows: pd.DataFrame) -> list[Line2D]:
-    """Draw a line of value over step for each site, with a band of one standard error."""
+def site_lines(ax: Axes, rows: pd.DataFrame, name: str = "site") -> list[Line2D]:
+    """Draw a line of value over step for each site, from the first, dark, to the last, light.
+
+    Args:
+        rows: site, step and value. Of several `seed`s the mean is drawn, with a band to the
+            extremes; of one a band of one standard `error`, where the table has it.
+        name: of a site in the lines' labels.
+    """
+    ax.axhline(0, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
     lines = []
     sites = sorted(rows["site"].unique())
     for site, colour in zip(sites, layer_colours(len(sites)), strict=True):
-        one = rows[rows["site"] == site].sort_values("step")
+        one = rows[rows["site"] == site].sort_values("step", kind="stable")
         width = 1.5 if site in (sites[0], sites[-1]) else 0.9
-        lines += ax.plot(one["step"], one["value"], color=colour, linewidth=width)
-        lines[-1].set_label(f"site {site}")
-        low, high = one["value"] - one["error"], one["value"] + one["error"]
-        if np.isfinite(one["error"]).any():
+        look = {"color": colour, "linewidth": width, "label": f"{name} {site}"}
+        lines.append(plot_line(ax, one, "step", "value", **look))
+        if "error" in one.columns and np.isfinite(one["error"]).any():
+            low, high = one["value"] - one["error"], one["value"] + one["error"]
             ax.fill_between(one["step"], low, high, color=colour, alpha=0.2, linewidth=0)
+    ax.set_ylabel("RPD gradient g")
     return lines
 
 

@@ -1,14 +1,18 @@
 """Accuracy under noise, and the attraction basins that it measures."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
+from netdyn.plots.lines import plot_line
 from netdyn.plots.noise_axes import mark_ends, noise_axes
 from netdyn.plots.style import CLASS_COLOURS, COLOURS, percent_axis
 from netdyn.plots.tables import axes_or_new, checked
 
-__all__ = ["UNITS", "basins", "noise_accuracy"]
+__all__ = ["UNITS", "basins", "noise_accuracy", "noise_curves"]
 
 UNITS = {"sample": "range of the samples", "weight": "std of each weight matrix"}
 LOOKS = {
@@ -36,23 +40,39 @@ def noise_accuracy(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     columns = ["space", "class", "amplitude", "accuracy"]
     table = checked(table, columns, "noise_accuracy()")
     ax = axes_or_new(ax)
-    lines = []
+    curves = []
     for (space, k), rows in table.groupby(["space", "class"]):
-        rows = rows.sort_values("amplitude")
+        rows = rows.sort_values("amplitude", kind="stable")
         if k == -1:
             look = {"color": LOOKS[space]["color"], "linewidth": 1.8, "zorder": 4}
             look["label"] = f"noise on {space}s"
         else:
             look = {"color": CLASS_COLOURS[k % len(CLASS_COLOURS)], "linewidth": 0.7}
             look["label"] = f"_class {k}"
-        (line,) = ax.plot(rows["amplitude"], rows["accuracy"], **look)
-        lines += [line] if k == -1 else []
+        curves.append((rows, look))
     spaces = sorted(table["space"].unique())
     unit = UNITS[spaces[0]] if len(spaces) == 1 else "unit of its space"
-    noise_axes(ax, table["amplitude"], f"noise a ({unit})")
-    percent_axis(ax, "accuracy")
+    drawn = noise_curves(ax, curves, f"noise a ({unit})", "accuracy")
+    lines = [line for line in drawn if not line.get_label().startswith("_")]
     ax.legend(handles=[*lines, *mark_ends(ax, lines)], loc="best")
     return ax
+
+
+def noise_curves(
+    ax: Axes, curves: Iterable[tuple[pd.DataFrame, Mapping]], amplitude: str, accuracy: str
+) -> list[Line2D]:
+    """Draw accuracies against the amplitude of the noise, and a line at 50 %.
+
+    Args:
+        curves: for each curve a table, amplitude and accuracy in rising amplitudes, and its look.
+            Of several `seed`s the mean is drawn, with a band to the extremes.
+        amplitude, accuracy: labels of the axes.
+    """
+    curves = [*curves]
+    lines = [plot_line(ax, rows, "amplitude", "accuracy", **look) for rows, look in curves]
+    noise_axes(ax, pd.concat([rows["amplitude"] for rows, _ in curves]), amplitude)
+    percent_axis(ax, accuracy)
+    return lines
 
 
 def basins(table: pd.DataFrame, ax: Axes | None = None) -> Axes:

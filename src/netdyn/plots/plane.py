@@ -5,16 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from netdyn.errors import NetdynError
 from netdyn.plots.style import CLASS_COLOURS, COLOURS
 from netdyn.plots.tables import axes_or_new, checked
 
-__all__ = ["projection"]
+__all__ = ["POINT", "plane_points", "projection"]
 
 MARKERS = "o^sDv"
-POINT = {"linestyle": "none", "markersize": 2.2, "markeredgewidth": 0, "alpha": 0.6}
-POINT["rasterized"] = True
+POINT = {
+    "linestyle": "none",
+    "markersize": 2.2,
+    "markeredgewidth": 0,
+    "alpha": 0.6,
+    "rasterized": True,
+}
 
 
 def projection(
@@ -47,9 +53,20 @@ def projection(
         rows = table[labels == k]
         colour = CLASS_COLOURS[int(k) % len(CLASS_COLOURS)] if named else COLOURS["blue"]
         look = {"color": colour, "marker": MARKERS[int(k) % len(MARKERS)]}
-        ax.plot(rows["coordinate_1"], rows["coordinate_2"], label=f"{k}", **look, **POINT)
-    ax.set(xlabel=r"$h_1$", ylabel=r"$h_2$")
+        plane_points(ax, rows[["coordinate_1", "coordinate_2"]], label=f"{k}", **look)
     if named:
         many = {"markerscale": 2, "handletextpad": 0.1, "handlelength": 1.2}
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="class", **many)
     return ax
+
+
+def plane_points(ax: Axes, places: pd.DataFrame, **look: object) -> Line2D:
+    """Draw samples at their places in the plane, and name its axes.
+
+    Args:
+        places: h_1 and h_2 of each, two columns.
+        look: of the points, where it is not the usual one.
+    """
+    (points,) = ax.plot(places.iloc[:, 0], places.iloc[:, 1], **{**POINT, **look})
+    ax.set(xlabel=r"$h_1$", ylabel=r"$h_2$")
+    return points
