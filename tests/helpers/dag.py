@@ -13,8 +13,8 @@ from pathlib import Path
 from forking import Forks
 
 __all__ = [
-    *("FIGURES", "FULL", "TINY", "copy_repository", "errors", "forks", "planned"),
-    *("run", "snakemake"),
+    *("FIGURES", "FULL", "TINY", "copy_repository", "errors", "forks"),
+    *("jobs_of", "planned", "run", "snakemake"),
 ]
 
 ROOT = Path(__file__).parents[2]
@@ -89,11 +89,14 @@ def errors(said: str) -> set[str]:
 
 def planned(folder: Path, *arguments: str, source: Path | None = None) -> dict[str, int]:
     """Return how many jobs of each rule a dry run would run; target rules left out."""
-    said = snakemake(folder, "-n", *arguments, source=source)
-    assert said.returncode == 0, said.stdout
-    table = re.search(r"Job stats:\n.*?\n-+ .*?\n(.*?)\ntotal", said.stdout, re.DOTALL)
+    return jobs_of(run(folder, "-n", *arguments, source=source))
+
+
+def jobs_of(said: str) -> dict[str, int]:
+    """Return how many jobs of each rule Snakemake says that it runs; target rules left out."""
+    table = re.search(r"Job stats:\n.*?\n-+ .*?\n(.*?)\ntotal", said, re.DOTALL)
     if table is None:
-        assert "Nothing to be done" in said.stdout, said.stdout
+        assert "Nothing to be done" in said, said
         return {}
     counts = dict(line.split() for line in table[1].splitlines())
     return {rule: int(n) for rule, n in counts.items() if rule not in TARGETS}
