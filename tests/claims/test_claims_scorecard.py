@@ -52,6 +52,12 @@ def scored(frames, dataset="mnist", expected=None):
     return evaluate(list(CLAIMS.values()), tables, dataset, "cpu").set_index("id")
 
 
+@pytest.fixture(scope="module")
+def card(frames):
+    """The scorecard of these tables; only looked at."""
+    return scored(frames)
+
+
 def of_digits(frames):
     """Return the tables as they are where the largest training set is that of the digits."""
     for name in ("shallow_history", "shallow_pruning", "shallow_gradient", "shallow_rpd"):
@@ -201,17 +207,16 @@ def test_without_tables_nothing_is_tested_and_the_reason_is_told():
     assert table["spread"].isna().all()
 
 
-def test_claims_are_judged_where_their_tables_are_whole(frames):
-    table = scored(frames)
+def test_claims_are_judged_where_their_tables_are_whole(card):
     here = [name for name in JUDGES if name != "C53"]
-    assert set(table.loc[here, "verdict"]) == {REPRODUCED}
-    assert set(table.loc[["C28", "C41", "C51", "C53"], "verdict"]) == {NOT_TESTED}
-    assert table.loc["C08", "measured"] == "97.14 ± 0.02 %"
-    assert table.loc["C08", "spread"] == pytest.approx(0.02, abs=1e-6)
-    assert table.loc["C08", "paper_value"] == 97.14
-    assert table.loc["C08", "mode"] == "evaluation"
-    assert table.loc["C08", ["n", "seeds"]].tolist() == ["60000", "3"]
-    assert table.loc["C01", "n"] == "200–60000"
+    assert set(card.loc[here, "verdict"]) == {REPRODUCED}
+    assert set(card.loc[["C28", "C41", "C51", "C53"], "verdict"]) == {NOT_TESTED}
+    assert card.loc["C08", "measured"] == "97.14 ± 0.02 %"
+    assert card.loc["C08", "spread"] == pytest.approx(0.02, abs=1e-6)
+    assert card.loc["C08", "paper_value"] == 97.14
+    assert card.loc["C08", "mode"] == "evaluation"
+    assert card.loc["C08", ["n", "seeds"]].tolist() == ["60000", "3"]
+    assert card.loc["C01", "n"] == "200–60000"
 
 
 def test_training_mode_has_a_verdict_where_a_claim_is_judged_in_both(frames):
@@ -251,13 +256,13 @@ def test_one_seed_of_an_order_is_partly(frames):
 @pytest.mark.parametrize(
     ("dataset", "words"), [("digits", "On the digits: "), ("kmnist", "On kmnist: ")]
 )
-def test_other_data_test_nothing_but_are_measured(frames, dataset, words):
+def test_other_data_test_nothing_but_are_measured(frames, card, dataset, words):
     table = scored(frames, dataset)
     assert set(table["verdict"]) == {NOT_TESTED}
     assert set(table.loc[list(BOTH_MODES), "verdict_training"]) == {NOT_TESTED}
     assert table["seen"].str.startswith(words).all()
     here = [name for name in JUDGES if name != "C53"]
-    assert (table.loc[here, "measured"] == scored(frames).loc[here, "measured"]).all()
+    assert (table.loc[here, "measured"] == card.loc[here, "measured"]).all()
 
 
 def test_the_digits_stand_in_with_their_largest_training_set(frames):
@@ -293,11 +298,10 @@ def written(tmp_path, frames):
     return write
 
 
-def test_the_scorecard_is_the_same_from_files(written, frames):
+def test_the_scorecard_is_the_same_from_files(written, frames, card):
     table, _ = written(frames)
-    memory = scored(frames)
     for column in ("verdict", "measured", "seen"):
-        assert (table[column].fillna("") == memory[column]).all()
+        assert (table[column].fillna("") == card[column]).all()
     # Values of nine digits: swept thirds are found again.
     result, _ = written(make_basins(lambda i, total: 29 * i % total))
     assert result.loc["C53", "verdict"] == REPRODUCED
