@@ -13,7 +13,7 @@ from pathlib import Path
 from forking import Forks
 
 __all__ = [
-    *("FIGURES", "FULL", "TINY", "copy_repository", "errors", "forks"),
+    *("FIGURES", "FULL", "TINY", "copy_repository", "errors", "forks", "in_a_fork"),
     *("jobs_of", "planned", "run", "snakemake"),
 ]
 
@@ -57,12 +57,31 @@ def snakemake(
     It says all that there is (`full`), or what it says by default.
     """
     arguments = (FULL, *arguments) if full else arguments
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
-    environment = {**kept, "PYTHONPATH": str((source or folder) / "src"), "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        environment = environment_of(source or folder)
         status = forks().snakemake(str(folder), arguments, environment, output)
         output.seek(0)
         return subprocess.CompletedProcess(arguments, status, output.read())
+
+
+def in_a_fork(code: str, folder: Path = ROOT) -> list[str]:
+    """Run `python -c code` in `folder` to a good end; return the lines that it prints.
+
+    The process has imported PyTorch, which takes seconds, and nothing of netdyn.
+    """
+    new = functools.partial(tempfile.TemporaryFile, "w+", encoding="utf-8")
+    with new() as output, new() as errors:
+        status = forks().code(str(folder), code, environment_of(ROOT), output, errors)
+        output.seek(0)
+        errors.seek(0)
+        assert status == 0, errors.read()
+        return output.read().splitlines()
+
+
+def environment_of(source: Path) -> dict[str, str]:
+    """Return the variables of a process that uses the code in `source`."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
+    return {**kept, "PYTHONPATH": str(source / "src"), "OMP_NUM_THREADS": "1"}
 
 
 @functools.cache
