@@ -1,6 +1,6 @@
 # make figures   the environment in .venv, then every figure at scale demo
 # make test      the same environment, then all tests but those of the targets below
-# make test-workflow   all of the tiny demo, and accidents of whole workflows: kills, full disks, clocks
+# make test-workflow   whole workflows (demo, tutorial, GPU rehearsal) and their accidents: kills, full disks
 # make test-slurm   the workflow on SLURM, two nodes on this host; as root, installs Debian's SLURM
 # make test-extras  the monitor with Lightning and TensorBoard, in an environment of its own
 # make test-browser  the explorer in Chromium, which it installs where there is none, as root, by apt-get
