@@ -1,8 +1,8 @@
 """Accidents: nothing wrong is taken for right, finished work is kept, the next run finishes.
 
 Each leaves tables and runs with the bits of an undisturbed workflow. What is not killed at a random
-moment here is in docs/faults.md by the name of its test. Faults that cost much work are made by
-`make test-workflow`, those marked `workflow_runs`.
+moment here is in docs/faults.md by the name of its test. Faults that cost much work, marked
+`workflow_runs`, are caused by `make test-workflow`.
 """
 
 import contextlib
