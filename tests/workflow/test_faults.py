@@ -295,13 +295,19 @@ def test_a_damaged_table_is_not_read(folder, undisturbed):
 
 
 @pytest.mark.parametrize(
-    ("lost", "rule"), [("runs/*_seed-0-*", "train_run"), (PART + "/*_seed-1-*", "measure_run")]
+    ("lost", "target", "rule"),
+    [
+        ("runs/{run}", "runs/{run}/manifest.json", "train_run"),
+        ("runs/{run}/history.csv", "runs/{run}/manifest.json", "train_run"),
+        (PART + "/{run}.csv", PART + "/{run}.csv", "measure_run"),
+    ],
 )
-def test_what_is_lost_comes_back_alone_and_equal(folder, undisturbed, lost, rule):
-    (path,) = (folder / RESULTS).glob(lost)
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
-    name = path.relative_to(folder) / ("manifest.json" if path.suffix == "" else "")
-    assert jobs_of(run(folder, str(name), *CONFIGURED)) == {rule: 1}
+def test_what_is_lost_comes_back_alone_and_equal(folder, undisturbed, lost, target, rule):
+    (first, _) = sorted((folder / RESULTS / "runs").iterdir())
+    path, target = (RESULTS / name.format(run=first.name) for name in (lost, target))
+    shutil.rmtree(folder / path) if path.suffix == "" else (folder / path).unlink()
+    assert jobs_of(run(folder, str(target), *CONFIGURED)) == {rule: 1}
+    assert (folder / target).read_bytes() == (undisturbed / target).read_bytes()
     assert results(folder) == results(undisturbed)
 
 
