@@ -1,5 +1,6 @@
 # make figures   the environment in .venv, then every figure at scale demo
-# make test      the same environment, then all tests
+# make test      the same environment, then all tests but those of the targets below
+# make test-workflow   whole workflows (demo, tutorial, GPU rehearsal) and their accidents: kills, full disks
 # make test-slurm   the workflow on SLURM, two nodes on this host; as root, installs Debian's SLURM
 # make test-extras  the monitor with Lightning and TensorBoard, in an environment of its own
 # make test-browser  the explorer in Chromium, which it installs where there is none, as root, by apt-get
@@ -20,8 +21,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 PIP_OPTIONS ?=
 BIN := .venv/bin
 
-.PHONY: figures starting-figures test test-slurm test-extras test-browser soak bench docs lint env \
-  clean-env
+.PHONY: figures starting-figures test test-workflow test-slurm test-extras test-browser soak bench \
+  docs lint env clean-env
 
 env: .venv/installed
 
@@ -51,6 +52,9 @@ figures: starting-figures env
 
 test: env
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-workflow: env
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m workflow_runs tests/workflow tests/jobs
 
 test-slurm: env
 	$(BIN)/python tests/slurm/cluster.py install

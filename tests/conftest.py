@@ -1,6 +1,4 @@
-import fcntl
 import os
-import subprocess
 from pathlib import Path
 
 # Before PyTorch is imported: the tests' networks are too small to share, and the threads of two
@@ -14,7 +12,6 @@ import pytest
 import torch
 import yaml
 from comparing import after
-from dag import TINY, copy_repository, run
 from oracles import write_prepared
 
 from netdyn.networks.layers import layers
@@ -24,8 +21,8 @@ from netdyn.training import train as training
 
 # Files that take longest, the longest first: begun first, they leave no worker alone at the end.
 LONGEST = (
-    *("test_dag", "test_faults", "test_rounding", "test_workers", "test_part_of_a_workflow"),
-    "test_scale_run",
+    *("test_dag", "test_whole_demo", "test_faults", "test_rounding", "test_workers"),
+    *("test_part_of_a_workflow", "test_scale_run"),
     *("test_pretended_gpu_trains", "test_resuming", "test_keeping", "test_figures_deep"),
     *("test_claims_scorecard", "test_figures_boxes", "test_gpu_benchmark", "test_gpu_page"),
     *("test_pretended_gpu_measures", "test_figures", "test_devices_asked", "test_stages"),
@@ -36,35 +33,6 @@ def pytest_collection_modifyitems(items):
     """Put the longest files first; `make test` has pytest-xdist hand files out in this order."""
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
-
-
-@pytest.fixture(scope="session")
-def shared_demo(tmp_path_factory):
-    """The folder in which Snakemake has just made all of the tiny scale demo: to be copied.
-
-    Made once for all workers; `finished_demo` copies it.
-    """
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    folder, complete = base / "finished demo", base / "finished demo is complete"
-    with (base / "finished demo.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not complete.exists():
-            run(copy_repository(folder), *TINY)
-            complete.touch()
-    return folder
-
-
-@pytest.fixture(scope="session")
-def finished_demo(shared_demo):
-    """Copy the finished folder to a new place, time stamps and Snakemake's records included."""
-
-    def copy(target):
-        subprocess.run(["cp", "-a", "--reflink=auto", shared_demo, target], check=True)
-        return target
-
-    return copy
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 import gzip
 import hashlib
 import json
-import subprocess
-import sys
 from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from dag import in_a_fork
 from sklearn.datasets import load_digits
 
 from netdyn.data import datasets, prepared
@@ -379,13 +378,6 @@ def test_digits_are_the_same_bytes_everywhere(digits):
     )
 
 
-def in_new_process(code: str, folder) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder
-    )
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def torchvision(tmp_path_factory):
     """What a process that imports torchvision says of its data sets, and what it would fetch."""
@@ -398,7 +390,7 @@ def torchvision(tmp_path_factory):
         "for name in ('mnist', 'fashion_mnist', 'kmnist'):\n"
         "    datasets._download(datasets.DATASETS[name], Path('root'))\n"
     )
-    resources, *lines = in_new_process(code, tmp_path_factory.mktemp("process")).splitlines()
+    resources, *lines = in_a_fork(code, tmp_path_factory.mktemp("process"))
     return json.loads(resources), [line.split() for line in lines]
 
 
@@ -421,8 +413,11 @@ def test_torchvision_names_four_files_their_md5_and_mirrors(torchvision):
         assert all(url.startswith("http") and url.endswith(f"/{filename}") for url in urls)
 
 
-def test_only_the_missing_operators_are_mended(tmp_path):
-    package = tmp_path / "torchvision"
+@pytest.fixture(scope="module")
+def of_a_process(tmp_path_factory):
+    """What a process says: the library imported, then torchvision with one fault, then another."""
+    folder = tmp_path_factory.mktemp("faulty")
+    package = folder / "torchvision"
     package.mkdir()
     (package / "datasets.py").write_text("MNIST = 'reached'\n")
     (package / "__init__.py").write_text(
@@ -434,19 +429,21 @@ def test_only_the_missing_operators_are_mended(tmp_path):
         "    raise RuntimeError('another fault')\n"
     )
     code = (
-        "import os; from netdyn.data._torchvision_cpu import torchvision_datasets as t\n"
+        "import os, sys; from netdyn.data import prepared as data, datasets\n"
+        "print({'torchvision', 'sklearn'} & set(sys.modules))\n"
+        "from netdyn.data._torchvision_cpu import torchvision_datasets as t\n"
         "os.environ['FAULT'] = 'another'\n"
         "try: t()\n"
         "except RuntimeError as error: print(error)\n"
         "os.environ['FAULT'] = 'operators'\n"
         "print(t().MNIST)\n"
     )
-    assert in_new_process(code, tmp_path).split("\n")[:2] == ["another fault", "reached"]
+    return in_a_fork(code, folder)
 
 
-def test_library_imports_no_torchvision(tmp_path):
-    code = (
-        "import sys; from netdyn.data import prepared as data, datasets; "
-        "print({'torchvision', 'sklearn'} & set(sys.modules))"
-    )
-    assert in_new_process(code, tmp_path).strip() == "set()"
+def test_only_the_missing_operators_are_mended(of_a_process):
+    assert of_a_process[1:3] == ["another fault", "reached"]
+
+
+def test_library_imports_no_torchvision(of_a_process):
+    assert of_a_process[0] == "set()"

@@ -13,8 +13,8 @@ from pathlib import Path
 from forking import Forks
 
 __all__ = [
-    *("FIGURES", "FULL", "TINY", "copy_repository", "errors", "forks", "planned"),
-    *("run", "snakemake"),
+    *("FIGURES", "FULL", "TINY", "copy_repository", "errors", "forks", "in_a_fork"),
+    *("jobs_of", "planned", "run", "snakemake"),
 ]
 
 ROOT = Path(__file__).parents[2]
@@ -57,12 +57,31 @@ def snakemake(
     It says all that there is (`full`), or what it says by default.
     """
     arguments = (FULL, *arguments) if full else arguments
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
-    environment = {**kept, "PYTHONPATH": str((source or folder) / "src"), "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        environment = environment_of(source or folder)
         status = forks().snakemake(str(folder), arguments, environment, output)
         output.seek(0)
         return subprocess.CompletedProcess(arguments, status, output.read())
+
+
+def in_a_fork(code: str, folder: Path = ROOT) -> list[str]:
+    """Run `python -c code` in `folder` to a good end; return the lines that it prints.
+
+    The process has imported PyTorch, which takes seconds, and nothing of netdyn.
+    """
+    new = functools.partial(tempfile.TemporaryFile, "w+", encoding="utf-8")
+    with new() as output, new() as errors:
+        status = forks().code(str(folder), code, environment_of(ROOT), output, errors)
+        output.seek(0)
+        errors.seek(0)
+        assert status == 0, errors.read()
+        return output.read().splitlines()
+
+
+def environment_of(source: Path) -> dict[str, str]:
+    """Return the variables of a process that uses the code in `source`."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("NETDYN_")}
+    return {**kept, "PYTHONPATH": str(source / "src"), "OMP_NUM_THREADS": "1"}
 
 
 @functools.cache
@@ -89,11 +108,14 @@ def errors(said: str) -> set[str]:
 
 def planned(folder: Path, *arguments: str, source: Path | None = None) -> dict[str, int]:
     """Return how many jobs of each rule a dry run would run; target rules left out."""
-    said = snakemake(folder, "-n", *arguments, source=source)
-    assert said.returncode == 0, said.stdout
-    table = re.search(r"Job stats:\n.*?\n-+ .*?\n(.*?)\ntotal", said.stdout, re.DOTALL)
+    return jobs_of(run(folder, "-n", *arguments, source=source))
+
+
+def jobs_of(said: str) -> dict[str, int]:
+    """Return how many jobs of each rule Snakemake says that it runs; target rules left out."""
+    table = re.search(r"Job stats:\n.*?\n-+ .*?\n(.*?)\ntotal", said, re.DOTALL)
     if table is None:
-        assert "Nothing to be done" in said.stdout, said.stdout
+        assert "Nothing to be done" in said, said
         return {}
     counts = dict(line.split() for line in table[1].splitlines())
     return {rule: int(n) for rule, n in counts.items() if rule not in TARGETS}

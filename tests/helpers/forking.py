@@ -19,7 +19,8 @@ PYTHON = sys.executable  # before a fork takes another name for it
 IMPORTED = (
     *("snakemake.cli", "snakemake_executor_plugin_slurm", "jsonschema", "typer", "pandas"),
     *("torch", "safetensors.torch", "matplotlib.backends.backend_pdf", "scipy.optimize"),
-    *("scipy.stats", "sklearn.decomposition", "snakemake.report", "docutils.core", "yte"),
+    *("scipy.stats", "sklearn.decomposition", "sklearn.datasets", "snakemake.report"),
+    *("docutils.core", "yte", "smart_open"),
 )
 
 
@@ -48,9 +49,16 @@ class Forks:
 
     def snakemake(self, folder: str, arguments: tuple, environment: dict, output) -> int:
         """Run Snakemake in `folder`, output and errors into an open file; return its status."""
+        return self._run("snakemake", folder, arguments, environment, output, output)
+
+    def code(self, folder: str, text: str, environment: dict, output, errors) -> int:
+        """Do the same of `python -c text`, its errors into a file of their own."""
+        return self._run("-c", folder, (text,), environment, output, errors)
+
+    def _run(self, what: str, folder: str, arguments: tuple, environment: dict, *outputs) -> int:
         with open(os.devnull, encoding="utf-8") as nothing:
-            files = [nothing.fileno(), output.fileno(), output.fileno()]
-            request = ["snakemake", self.python, arguments, environment, folder]
+            files = [file.fileno() for file in (nothing, *outputs)]
+            request = [what, self.python, arguments, environment, folder]
             return status_of_fork(self.address, request, files)
 
     def session(self, folder: str, arguments: tuple, environment: dict, output) -> "Session":
@@ -251,7 +259,7 @@ def jobs_of_a_new_session(place: str, connection: socket.socket) -> str:
 
 
 def become(module: str, python: str, arguments: list, environment: dict, folder: str) -> None:
-    """Go on as `python -m module …`, started in `folder`, and end."""
+    """Go on as `python -m module …`, or `python -c text`, started in `folder`, and end."""
     import atexit
     import runpy
     import signal
@@ -268,7 +276,10 @@ def become(module: str, python: str, arguments: list, environment: dict, folder:
     sys.argv = [module, *arguments]
     status: object = 0
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if module == "-c":
+            exec(arguments[0], {"__name__": "__main__"})
+        else:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as ending:
         status = ending.code
     except BaseException:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dag import ROOT, TINY, copy_repository, planned, run
 
-__all__ = ["CHANGES", "RULES", "made", "row", "told"]
+__all__ = ["CHANGES", "RULES", "as_if_finished", "made", "row", "together", "told"]
 
 RULES = (
     *("prepare_data", "translate_data", "train_run", "measure_run", "tabulate", "draw_figure"),
@@ -152,6 +152,14 @@ CHANGES: dict[str, Callable] = {
     ),
     "the prepared data are lost, figures asked for": lost("data/digits.safetensors"),
 }
+
+
+def together(changes: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the arguments of several changes at once: options first, then files of settings."""
+    places = [(arguments, arguments.index(TINY[0])) for arguments in changes]
+    options = [word for arguments, place in places for word in arguments[:place]]
+    files = [word for arguments, place in places for word in arguments[place + len(TINY) :]]
+    return (*options, *TINY, *files)
 
 
 def row(change: str, jobs: dict[str, int]) -> str:

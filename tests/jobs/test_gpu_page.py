@@ -1,4 +1,7 @@
-"""The commands of docs/gpu.md, as they stand, on a machine without Snakemake and network."""
+"""The commands of docs/gpu.md, as they stand, on a machine without Snakemake and network.
+
+`make test-workflow` types them; what `netdyn run` does is in `test_scale_run`.
+"""
 
 import os
 import re
@@ -79,6 +82,7 @@ def machine(tmp_path_factory):
     return folder, shown.stdout
 
 
+@pytest.mark.workflow_runs
 def test_the_benchmark_finds_nothing_wrong(machine):
     folder, _ = machine
     table = pd.read_csv(folder / "gpu.csv")
@@ -91,6 +95,7 @@ def test_the_benchmark_finds_nothing_wrong(machine):
     assert measured["equal_bits"].astype(bool).all()
 
 
+@pytest.mark.workflow_runs
 def test_the_run_is_complete_and_comes_back_in_one_archive(machine, tmp_path, monkeypatch):
     folder, shown = machine
     assert "scale paper: done: the tables are in results/paper/reference" in shown

@@ -56,7 +56,7 @@ def alone(tmp_path_factory):
 
 def test_several_processes_make_the_bytes_of_one(tmp_path, alone):
     folder = copy_repository(tmp_path / "here")
-    process = netdyn_run(folder, "--tables", TABLES, "--workers", "3", "--drop-snapshots")
+    process = netdyn_run(folder, "--tables", TABLES, "--workers", "2", "--drop-snapshots")
     said = process.communicate()[1]
     assert (process.returncode, committed(folder)) == (0, alone), said
     # Each job was made by one worker, and more than one worked.
@@ -66,6 +66,7 @@ def test_several_processes_make_the_bytes_of_one(tmp_path, alone):
     assert list((folder / "results/demo/runs").glob("*")) == []
 
 
+@pytest.mark.workflow_runs
 def test_what_a_killed_worker_leaves_the_others_make(tmp_path, alone):
     folder = copy_repository(tmp_path / "here")
     process = netdyn_run(folder, "--tables", TABLES, "--workers", "2", "--drop-snapshots")

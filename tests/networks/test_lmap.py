@@ -1,10 +1,9 @@
 import itertools
-import subprocess
-import sys
 
 import oracles
 import pytest
 import torch
+from dag import in_a_fork
 from torch import nn
 from torch.testing import assert_close
 
@@ -162,7 +161,4 @@ last = read(model).with_affine_tail(2, weight).model[-1]
 print(torch.equal(last.weight, weight), torch.equal(torch.get_rng_state(), before))
 print("sympy" in sys.modules)
 """
-    process = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert process.stdout.split() == ["True", "True", "False"], process.stderr
+    assert in_a_fork(code) == ["True True", "False"]

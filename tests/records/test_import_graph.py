@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dag import in_a_fork
 from small_package import forget
 
 from netdyn.errors import NetdynError
@@ -116,10 +117,7 @@ def test_what_a_process_imports_is_in_the_closure():
         "import sys, netdyn.quantities.basin_size;"
         "print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'netdyn'))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    imported = {Path(name).resolve() for name in run.stdout.split()}
+    imported = {Path(name).resolve() for line in in_a_fork(program) for name in line.split(" ")}
     found = {path.resolve() for path in source_files("netdyn.quantities.basin_size")}
     assert imported == found
 

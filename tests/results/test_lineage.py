@@ -84,10 +84,18 @@ def test_a_file_of_which_nothing_is_known_says_so(tmp_path):
         lineage.trace(tmp_path / "b.pdf", tmp_path)
 
 
-@pytest.fixture
-def results(tmp_path, train_run, run_settings, toy_data, netdyn, monkeypatch):
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, train_run, run_settings, toy_data):
     """Results of one run: a part, a table of it and of the history, and Figure 1 beside them."""
-    monkeypatch.setenv("NETDYN_DEVICE", "cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NETDYN_DEVICE", "cpu")
+        return made(tmp_path_factory.mktemp("lineage"), train_run, run_settings, toy_data)
+
+
+def made(tmp_path, train_run, run_settings, toy_data):
+    def netdyn(*words):
+        cli.app([*map(str, words)], standalone_mode=False)
+
     scale = tmp_path / "results" / "demo"
     run = scale / "runs" / "toy_seed-0-123"
     shutil.copytree(train_run(tmp_path / "trained", run_settings()), run)
@@ -136,7 +144,8 @@ def test_every_step_of_the_way_tells_code_machine_and_time(results, toy_data):
     assert lineage.trace(run, results.parent)["settings"]["learning_rate"] == 0.01
 
 
-def test_what_was_changed_is_not_said_to_be_what_it_was(results):
+def test_what_was_changed_is_not_said_to_be_what_it_was(results, tmp_path):
+    results = shutil.copytree(results.parent, tmp_path / "results") / "demo"
     table, run = results / "tables/gradient.csv", results / "runs/toy_seed-0-123"
     table.write_text(table.read_text() + "\n")
     with pytest.raises(NetdynError, match=r"gradient\.csv is damaged"):

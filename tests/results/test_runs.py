@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from dag import in_a_fork
 
 from netdyn.errors import NetdynError
 from netdyn.records.files import RUN_FILES, digest_file, read_json, write_json
@@ -89,10 +88,7 @@ from netdyn.results.runs import load_model
 load_model({str(written[0])!r}, {STEPS[0]})
 print("sympy" in sys.modules)
 """
-    process = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert process.stdout.split() == ["False"]
+    assert in_a_fork(code) == ["False"]
 
 
 def test_history_and_manifest_come_back_as_they_were(written):

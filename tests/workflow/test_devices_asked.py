@@ -56,6 +56,7 @@ def test_with_the_profile_of_a_gpu_one_training_has_it_at_a_time(folder):
     assert trained(folder, "--profile", "profiles/gpu") == ALONE
 
 
+@pytest.mark.workflow_runs
 def test_where_a_gpu_is_visible_one_training_has_it_at_a_time(folder, tmp_path, monkeypatch):
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100 (UUID: GPU-8932f937)'\n")

@@ -1,10 +1,12 @@
 """Accidents: nothing wrong is taken for right, finished work is kept, the next run finishes.
 
 Each leaves tables and runs with the bits of an undisturbed workflow. What is not killed at a random
-moment here is in docs/faults.md by the name of its test.
+moment here is in docs/faults.md by the name of its test. Faults that cost much work, marked
+`workflow_runs`, are caused by `make test-workflow`.
 """
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -16,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 import soak
-from dag import errors, forks, planned, run, snakemake
+from dag import errors, forks, jobs_of, planned, run, snakemake
 from soak import ARGUMENTS, CONFIGURED, Sitting, results
 
 from netdyn.errors import NetdynError
@@ -25,6 +27,7 @@ from netdyn.results.tables import read_table
 pytestmark = pytest.mark.workflow
 
 RESULTS = Path("results/demo")
+LONG = functools.partial(pytest.param, marks=pytest.mark.workflow_runs)
 TABLE = soak.TABLES[1]
 PART = "tables/parts/grokking_gradient"
 
@@ -134,6 +137,7 @@ def read_only(folder):
 # Kills --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.workflow_runs
 def test_random_kills_lose_nothing(tmp_path):
     rows = soak.soak(tmp_path, kills=4, seed=1, runs=2, forks=forks())
     assert sorted(rows["kind"]) == sorted(soak.KINDS)
@@ -143,7 +147,7 @@ def test_random_kills_lose_nothing(tmp_path):
     assert rows["begun_again"].sum() <= soak.CORES * len(rows)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, LONG(signal.SIGINT)])
 def test_a_stopped_workflow_leaves_checkpoints_and_goes_on(undisturbed, training, number):
     folder = training.log.parent
     os.killpg(training.process.pid, number)
@@ -153,6 +157,7 @@ def test_a_stopped_workflow_leaves_checkpoints_and_goes_on(undisturbed, training
     assert goes_on_to_the_same_bits(folder, undisturbed).count("resumed at step") == 2
 
 
+@pytest.mark.workflow_runs
 def test_what_ends_after_snakemake_was_killed_is_not_trained_again(undisturbed, training):
     folder = training.log.parent
     os.kill(training.process.pid, signal.SIGKILL)
@@ -163,6 +168,7 @@ def test_what_ends_after_snakemake_was_killed_is_not_trained_again(undisturbed, 
     assert "resumed" not in said
 
 
+@pytest.mark.workflow_runs
 def test_code_that_is_edited_under_a_training_makes_it_run_again(training):
     folder = training.log.parent
     # Held still, so that the training can't end before the dry run.
@@ -179,6 +185,7 @@ def test_code_that_is_edited_under_a_training_makes_it_run_again(training):
 # Disks --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.workflow_runs
 def test_a_full_disk_is_an_error_and_the_work_goes_on_once_there_is_room(
     untrained, undisturbed, small_disk
 ):
@@ -193,6 +200,7 @@ def test_a_full_disk_is_an_error_and_the_work_goes_on_once_there_is_room(
     goes_on_to_the_same_bits(untrained, undisturbed)
 
 
+@pytest.mark.workflow_runs
 def test_read_only_results_are_an_error_and_nothing_is_changed(folder, undisturbed, read_only):
     (folder / TABLE).unlink()
     read_only("ro")
@@ -207,6 +215,7 @@ def test_read_only_results_are_an_error_and_nothing_is_changed(folder, undisturb
 # Two at once --------------------------------------------------------------------------------------
 
 
+@pytest.mark.workflow_runs
 def test_a_second_snakemake_is_refused(undisturbed, training):
     folder = training.log.parent
     os.killpg(training.process.pid, signal.SIGSTOP)  # or it may have ended before
@@ -218,6 +227,7 @@ def test_a_second_snakemake_is_refused(undisturbed, training):
     assert goes_on_to_the_same_bits(folder, undisturbed)
 
 
+@pytest.mark.workflow_runs
 def test_a_second_snakemake_that_is_forced_makes_nothing_wrong(undisturbed, training):
     folder = training.log.parent
     held = training.jobs("train")
@@ -253,7 +263,7 @@ def cut(path):
 @pytest.mark.parametrize(
     ("name", "harm"),
     [
-        ("runs/{run}/snapshots.safetensors", flip),
+        LONG("runs/{run}/snapshots.safetensors", flip),
         ("runs/{run}/history.csv", flip),
         ("../data/digits.safetensors", cut),
         (PART + "/{run}.csv", flip),
@@ -284,6 +294,23 @@ def test_a_damaged_table_is_not_read(folder, undisturbed):
     goes_on_to_the_same_bits(folder, undisturbed)
 
 
+@pytest.mark.parametrize(
+    ("lost", "target", "rule"),
+    [
+        ("runs/{run}", "runs/{run}/manifest.json", "train_run"),
+        ("runs/{run}/history.csv", "runs/{run}/manifest.json", "train_run"),
+        (PART + "/{run}.csv", PART + "/{run}.csv", "measure_run"),
+    ],
+)
+def test_what_is_lost_comes_back_alone_and_equal(folder, undisturbed, lost, target, rule):
+    (first, _) = sorted((folder / RESULTS / "runs").iterdir())
+    path, target = (RESULTS / name.format(run=first.name) for name in (lost, target))
+    shutil.rmtree(folder / path) if path.suffix == "" else (folder / path).unlink()
+    assert jobs_of(run(folder, str(target), *CONFIGURED)) == {rule: 1}
+    assert (folder / target).read_bytes() == (undisturbed / target).read_bytes()
+    assert results(folder) == results(undisturbed)
+
+
 # Clocks -------------------------------------------------------------------------------------------
 
 
@@ -296,6 +323,7 @@ def test_dates_say_nothing(folder, undisturbed, hours):
     goes_on_to_the_same_bits(folder, undisturbed)
 
 
+@pytest.mark.workflow_runs
 def test_a_clock_that_is_set_back_under_a_training_costs_no_training(undisturbed, training):
     folder = training.log.parent
     ahead = (time.time() + 3600,) * 2
@@ -305,6 +333,7 @@ def test_a_clock_that_is_set_back_under_a_training_costs_no_training(undisturbed
     assert "was trained before" in goes_on_to_the_same_bits(folder, undisturbed)
 
 
+@pytest.mark.workflow_runs
 def test_a_clock_that_is_set_back_hides_no_change(folder):
     path = folder / "src/netdyn/training/train.py"
     path.write_text(path.read_text().replace("500_000_000", "500_000_001"))

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from dag import TINY, copy_repository, errors, planned, run, snakemake
+from dag import TINY, copy_repository, errors, jobs_of, planned, run, snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -32,9 +32,10 @@ def records(folder):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, finished_demo):
-    """A finished folder with two tables of two runs kept."""
-    folder = finished_demo(tmp_path_factory.mktemp("keeping") / "finished")
+def finished(tmp_path_factory):
+    """A folder in which two tables of two runs were made and kept."""
+    folder = copy_repository(tmp_path_factory.mktemp("keeping") / "finished")
+    run(folder, *TABLES, *TINY)
     run(folder, *records(folder), *TINY)
     return folder
 
@@ -56,6 +57,16 @@ def test_what_is_kept_is_taken_up_without_training(finished, clone):
         assert (clone / table).read_bytes() == (finished / table).read_bytes()
         committed = clone / DEMO / "reference/tables" / Path(table).name
         assert committed.read_bytes() == (clone / table).read_bytes()
+
+
+def test_a_change_and_a_change_back_find_the_runs_again(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "changed")
+    before = (folder / TABLES[0]).read_bytes()
+    run(folder, TABLES[0], *with_settings(folder, "runs: {learning_rates: {width: 12}}"))
+    assert (folder / TABLES[0]).read_bytes() != before
+    # Neither trained nor measured again.
+    assert jobs_of(run(folder, TABLES[0], *TINY)) == {"tabulate": 1}
+    assert (folder / TABLES[0]).read_bytes() == before
 
 
 def test_unless_asked_to_nothing_is_taken_up(clone):

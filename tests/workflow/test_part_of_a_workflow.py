@@ -83,6 +83,7 @@ def test_it_trains_measures_and_draws_below_a_prefix(places):
     }
 
 
+@pytest.mark.workflow_runs
 def test_it_measures_and_draws_as_a_module(places):
     run(places / "module", "--cores", "2", "netdyn_fig1", source=places / "netdyn")
     assert (places / "module/results/demo/figures/fig1.pdf").stat().st_size > 10_000

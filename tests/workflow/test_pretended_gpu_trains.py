@@ -61,14 +61,27 @@ def check(folder, monkeypatch, settings, data_file):
             torch.testing.assert_close(tensor, expected[name], rtol=close, atol=close)
 
 
+@pytest.fixture(scope="module")
+def uncut(tmp_path_factory, dark_toy_data):
+    """A function that trains a kind of run in one go, once; called with the GPU pretended."""
+    folder, found = tmp_path_factory.mktemp("uncut"), {}
+
+    def train_once(kind, settings):
+        if kind not in found:
+            found[kind] = trained(folder / kind, settings, dark_toy_data, "cuda")
+        return found[kind]
+
+    return train_once
+
+
 @pytest.mark.parametrize("kind", ["adamw", "full batch", "bfloat16"])
 @pytest.mark.parametrize("cut", [1, 3])  # times that training asked whether to stop
 def test_goes_on_from_a_checkpoint_with_the_same_bits(
-    tmp_path, monkeypatch, run_settings, dark_toy_data, kind, cut
+    tmp_path, monkeypatch, run_settings, dark_toy_data, uncut, kind, cut
 ):
     settings = run_settings(**KINDS[kind])
     with pretended_gpu(monkeypatch):
-        whole = trained(tmp_path / "whole", settings, dark_toy_data, "cuda")
+        whole = uncut(kind, settings)
         assert trained(tmp_path / "cut", settings, dark_toy_data, "cuda", after(cut)) is None
         resumed = trained(tmp_path / "cut", settings, dark_toy_data, "cuda")
     expected = load_file(whole / "snapshots.safetensors")

@@ -14,6 +14,7 @@ BLOCK = re.compile(r'^```(\w+)(?: title="(\S+)")?\n(.*?)^```$', re.DOTALL | re.M
 
 
 @pytest.mark.workflow
+@pytest.mark.workflow_runs
 def test_the_tutorial_does_what_it_says(tmp_path):
     folder = copy_repository(tmp_path / "netdyn")
     (folder / "tests/workflow_tiny.yaml").unlink()
