@@ -13,6 +13,7 @@ from netdyn.networks.folding import wide
 from netdyn.networks.inputs import as_layer
 from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.traced.passes import Pass
+from netdyn.networks.traced.remembered import Products
 from netdyn.networks.traced.running import run
 from netdyn.runtime.plain_mode import plain_mode
 
@@ -109,10 +110,16 @@ def offsets(
     by_site: list[list[Tensor]] = [[] for _ in range(first, network.depth)]
     for part in x.to(dtype).split(chunk or chunk_of(network)):
         states = network.frozen_states(part, parameters)
-        for site, offsets in zip(range(first, network.depth), by_site, strict=True):
-            one = network.new_pass(linear_from=site + 1, zero=site or None, frozen=states)
+        products = Products()
+        for site in reversed(range(first, network.depth)):
+            one = network.new_pass(
+                linear_from=site + 1,
+                zero=site or None,
+                frozen=states,
+                products=products if site else None,
+            )
             start = part if site else torch.zeros_like(part)
-            offsets.append(network.run_pass(start, one, parameters))
+            by_site[site - first].append(network.run_pass(start, one, parameters))
     return [torch.cat(offsets) for offsets in by_site]
 
 
@@ -134,12 +141,14 @@ def changes(
     refuse_constant(outputs)
     value = (outputs * mix).sum()
     (gradient,) = torch.autograd.grad(value, start)
-    values = [value.detach()]
+    # What is frozen is so at x, one sample; without that the others pass together.
+    batches = others if network.is_frozen else [torch.cat([*others])]
+    values = [value.detach().view(1)]
     with torch.no_grad():
-        for other in others:
+        for batch in batches:
             one = network.new_pass(linear_from=1, frozen=states)
-            values.append((network.run_pass(other, one, parameters) * mix).sum())
-    return gradient, torch.stack(values)
+            values.append((network.run_pass(batch, one, parameters) * mix).sum(dim=1))
+    return gradient, torch.cat(values)
 
 
 @plain_mode
@@ -151,7 +160,9 @@ def not_affine_places(network: ReadNetwork, x: Tensor) -> tuple[list[str], list[
     outputs, as those before a frozen softmax, are none. The functions are known not to be affine.
     """
     parameters = network.constants(x.dtype)
-    one = Pass(network.rules, None, linear_from=1, frozen=network.frozen_states(x, parameters))
+    one = Pass(
+        network.rules, None, linear_from=1, frozen=network.frozen_states(x, parameters), named=True
+    )
     start = x.clone().requires_grad_()
     outputs = run(network.model, start.clone().view(len(x), *network.shape), one, parameters)
     reached, waiting = set(), [outputs.grad_fn]

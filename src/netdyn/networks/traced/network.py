@@ -24,6 +24,7 @@ from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.propagation import as_logits
 from netdyn.networks.traced.maps import chunk_of, maps, offsets
 from netdyn.networks.traced.passes import BRANCHES, Call, Pass, Rules
+from netdyn.networks.traced.remembered import Products
 from netdyn.networks.traced.running import run
 from netdyn.networks.traced.statistics import set_batch_statistics
 from netdyn.runtime.plain_mode import plain_mode
@@ -234,8 +235,7 @@ class TracedNetwork(ReadNetwork):
             activations.append(activation)
 
         one = self.new_pass(observe=observe, **settings)
-        # A copy, because an activation may write to its input.
-        outputs = self.run_pass(x.clone(), one, parameters)
+        outputs = self.run_pass(x, one, parameters)
         return activations[first:], outputs
 
     @plain_mode
@@ -266,11 +266,17 @@ class TracedNetwork(ReadNetwork):
         for part in self.samples(x).split(self._chunk(chunk)):
             prepared = self.prepare(part)
             states = self.frozen_states(prepared)
-            passes = (
-                self.new_pass(linear_from=s, frozen=states) if s < self.depth else None
-                for s in starts
-            )
-            parts.append(torch.stack([self.run_pass(prepared, one) for one in passes]))
+            # From the last start on: each pass has the products that come before its own start.
+            products, logits = Products(), {}
+            for s in sorted({*starts}, reverse=True):
+                is_pruned = s < self.depth
+                one = self.new_pass(
+                    linear_from=s if is_pruned else None,
+                    frozen=states if is_pruned else None,
+                    products=products if is_pruned or not self.is_frozen else None,
+                )
+                logits[s] = self.run_pass(prepared, one)
+            parts.append(torch.stack([logits[s] for s in starts]))
         return torch.cat(parts, dim=1)
 
     def pruned_pass(self, start: int) -> Callable[[nn.Module, Tensor], Tensor]:
@@ -280,10 +286,10 @@ class TracedNetwork(ReadNetwork):
             states = None
             if self.is_frozen:
                 true = self.new_pass()
-                with true.around(model, len(x)):
+                with true.around(model, x):
                     model(x)
                 states = true.states
-            with self.new_pass(linear_from=start, frozen=states).around(model, len(x)):
+            with self.new_pass(linear_from=start, frozen=states).around(model, x):
                 return model(x)
 
         return passed

@@ -18,6 +18,7 @@ from netdyn.networks.elementwise import ELEMENTWISE
 from netdyn.networks.traced.activations import ACTIVATION_CALLS, is_in_place
 from netdyn.networks.traced.calls import base_name, public_function
 from netdyn.networks.traced.not_affine import NOT_AFFINE, OPENED, Rule
+from netdyn.networks.traced.remembered import Products
 
 __all__ = ["BRANCHES", "Call", "Pass", "Rules"]
 
@@ -58,6 +59,8 @@ class Pass(TorchFunctionMode):
         observe: called with the site, its local field h and its x^(s), flattened, (P, N_s); h is
             valid during the call.
         watched: parameters by name, of which `weights` lists those that samples are multiplied by.
+        products: of passes of the same samples and `frozen`, used up to the first changed site.
+        named: whether calls have the names of their modules; else they are called as functions.
     """
 
     def __init__(
@@ -69,10 +72,13 @@ class Pass(TorchFunctionMode):
         frozen: Sequence[Any] | None = None,
         observe: Callable[[int, Tensor, Tensor], None] | None = None,
         watched: Mapping[str, Tensor] | None = None,
+        products: Products | None = None,
+        named: bool = False,
     ):
         super().__init__()
         self._rules, self._sites, self._observe = rules, sites, observe
         self._linear_from, self._zero, self._frozen = linear_from, zero, frozen
+        self._products, self._named = products, named
         self.calls: list[Call] = []
         self.states: list[Any] = []
         # Products of two functions of the samples: where, and their nodes of the graph.
@@ -101,6 +107,8 @@ class Pass(TorchFunctionMode):
         name = base_name(func)
         if self._watched:
             self._watch(name, args, kwargs)
+        if self._products is not None and name in _WEIGHTED:
+            return self._products.output(func, args, kwargs)
         if name in _PRODUCTS and sum(map(_depends, args)) > 1:
             product = func(*args, **kwargs)
             self.products.append((self._place(name.strip("_")), product.grad_fn))
@@ -161,12 +169,13 @@ class Pass(TorchFunctionMode):
                 f"{self.calls[-1].name} is called on the shape {tuple(h.shape)} for "
                 f"{self._samples} samples: the samples must be the first dimension there"
             )
-        if site == self._zero:
-            out = torch.zeros_like(h)
-        elif self._linear_from is not None and site >= self._linear_from:
+        is_linear = self._linear_from is not None and site >= self._linear_from
+        if self._products is not None and (is_linear or site == self._zero):
+            self._products.stop()
+        if is_linear:
             out = h.clone()
         else:
-            out = true()
+            out = torch.zeros_like(h) if site == self._zero else true()
         if self._observe is None:
             return out
         # The view's gradient is on the path to the logits: it is what the observer is given.
@@ -194,10 +203,12 @@ class Pass(TorchFunctionMode):
         return rule.apply(self._frozen[len(self.states) - 1], args, kwargs)
 
     @contextlib.contextmanager
-    def around(self, model: nn.Module, samples: int) -> Iterator[None]:
-        """Run a forward pass in this context: it knows each module's name, and those declared."""
-        self._samples = samples
+    def around(self, model: nn.Module, x: Tensor) -> Iterator[None]:
+        """Run a forward pass of x in this context: it knows modules' names, and those declared."""
+        self._samples = len(x)
         handles = []
+        if self._products is not None:
+            self._products.start()
 
         def enter(name: str) -> Callable:
             def hook(module: nn.Module, args: tuple) -> None:
@@ -209,12 +220,12 @@ class Pass(TorchFunctionMode):
             self._path.pop()
 
         try:
-            if self._sites is None:  # names are needed once
+            if self._named:
                 for name, module in model.named_modules():
                     if name and not isinstance(module, self._rules.classes):
                         handles.append(module.register_forward_pre_hook(enter(name)))
                         handles.append(module.register_forward_hook(leave))
-            for name, module in model.named_modules():
+            for name, module in model.named_modules() if self._rules.classes else ():
                 if isinstance(module, self._rules.classes):
                     handles += self._hooks_of_own(name, module)
             with self:

@@ -60,16 +60,18 @@ def trace(
     x = _example(model, example)
     constants = {name: parameter.detach() for name, parameter in model.named_parameters()}
     _check_modules(model, classes)
-    one, outputs = _traced(model, rules, x[:1], constants)
+    one, outputs = _traced(model, rules, x[:1], constants, named=True)
     plain = run(model, x)
     _check_outputs(plain, outputs)
-    for sample in x[:TRIED]:
-        again, alone = _traced(model, rules, sample.unsqueeze(0), constants)
-        if [c[1:] for c in again.calls] != [c[1:] for c in one.calls]:
-            raise NetdynError(BRANCHES)
-        _refuse_other_values(alone, run(model, sample.unsqueeze(0)))
-    alone = torch.cat([run(model, sample.unsqueeze(0)) for sample in x[:TRIED]])
-    if not _close(run(model, x[:TRIED]), alone):
+    alone = []
+    for place, sample in enumerate(x[:TRIED].split(1)):
+        if place:
+            again, outputs = _traced(model, rules, sample, constants)
+            if [c[1:] for c in again.calls] != [c[1:] for c in one.calls]:
+                raise NetdynError(BRANCHES)
+        alone.append(run(model, sample))
+        _refuse_other_values(outputs, alone[-1])
+    if not _close(plain[:TRIED], torch.cat(alone)):
         raise NetdynError(
             "the model's outputs for a sample depend on the other samples of a batch, or are "
             "random: netdyn measures samples one by one, in evaluation mode (batch norm needs "
@@ -118,11 +120,11 @@ def _check_modules(model: nn.Module, classes: tuple[type[nn.Module], ...]) -> No
 
 
 def _traced(
-    model: nn.Module, rules: Rules, x: Tensor, constants: dict[str, Tensor]
+    model: nn.Module, rules: Rules, x: Tensor, constants: dict[str, Tensor], named: bool = False
 ) -> tuple[Pass, Tensor]:
     with torch.enable_grad():
-        one = Pass(rules, watched=constants)
-        outputs = run(model, x.clone().requires_grad_().clone(), one, constants)
+        one = Pass(rules, watched=constants if named else None, named=named)
+        outputs = run(model, x.clone().requires_grad_(), one, constants)
     if one.last is outputs:
         raise NetdynError(
             f"the model's outputs are those of an activation ({one.calls[-1].function}): remove "
