@@ -279,7 +279,7 @@ def _read(model: object, x: object) -> Analysis:
         raise NetdynError(
             "samples are a DataLoader, whose order is random: give tensors, such as one batch of it"
         )
-    samples = as_samples(x)  # or an error that names what they are
+    samples = as_samples(x, tokens=True)  # or an error that names what they are
     if isinstance(model, Analysis):
         return read(model)
     return read(model, samples[:EXAMPLES] if samples.ndim else samples)

@@ -74,6 +74,7 @@ def deepfool(
         )
     chunk = as_count(chunk, "chunk")
     network = read(model)
+    network.refuse_tokens("adversarial perturbations")
     x = network.prepare(x)  # (P, N_0)
     parts = [
         _perturbation(network, part, overshoot, iterations, longest_step) for part in x.split(chunk)

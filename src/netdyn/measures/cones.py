@@ -128,6 +128,7 @@ def cones(
         NetdynError: as `perturbed_samples` does, and for no samples.
     """
     network = read(model)
+    network.refuse_tokens("cones")
     x = network.prepare(x)  # (S, N_0)
     if not len(x):
         raise NetdynError("cones of no samples: give at least one")

@@ -123,7 +123,7 @@ def sample_shape(program: ExportedProgram) -> tuple[int | None, ...]:
 
 def check_shape(program: ExportedProgram, x: object) -> None:
     """Raise NetdynError for samples (P, …) whose shape is not the one that was exported."""
-    expected, given = sample_shape(program)[1:], tuple(as_samples(x).shape[1:])
+    expected, given = sample_shape(program)[1:], tuple(as_samples(x, tokens=True).shape[1:])
     pairs = zip(expected, given, strict=False)
     if len(expected) != len(given) or any(one not in (None, other) for one, other in pairs):
         shape = ", ".join("any" if one is None else str(one) for one in expected)

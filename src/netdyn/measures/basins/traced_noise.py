@@ -38,6 +38,7 @@ class _TracedSampleNoise(SampleNoise):
     """Noise on the samples of a traced network."""
 
     def __init__(self, network, x, y, seed, value_range=(0.0, 1.0), noise_return="affine"):
+        network.refuse_tokens("sample noise")
         self._low, self._high = checked_range(x, value_range, noise_return)
         self._return = noise_return
         self._network = network

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.networks.inputs import as_count, as_input, as_samples
+from netdyn.networks.inputs import as_count, as_input, as_samples, is_tokens
 from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.propagation import as_logits
 from netdyn.networks.traced.maps import chunk_of, maps, offsets
@@ -53,10 +53,13 @@ class TracedNetwork(ReadNetwork):
 
     Attributes:
         model: the module.
+        takes_tokens: whether samples are integers; x^(0) is then what their embeddings return.
         sites: its `TracedSite`s 1 … S.
         shape: of a sample.
         weights: names of the parameters that the samples are multiplied by, in order of use.
         is_frozen: whether something that is not affine is frozen, so that maps are means.
+        dtype: the precision of the weights, in which samples are passed.
+        inputs: N_0, the number of values of x^(0).
     """
 
     def __init__(
@@ -68,9 +71,12 @@ class TracedNetwork(ReadNetwork):
         outputs: int,
         weights: Sequence[str],
         is_frozen: bool,
+        dtype: torch.dtype,
+        inputs: int,
     ):
         """Args: as attributes, with the calls of activations and the number of outputs."""
         self.model, self.example, self.outputs = model, example, outputs
+        self.takes_tokens, self.dtype, self.inputs = is_tokens(example), dtype, inputs
         self.shape, self.weights = tuple(example.shape[1:]), tuple(weights)
         self.is_frozen = is_frozen
         self.has_computed_weights = False
@@ -90,19 +96,9 @@ class TracedNetwork(ReadNetwork):
         return len(self.sites) + 1
 
     @property
-    def inputs(self) -> int:
-        """N_0, the number of values of a sample."""
-        return torch.Size(self.shape).numel()
-
-    @property
     def classes(self) -> int:
         """K, the number of logits; 2 for a network of one output z, whose logits are [0, z]."""
         return max(2, self.outputs)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The precision of the weights, in which samples are passed."""
-        return self.example.dtype
 
     @property
     def device(self) -> torch.device:
@@ -120,8 +116,14 @@ class TracedNetwork(ReadNetwork):
             NetdynError: for other types than floats or bytes, and for another shape than that of
                 the example or of samples flattened.
         """
-        x = as_samples(x, self.device)
-        if x.ndim < 1 or tuple(x.shape[1:]) not in (self.shape, (self.inputs,)):
+        x = as_samples(x, self.device, tokens=self.takes_tokens)
+        if self.takes_tokens and not is_tokens(x):
+            raise NetdynError(
+                f"samples of {x.dtype}: the network was read with an example of integers, give "
+                "integers (int64)"
+            )
+        flat = (torch.Size(self.shape).numel(),)
+        if x.ndim < 1 or tuple(x.shape[1:]) not in (self.shape, flat):
             raise NetdynError(
                 f"samples of shape {tuple(x.shape)}: the network was read with an example of "
                 f"samples of shape {self.shape}, give (samples, "
@@ -131,9 +133,36 @@ class TracedNetwork(ReadNetwork):
 
     @plain_mode
     def prepare(self, x: Tensor) -> Tensor:
-        """Return x^(0), (P, N_0), flattened, in the network's precision."""
+        """Return samples flattened, in the network's precision, (P, N_0); tokens as int64."""
         x = self.samples(x)
+        if self.takes_tokens:
+            return x.flatten(1).long()
         return as_input(x.flatten(1)).to(self.dtype)
+
+    def in_precision(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return prepared samples in another precision; tokens have none."""
+        return x if self.takes_tokens else x.to(dtype)
+
+    @plain_mode
+    def first_activations(
+        self, x: Tensor, parameters: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """Return x^(0), (P, N_0), of prepared samples: themselves, or what embeds them."""
+        if not self.takes_tokens:
+            return x
+        one = self.new_pass(tokens=True)
+        self.run_pass(x, one, parameters)
+        return one.entrance.inputs()
+
+    def from_first(self, x: Tensor, first: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return samples, and settings of a pass, in which x^(0) is `first`, (P, N_0).
+
+        Args:
+            x: prepared samples, as many, or one whose tokens all have.
+        """
+        if not self.takes_tokens:
+            return first, {}
+        return x.expand(len(first), -1), {"replaced": first}
 
     def run_pass(
         self, x: Tensor, one: Pass | None = None, parameters: Mapping[str, Tensor] | None = None
@@ -228,13 +257,14 @@ class TracedNetwork(ReadNetwork):
         self, x: Tensor, first: int, parameters: Mapping[str, Tensor], **settings: Any
     ) -> tuple[list[Tensor], Tensor]:
         """Return what `differentiable_pass` does, of other parameters and a pass of `settings`."""
-        x = x.detach().clone().requires_grad_()
-        activations = [x]
+        start = self.first_activations(x, parameters).detach().clone().requires_grad_()
+        activations = [start]
 
         def observe(site: int, h: Tensor, activation: Tensor) -> None:
             activations.append(activation)
 
-        one = self.new_pass(observe=observe, **settings)
+        x, entering = self.from_first(x, start)
+        one = self.new_pass(observe=observe, **settings, **entering)
         outputs = self.run_pass(x, one, parameters)
         return activations[first:], outputs
 

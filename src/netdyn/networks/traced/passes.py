@@ -5,6 +5,7 @@ are the identity, and what is not affine by itself is frozen at what it did in a
 """
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from netdyn.networks.traced.activations import ACTIVATION_CALLS, is_in_place
 from netdyn.networks.traced.calls import base_name, public_function
 from netdyn.networks.traced.not_affine import NOT_AFFINE, OPENED, Rule
 from netdyn.networks.traced.remembered import Products
+from netdyn.networks.traced.tokens import Entrance, embedding_of
 
 __all__ = ["BRANCHES", "Call", "Pass", "Rules"]
 
@@ -60,6 +62,8 @@ class Pass(TorchFunctionMode):
             valid during the call.
         watched: parameters by name, of which `weights` lists those that samples are multiplied by.
         products: of passes of the same samples and `frozen`, used up to the first changed site.
+        tokens: whether samples are integers, and it matters where they enter.
+        replaced: x^(0) of tokens instead of what their embeddings return, (P, N_0).
         named: whether calls have the names of their modules; else they are called as functions.
     """
 
@@ -73,12 +77,16 @@ class Pass(TorchFunctionMode):
         observe: Callable[[int, Tensor, Tensor], None] | None = None,
         watched: Mapping[str, Tensor] | None = None,
         products: Products | None = None,
+        tokens: bool = False,
+        replaced: Tensor | None = None,
         named: bool = False,
     ):
         super().__init__()
         self._rules, self._sites, self._observe = rules, sites, observe
         self._linear_from, self._zero, self._frozen = linear_from, zero, frozen
         self._products, self._named = products, named
+        self._tokens, self._replaced = tokens or replaced is not None, replaced
+        self.entrance: Entrance | None = None
         self.calls: list[Call] = []
         self.states: list[Any] = []
         # Products of two functions of the samples: where, and their nodes of the graph.
@@ -94,6 +102,20 @@ class Pass(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        if self.entrance is None:
+            return self._met(func, args, kwargs)
+        embedding = embedding_of(func, args, kwargs)
+        output = self._met(func, args, kwargs)
+        if embedding is None:
+            self.entrance.follow(args, kwargs, output)
+        elif self.entrance.enters(embedding[0]):
+            weight = self._watched.get(id(embedding[1]))
+            if weight is not None and weight not in self.weights:
+                self.weights.append(weight)
+            return self.entrance.embedded(output)
+        return output
+
+    def _met(self, func: Callable, args: tuple, kwargs: dict) -> Any:
         if self._in_own_module:
             return func(*args, **kwargs)
         public = public_function(func)
@@ -173,9 +195,10 @@ class Pass(TorchFunctionMode):
         if self._products is not None and (is_linear or site == self._zero):
             self._products.stop()
         if is_linear:
-            out = h.clone()
-        else:
-            out = torch.zeros_like(h) if site == self._zero else true()
+            true = h.clone
+        elif site == self._zero:
+            true = functools.partial(torch.zeros_like, h)
+        out = true()
         if self._observe is None:
             return out
         # The view's gradient is on the path to the logits: it is what the observer is given.
@@ -206,6 +229,8 @@ class Pass(TorchFunctionMode):
     def around(self, model: nn.Module, x: Tensor) -> Iterator[None]:
         """Run a forward pass of x in this context: it knows modules' names, and those declared."""
         self._samples = len(x)
+        if self._tokens:
+            self.entrance = Entrance(x, self._replaced)
         handles = []
         if self._products is not None:
             self._products.start()

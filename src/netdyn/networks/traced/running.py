@@ -35,9 +35,13 @@ def run(
     x = x.clone()  # the module may write to it
     context = contextlib.nullcontext() if one is None else one.around(model, x)
     try:
-        with evaluation_mode(model), torch.random.fork_rng([x.device] if on_gpu else []), context:
-            with exchanged(model, parameters or {}):
-                outputs = model(x)
+        with (
+            evaluation_mode(model),
+            torch.random.fork_rng([x.device] if on_gpu else []),
+            exchanged(model, parameters or {}),
+            context,
+        ):
+            outputs = model(x)
     except NetdynError as error:
         # What interprets an exported program adds lines on where that was.
         raise NetdynError(str(error).partition("\n")[0]) from error
