@@ -155,13 +155,13 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", [*REFUSED])
 def test_what_would_change_integers_a_little_is_refused(name, pair, x, y):
-    with pytest.raises(NetdynError, match="of integer samples: .* embed them first") as refused:
+    with pytest.raises(NetdynError, match=r"of integer samples: .* embed them first") as refused:
         REFUSED[name](pair[0], x, y)
     assert "\n" not in str(refused.value)
 
 
 def test_samples_of_the_other_kind_are_refused(pair, x):
-    network, body, embedded = pair
+    network, body, _ = pair
     with pytest.raises(NetdynError, match="give integers"):
         network.logits(x.double())
     with pytest.raises(NetdynError, match="int64: give floats"):

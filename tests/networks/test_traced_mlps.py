@@ -52,12 +52,14 @@ def test_signs_gradients_and_basins_are_the_same(name, x, stream):
     maps = layered.linear_maps()
     for one, s in zip(traced.linear_maps(first=1), own, strict=True):
         assert torch.equal(one[0].sign(), maps[s + 1][0].sign())
-        assert_close(one[0], maps[s + 1][0], rtol=1e-4, atol=1e-6)
+        largest = maps[s + 1][0].abs().max().item()
+        assert_close(one[0], maps[s + 1][0], rtol=0, atol=1e-5 * largest)
     assert torch.equal(traced.linear_maps()[0][0].sign(), maps[0][0].sign())
     one, other = traced.gradients(x, y), rows_of(layered.gradients(x, y), own)
     for column in ("site", "units", "class", "samples"):
         assert [*one[column]] == [*other[column]]
-    assert [*one.function.str.lower()] == [*other.function]
+    # PyTorch's ReLU6 calls hardtanh.
+    assert [*one.function.str.lower()] == [*other.function.replace("relu6", "hardtanh")]
     assert_close(one.g.to_numpy(), other.g.to_numpy(), rtol=0, atol=1e-6)
     assert_close(one.error.to_numpy(), other.error.to_numpy(), rtol=0, atol=1e-6)
     pruned = traced.pruning(x, y).accuracy

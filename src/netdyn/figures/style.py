@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -119,10 +120,33 @@ def panel_title(axes: Axes, letter: str, text: str = "") -> None:
     axes.set_title(rf"$\mathbf{{({letter})}}$  {text}".rstrip())
 
 
+def _draw_errors(
+    axes: Axes, table: pd.DataFrame, x: str, spread: pd.DataFrame, line: Line2D
+) -> None:
+    squares = table.assign(square=table["error"] ** 2).groupby(x)["square"].mean()
+    error = np.sqrt(squares.reindex(spread[x]).to_numpy())
+    for edge in (spread["mean"] - error, spread["mean"] + error):
+        axes.plot(
+            spread[x],
+            edge,
+            color=line.get_color(),
+            linestyle=":",
+            linewidth=0.6,
+            zorder=line.get_zorder() - 0.25,
+            label="_error",
+        )
+
+
 def plot_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **look: object) -> Line2D:
-    """Draw the mean of y over seeds as a line, with a band to the extremes if there are several."""
+    """Draw the mean of y over seeds as a line, with a band to the extremes if there are several.
+
+    Where gradients have errors over samples (column `error`), thin dotted lines are at y ± error,
+    the root mean square over seeds of one network's error.
+    """
     spread = over_seeds(table, x, y)
     (line,) = axes.plot(spread[x], spread["mean"], **look)
+    if y == "gradient" and "error" in table:
+        _draw_errors(axes, table, x, spread, line)
     if spread["count"].max() > 1:
         axes.fill_between(
             spread[x],

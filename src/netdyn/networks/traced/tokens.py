@@ -43,7 +43,7 @@ class Entrance:
         return id(indices) in self._derived
 
     def embedded(self, output: Tensor) -> Tensor:
-        """Return what an embedding of the samples returns in this pass, from which on it is seen."""
+        """Return what an embedding of the samples returns in this pass: a part of x^(0)."""
         if output.shape[0] != self._samples:
             raise NetdynError(
                 f"an embedding returns the shape {tuple(output.shape)} for {self._samples} "
