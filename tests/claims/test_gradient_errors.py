@@ -9,6 +9,7 @@ from claim_tables import judge, make_shallow
 from grokking_tables import tables as grokking_tables
 
 from netdyn.claims.gradient_errors import error_of
+from netdyn.claims.shallow_grokking import CLAIMS
 
 
 def test_the_largest_error_of_the_rows_is_said():
@@ -33,9 +34,9 @@ def test_the_first_g_of_c06_has_its_error():
 def test_the_g_before_grokking_of_c44_has_its_error(early):
     tables = grokking_tables()
     tables = {name: tables[name] for name in ("grokking_history", "grokking_gradient")}
-    plain = outcome("C44", tables)
+    plain = outcome(CLAIMS, "C44", tables)
     gradient = tables["grokking_gradient"]
     error = (gradient["step"] <= 1).map({True: early, False: 0.01})
-    found = outcome("C44", {**tables, "grokking_gradient": gradient.assign(error=error)})
+    found = outcome(CLAIMS, "C44", {**tables, "grokking_gradient": gradient.assign(error=error)})
     said = f" (error of g before over samples up to {early:.2g})"
     assert found == plain._replace(measured=plain.measured + said)
