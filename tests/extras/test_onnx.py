@@ -22,20 +22,16 @@ class Tokens(nn.Module):
         return self.body(self.embedding(x))
 
 
-def images(stream):
-    return torch.rand(5, 2, 8, 8, generator=stream)
-
-
 NETWORKS = {
-    "average pooling": (Convolutions, images),
-    "max pooling": (lambda: Convolutions("max"), images),
-    "transformer": (Transformer, lambda stream: torch.rand(5, 5, 6, generator=stream)),
+    "max pooling": (
+        lambda: Convolutions("max"),
+        lambda stream: torch.rand(5, 2, 8, 8, generator=stream),
+    ),
     "tokens": (Tokens, lambda stream: torch.randint(11, (5, 5), generator=stream)),
 }
 
 
-@pytest.mark.parametrize("start", [1, 2, 3])
-@pytest.mark.parametrize("name", [*NETWORKS])
+@pytest.mark.parametrize(("name", "start"), [("max pooling", 2), ("tokens", 1)])
 def test_a_pruned_network_has_its_logits_in_onnx(name, start, stream, tmp_path):
     import onnxruntime
 
@@ -47,4 +43,5 @@ def test_a_pruned_network_has_its_logits_in_onnx(name, start, stream, tmp_path):
     program.save(tmp_path / "pruned.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "pruned.onnx")
     (logits,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    assert not np.allclose(logits, network.logits(x).numpy(), rtol=1e-2)
     np.testing.assert_allclose(logits, expected.numpy(), rtol=1e-4, atol=1e-4)

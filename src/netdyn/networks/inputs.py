@@ -22,7 +22,6 @@ __all__ = [
     "as_tensor",
     "as_whole",
     "check_finite",
-    "is_tokens",
 ]
 
 
@@ -86,19 +85,18 @@ def _array(values: object, name: str) -> np.ndarray:
     return array if is_plain else array.copy()
 
 
-def as_samples(x: object, device: torch.device | None = None, tokens: bool = False) -> Tensor:
+def as_samples(x: object, device: torch.device | None = None) -> Tensor:
     """Return samples (P, …) as a tensor of floats or of bytes (uint8), unchanged in its values.
 
     Args:
         x: samples, as `as_tensor` takes them.
         device: where the samples must be, None for anywhere; arrays and lists are put there.
-        tokens: whether samples of other integers are taken, too.
 
     Raises:
         NetdynError: for other types than floats and bytes, and for a tensor on another device.
     """
     x = as_tensor(x, "samples", device)
-    if x.dtype != torch.uint8 and not x.is_floating_point() and not (tokens and is_tokens(x)):
+    if x.dtype != torch.uint8 and not x.is_floating_point():
         raise NetdynError(f"samples of {x.dtype}: give floats, or bytes (uint8) from 0 to 255")
     if device is not None and x.device != device:
         raise NetdynError(
@@ -106,11 +104,6 @@ def as_samples(x: object, device: torch.device | None = None, tokens: bool = Fal
             f"move one of them, by x.to({str(device)!r})"
         )
     return x
-
-
-def is_tokens(x: Tensor) -> bool:
-    """Return whether samples are integers other than bytes, which are pixels."""
-    return x.dtype in (torch.int64, torch.int32, torch.int16, torch.int8)
 
 
 def check_finite(x: Tensor) -> None:

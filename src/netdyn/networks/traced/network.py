@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
-from netdyn.networks.inputs import as_count, as_input, as_samples, is_tokens
+from netdyn.networks.inputs import as_count, as_input, as_samples
+from netdyn.networks.integer_samples import as_samples_or_tokens, is_tokens
 from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.propagation import as_logits
 from netdyn.networks.traced.maps import chunk_of, maps, offsets
@@ -116,7 +117,8 @@ class TracedNetwork(ReadNetwork):
             NetdynError: for other types than floats or bytes, and for another shape than that of
                 the example or of samples flattened.
         """
-        x = as_samples(x, self.device, tokens=self.takes_tokens)
+        read = as_samples_or_tokens if self.takes_tokens else as_samples
+        x = read(x, self.device)
         if self.takes_tokens and not is_tokens(x):
             raise NetdynError(
                 f"samples of {x.dtype}: the network was read with an example of integers, give "

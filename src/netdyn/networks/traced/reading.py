@@ -10,7 +10,8 @@ from netdyn.networks.comparing import TOLERANCES
 from netdyn.networks.elementwise import refuse_if_not_elementwise
 from netdyn.networks.folding import wide
 from netdyn.networks.foreign import not_a_module
-from netdyn.networks.inputs import as_input, as_samples, check_finite, is_tokens
+from netdyn.networks.inputs import as_input, check_finite
+from netdyn.networks.integer_samples import as_samples_or_tokens, is_tokens
 from netdyn.networks.traced.activations import ACTIVATION_CALLS, declared
 from netdyn.networks.traced.maps import changes, not_affine_places
 from netdyn.networks.traced.network import TracedNetwork
@@ -98,7 +99,7 @@ def _example(model: nn.Module, example: Tensor) -> Tensor:
     like = next((one for one in tensors if one.is_floating_point()), _NOTHING)
     if like.is_meta:
         raise NetdynError("the model is on the meta device and has no values: load it first")
-    x = as_samples(example, like.device, tokens=True)
+    x = as_samples_or_tokens(example, like.device)
     if x.ndim < 2 or not len(x):
         raise NetdynError(
             f"an example of shape {tuple(x.shape)}: give a batch of samples, (samples, …), at "
