@@ -213,7 +213,8 @@ def test_pruned_and_exported_networks_take_tokens(pair, model, x):
     network, _, _ = pair
     pruned = network.pruned(2)
     assert_close(pruned(x), network.pruned_logits(x, [2])[0])
-    program = torch.export.export(model, (x,))
+    batches = ({0: torch.export.Dim("batch")},)
+    program = torch.export.export(model, (x,), dynamic_shapes=batches)
     exported = netdyn.read(program, x, not_affine="freeze")
     assert_close(exported.linear_maps(x), network.linear_maps(x), **EXACT)
 

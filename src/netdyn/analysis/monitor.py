@@ -31,6 +31,7 @@ from netdyn.errors import NetdynError
 from netdyn.measures.grokking import Grokking
 from netdyn.networks.architecture import Architecture
 from netdyn.networks.inputs import as_tensor, as_whole
+from netdyn.networks.integer_samples import as_samples_or_tokens
 from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_state import random_state_kept
 
