@@ -7,7 +7,7 @@ from netdyn.errors import NetdynError
 from netdyn.networks.inputs import as_samples, as_tensor
 from netdyn.networks.kinds import ReadNetwork
 
-__all__ = ["as_samples_or_tokens", "is_tokens", "refuse_tokens"]
+__all__ = ["as_samples_or_tokens", "as_tokens", "is_tokens", "refuse_tokens"]
 
 
 def is_tokens(x: Tensor) -> bool:
@@ -24,6 +24,17 @@ def as_samples_or_tokens(x: object, device: torch.device | None = None) -> Tenso
     if not is_tokens(x):
         return as_samples(x, device)
     as_samples(x[:0].byte(), device)  # refuses another device
+    return x
+
+
+def as_tokens(x: object, device: torch.device | None = None) -> Tensor:
+    """Return samples (P, …) of a network of integers; NetdynError for others."""
+    x = as_samples_or_tokens(x, device)
+    if not is_tokens(x):
+        raise NetdynError(
+            f"samples of {x.dtype}: the network was read with an example of integers, give "
+            "integers (int64)"
+        )
     return x
 
 

@@ -11,39 +11,26 @@ the mean over samples. Paths past a site (skip connections) add an offset that i
 """
 
 import copy
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.networks.inputs import as_count, as_input, as_samples
-from netdyn.networks.integer_samples import as_samples_or_tokens, is_tokens
+from netdyn.networks.integer_samples import as_tokens, is_tokens
 from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.propagation import as_logits
 from netdyn.networks.traced.maps import chunk_of, maps, offsets
 from netdyn.networks.traced.passes import BRANCHES, Call, Pass, Rules
-from netdyn.networks.traced.remembered import Products
+from netdyn.networks.traced.pruning import pruned_logits, pruned_pass
 from netdyn.networks.traced.running import run
+from netdyn.networks.traced.sites import TracedSite, numbered
 from netdyn.networks.traced.statistics import set_batch_statistics
 from netdyn.runtime.plain_mode import plain_mode
 
-__all__ = ["TracedNetwork", "TracedSite"]
-
-
-class TracedSite(NamedTuple):
-    """A call of an activation that depends on the samples."""
-
-    name: str  # of the module in which it is called
-    function: str
-    shape: tuple[int, ...]  # of one sample's local field
-
-    @property
-    def width(self) -> int:
-        """N_s, number of neurons."""
-        return torch.Size(self.shape).numel()
+__all__ = ["TracedNetwork"]
 
 
 class TracedNetwork(ReadNetwork):
@@ -85,7 +72,7 @@ class TracedNetwork(ReadNetwork):
         number = iter(range(1, len(calls) + 1))
         self._numbers = [next(number) if call.depends else 0 for call in calls]
         own = [call for call in calls if call.depends]
-        names = _numbered([call.name for call in own])
+        names = numbered([call.name for call in own])
         self.sites = tuple(
             TracedSite(name, call.function, call.shape[1:])
             for name, call in zip(names, own, strict=True)
@@ -117,13 +104,7 @@ class TracedNetwork(ReadNetwork):
             NetdynError: for other types than floats or bytes, and for another shape than that of
                 the example or of samples flattened.
         """
-        read = as_samples_or_tokens if self.takes_tokens else as_samples
-        x = read(x, self.device)
-        if self.takes_tokens and not is_tokens(x):
-            raise NetdynError(
-                f"samples of {x.dtype}: the network was read with an example of integers, give "
-                "integers (int64)"
-            )
+        x = as_tokens(x, self.device) if self.takes_tokens else as_samples(x, self.device)
         flat = (torch.Size(self.shape).numel(),)
         if x.ndim < 1 or tuple(x.shape[1:]) not in (self.shape, flat):
             raise NetdynError(
@@ -233,7 +214,7 @@ class TracedNetwork(ReadNetwork):
         return [torch.cat(site) for site in parts]
 
     def propagate(self, x: Tensor) -> Iterator[Tensor]:
-        """Return an iterator over h^(1), …, h^(S), (P, N_s), and the logits, (P, K)."""
+        """Return an iterator over h^(1) … h^(S), (P, N_s), and the logits, (P, K)."""
         return iter([*self.local_fields(x), self.logits(x)])
 
     def constants(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
@@ -294,37 +275,12 @@ class TracedNetwork(ReadNetwork):
         Args:
             starts: s = 1 … S + 1; S + 1 is the network itself.
         """
-        parts = []
-        for part in self.samples(x).split(self._chunk(chunk)):
-            prepared = self.prepare(part)
-            states = self.frozen_states(prepared)
-            # From the last start on: each pass has the products that come before its own start.
-            products, logits = Products(), {}
-            for s in sorted({*starts}, reverse=True):
-                is_pruned = s < self.depth
-                one = self.new_pass(
-                    linear_from=s if is_pruned else None,
-                    frozen=states if is_pruned else None,
-                    products=products if is_pruned or not self.is_frozen else None,
-                )
-                logits[s] = self.run_pass(prepared, one)
-            parts.append(torch.stack([logits[s] for s in starts]))
-        return torch.cat(parts, dim=1)
+        parts = self.samples(x).split(self._chunk(chunk))
+        return torch.cat([pruned_logits(self, self.prepare(part), starts) for part in parts], 1)
 
     def pruned_pass(self, start: int) -> Callable[[nn.Module, Tensor], Tensor]:
         """Return a function of a copy of the model and samples that gives the pruned logits."""
-
-        def passed(model: nn.Module, x: Tensor) -> Tensor:
-            states = None
-            if self.is_frozen:
-                true = self.new_pass()
-                with true.around(model, x):
-                    model(x)
-                states = true.states
-            with self.new_pass(linear_from=start, frozen=states).around(model, x):
-                return model(x)
-
-        return passed
+        return pruned_pass(self, start)
 
     @plain_mode
     def with_batch_statistics(self, x: Tensor) -> "TracedNetwork":
@@ -347,13 +303,3 @@ class TracedNetwork(ReadNetwork):
             x, lambda site, h: h @ plane.T if site == last else None, of_activations=True
         )
         return torch.cat(parts[-1])
-
-
-def _numbered(names: Sequence[str]) -> list[str]:
-    """Return the names, the second and later of one name with their number: relu, relu (2)."""
-    seen = Counter()
-    numbered = []
-    for name in names:
-        seen[name] += 1
-        numbered.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return numbered

@@ -6,7 +6,6 @@ are the identity, and what is not affine by itself is frozen at what it did in a
 
 import contextlib
 import functools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,9 +14,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from netdyn.errors import NetdynError
-from netdyn.networks.elementwise import ELEMENTWISE
 from netdyn.networks.traced.activations import ACTIVATION_CALLS, is_in_place
 from netdyn.networks.traced.calls import base_name, public_function
+from netdyn.networks.traced.meeting import LAYERS, PRODUCTS, WEIGHTED, depends, named_place
 from netdyn.networks.traced.not_affine import NOT_AFFINE, OPENED, Rule
 from netdyn.networks.traced.remembered import Products
 from netdyn.networks.traced.tokens import Entrance, embedding_of
@@ -129,9 +128,9 @@ class Pass(TorchFunctionMode):
         name = base_name(func)
         if self._watched:
             self._watch(name, args, kwargs)
-        if self._products is not None and name in _WEIGHTED:
+        if self._products is not None and name in WEIGHTED:
             return self._products.output(func, args, kwargs)
-        if name in _PRODUCTS and sum(map(_depends, args)) > 1:
+        if name in PRODUCTS and sum(map(depends, args)) > 1:
             product = func(*args, **kwargs)
             self.products.append((self._place(name.strip("_")), product.grad_fn))
             return product
@@ -141,14 +140,14 @@ class Pass(TorchFunctionMode):
 
     def _watch(self, name: str, args: tuple, kwargs: dict) -> None:
         """Note which parameters this call multiplies samples by."""
-        if name.strip("_").removeprefix("r") not in _WEIGHTED:
+        if name.strip("_").removeprefix("r") not in WEIGHTED:
             return
         for place, one in enumerate([*args, *kwargs.values()]):
             if isinstance(one, Tensor) and one.ndim > 1 and not one.requires_grad:
                 weight = self._watched.get(id(one), self._watched.get(id(one._base)))
                 if weight is not None and weight not in self.weights:
                     self.weights.append(weight)
-                elif weight is None and place == 1 and name in _LAYERS and args[0].requires_grad:
+                elif weight is None and place == 1 and name in LAYERS and args[0].requires_grad:
                     self.has_computed_weights = True
 
     def _place(self, function: str) -> str:
@@ -208,7 +207,7 @@ class Pass(TorchFunctionMode):
 
     def _not_affine(self, rule: Rule, func: Callable, args: tuple, kwargs: dict) -> Any:
         if not self._rules.freeze:
-            if not any(map(_depends, (*args, *kwargs.values()))) and self._sites is None:
+            if not any(map(depends, (*args, *kwargs.values()))) and self._sites is None:
                 return func(*args, **kwargs)
             if self._sites is None:
                 raise NetdynError(
@@ -237,7 +236,7 @@ class Pass(TorchFunctionMode):
 
         def enter(name: str) -> Callable:
             def hook(module: nn.Module, args: tuple) -> None:
-                self._path.append(_named(name, module))
+                self._path.append(named_place(name, module))
 
             return hook
 
@@ -287,36 +286,3 @@ class Pass(TorchFunctionMode):
             own.register_forward_pre_hook(before),
             own.register_forward_hook(after),
         ]
-
-
-# Products of two functions of the samples: gates.
-_PRODUCTS = {"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply", "div", "__truediv__"}
-_PRODUCTS |= {"matmul", "__matmul__", "mm", "bmm", "true_divide", "__rtruediv__"}
-
-
-_LAYERS = {
-    "linear",
-    "convolution",
-    *(f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3)),
-}
-_WEIGHTED = _LAYERS | {"matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "bilinear"}
-
-
-_ACTIVATIONS = {one.__name__ for one in ELEMENTWISE}
-
-
-def _named(name: str, module: nn.Module) -> tuple[str, bool]:
-    """Return a module's name and whether it is an activation, of an exported one as of its origin.
-
-    A part of an exported program knows its class's name; of a module that is called twice there are
-    two parts, "relu" and "relu@1".
-    """
-    exported = getattr(module, "type_name", None)
-    if not callable(exported):
-        return name, isinstance(module, ELEMENTWISE)
-    kind = str(exported()).rpartition(".")[2]
-    return re.sub(r"@\d+(?=\.|$)", "", name), kind in _ACTIVATIONS
-
-
-def _depends(value: object) -> bool:
-    return isinstance(value, Tensor) and value.requires_grad
