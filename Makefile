@@ -2,7 +2,7 @@
 # make test      the same environment, then all tests but those of the targets below
 # make test-workflow   whole workflows (demo, tutorial, GPU rehearsal) and their accidents: kills, full disks
 # make test-slurm   the workflow on SLURM, two nodes on this host; as root, installs Debian's SLURM
-# make test-extras  the monitor with Lightning and TensorBoard, in an environment of its own
+# make test-extras  with Lightning, TensorBoard and ONNX, in an environment of its own
 # make test-browser  the explorer in Chromium, which it installs where there is none, as root, by apt-get
 # make soak      forty kills at random moments, against an undisturbed run (docs/faults.md)
 # make bench     times against what one would otherwise write and against the machine's limit

@@ -21,6 +21,8 @@ from netdyn.networks.mlp import MLP
 from netdyn.networks.reading import Network, read
 from netdyn.networks.traced.maps import maps, offsets
 from netdyn.networks.traced.reading import trace
+from netdyn.networks.traced.remembered import Products
+from netdyn.networks.training_mode import training_mode_logits
 
 F = nn.functional
 MLPS = [*itertools.product(["relu", "tanh", "gaussian"], [True, False])]
@@ -185,6 +187,72 @@ def test_the_model_is_left_as_it_is(stream):
     assert all(torch.equal(before[0][name], now) for name, now in model.state_dict().items())
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
     assert torch.equal(before[1], torch.get_rng_state())
+
+
+class Twice(nn.Module):
+    """A layer and a batch norm that stand in two places, behind a first step that writes to x."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.norm, self.out = nn.Linear(6, 6), nn.BatchNorm1d(6), nn.Linear(6, 4)
+        self.block = nn.Sequential(self.one, self.norm, nn.ReLU())
+
+    def forward(self, x):
+        return self.out(self.block(self.norm(self.one(x.mul_(0.5).sigmoid_()))))
+
+
+def test_modules_in_two_places_and_samples_are_left_as_they_are(x, y):
+    model, before = Twice(), x.clone()
+    parts = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    network = netdyn.read(model, x)
+    network.gradients(x, y)
+    network.pruning(x, y)
+    network.basins(x, y, space="weight", trials=1, by_class=False)
+    training_mode_logits(network.network, x)
+    assert torch.equal(x, before)
+    for place in (model.one, model.block[0]):
+        assert place.weight is parts["one.weight"]
+    for place in (model.norm, model.block[1]):
+        assert place.running_mean is parts["norm.running_mean"]
+    assert isinstance(model.one.weight, nn.Parameter)
+
+
+def test_passes_that_remember_products_compute_what_others_do(stream):
+    """Whether or not something writes to what is remembered, and within whatever memory."""
+    for name in ("convolutions", "max pooling", "residual", "transformer"):
+        _, network, x = case(name, stream)
+        starts = [2, 3, 1]
+        together = network.pruned_logits(x, starts)
+        for place, start in enumerate(starts):
+            assert torch.equal(network.pruned_logits(x, [start])[0], together[place])
+    written = Of(lambda m, x: m.two(m.one(x).relu_().add_(1).tanh_()) + m.two(x).relu_())
+    x = torch.rand(5, 6, generator=stream)
+    network = trace(written, x)
+    assert torch.equal(
+        network.pruned_logits(x, [1, 2, 3, 4]),
+        torch.cat([network.pruned_logits(x, [start]) for start in (1, 2, 3, 4)]),
+    )
+
+
+def test_products_are_computed_once_up_to_the_first_that_differs():
+    calls = []
+
+    def product(a, b):
+        calls.append(b)
+        return torch.full((2,), float(b))
+
+    products = Products(held=20)  # bytes: two tensors of two values, and no third
+    for stop in (3, 2, 0):
+        products.start()
+        for n in range(4):
+            if n == stop:
+                products.stop()
+            assert products.output(product, (0, n), {})[0] == n
+    assert calls == [0, 1, 2, 3, 2, 3, 0, 1, 2, 3]
+    products.start()
+    products.output(product, (0, 0), {}).zero_()  # written to
+    products.start()
+    assert products.output(product, (0, 7), {})[0] == 7
 
 
 class Cube(nn.Module):

@@ -41,7 +41,7 @@ SINGLE = {
     "noise_return": "range",
 }
 EVERY = {
-    "rpd_gradient": RANKS,
+    "rpd_gradient": {**RANKS, "errors": True},
     "rank_probability": {**RANKS, "bins": 5, "classes": True},
     "pruning": {"steps": "all", "start_layers": "all", "splits": ["train", "test"]},
     "noise_accuracy": {**NOISE, "space": "weight"},

@@ -17,6 +17,7 @@ from netdyn.measures.basins.sizes import (
     weight_noise_correct,
 )
 from netdyn.measures.projections import bottleneck, inside_region
+from netdyn.measures.ranks.errors import gradient_errors
 from netdyn.measures.ranks.rpd import rank_probability as densities
 from netdyn.measures.ranks.rpd import rpd_gradient as gradients
 from netdyn.networks.lmap import linear_map
@@ -182,6 +183,23 @@ def test_gradients_of_classes_are_left_out_where_settings_say_so(subject):
     few = rpd_gradient.measure(subject, {**RANKS, "classes": False})
     expected = complete[complete["class"] == -1].reset_index(drop=True)
     pd.testing.assert_frame_equal(few, expected)
+
+
+def test_gradients_have_their_errors_where_settings_ask_for_them(subject, training_set):
+    x, y = training_set
+    plain = rpd_gradient.measure(subject, RANKS)
+    table = rpd_gradient.measure(subject, {**RANKS, "errors": True})
+    pd.testing.assert_frame_equal(table.drop(columns="error"), plain)
+    pd.testing.assert_frame_equal(rpd_gradient.measure(subject, {**RANKS, "errors": False}), plain)
+    model = runs.load_model(subject.run_folder, 20)
+    rows = table.query("step == 20 and mode == 'evaluation' and layer == 2").set_index("class")
+    field, signs = local_fields(model, x)[1], linear_map(model, 2)[0].sign()
+    expected = gradient_errors(field, y, signs)
+    assert rows["error"][-1] == pytest.approx(expected.error)
+    assert rows["error"][[0, 1, 2]].tolist() == pytest.approx(expected.errors.tolist())
+    assert rows["gradient"][-1] == pytest.approx(expected.mean, abs=1e-6)
+    few = rpd_gradient.measure(subject, {**RANKS, "classes": False, "errors": True})
+    assert few["error"].tolist() == table[table["class"] == -1]["error"].tolist()
 
 
 def test_fewer_samples_are_ranked_where_settings_say_so(subject):

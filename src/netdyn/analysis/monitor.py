@@ -30,7 +30,8 @@ from netdyn.analysis.samples import Samples
 from netdyn.errors import NetdynError
 from netdyn.measures.grokking import Grokking
 from netdyn.networks.architecture import Architecture
-from netdyn.networks.inputs import as_samples, as_tensor, as_whole
+from netdyn.networks.inputs import as_tensor, as_whole
+from netdyn.networks.integer_samples import as_samples_or_tokens
 from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_state import random_state_kept
 
@@ -279,7 +280,7 @@ def _read(model: object, x: object) -> Analysis:
         raise NetdynError(
             "samples are a DataLoader, whose order is random: give tensors, such as one batch of it"
         )
-    samples = as_samples(x)  # or an error that names what they are
+    samples = as_samples_or_tokens(x)  # or an error that names what they are
     if isinstance(model, Analysis):
         return read(model)
     return read(model, samples[:EXAMPLES] if samples.ndim else samples)

@@ -30,6 +30,7 @@ class Pruned(nn.Module):
         super().__init__()
         self.model = copy.deepcopy(network.model).eval()
         self._passed = network.pruned_pass(start)
+        super().train(False)
 
     def train(self, mode: bool = True) -> "Pruned":
         """Stay in evaluation mode, in which L-maps are."""

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from netdyn.errors import NetdynError
-from netdyn.networks.inputs import as_labels, as_samples
+from netdyn.networks.inputs import as_labels
+from netdyn.networks.integer_samples import as_samples_or_tokens
 
 __all__ = ["Samples"]
 
@@ -67,7 +68,7 @@ class Samples:
             raise NetdynError(
                 f"the DataLoader yields batches of {len(pair)} parts: it must yield (x, y)"
             )
-        x = as_samples(pair[0]).to(self._network.device)
+        x = as_samples_or_tokens(pair[0]).to(self._network.device)
         x = self._network.samples(x)
         return x, as_labels(pair[1], x, self._network.classes) if self._labelled else None
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from netdyn.claims.gradient_errors import error_of
 from netdyn.claims.kinds import (
     Claim,
     NotTested,
@@ -162,7 +163,9 @@ def c06(tables: Tables, row: Claim, mode: str) -> Outcome:
     and at least `peak_over_final` times that at the last.
     """
     verdicts, starts, peaks, ends, steps = [], [], [], [], []
-    for _, rows in each_run(matching(_gradients(tables, row), activation=NN, **{"class": -1})):
+    table = matching(_gradients(tables, row), activation=NN, **{"class": -1})
+    error = error_of(table[table["step"] == table["step"].min()], "the first g")
+    for _, rows in each_run(table):
         g = rows["gradient"].to_numpy()
         peak = int(g.argmax())
         flat = rows["step"].iloc[0] == 0 and at_most(abs(g[0]), row.thresholds["flat"])
@@ -175,7 +178,7 @@ def c06(tables: Tables, row: Claim, mode: str) -> Outcome:
         steps.append(rows["step"].iloc[peak])
     return Outcome(
         each(*verdicts),
-        f"g {format_mean(starts)} → {format_mean(peaks)} → {format_mean(ends)}",
+        f"g {format_mean(starts)} → {format_mean(peaks)} → {format_mean(ends)}{error}",
         mean_spread(peaks)[1],
         f"g starts at {format_mean(starts)}, is largest, {format_mean(peaks)}, at step "
         f"{_reach(steps)}, and ends at {format_mean(ends)}.",

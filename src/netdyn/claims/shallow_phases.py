@@ -21,6 +21,7 @@ from netdyn.claims.curves import (
     trends,
     within_factor,
 )
+from netdyn.claims.gradient_errors import error_of
 from netdyn.claims.grokking_course import ACCURACIES, Course, averages, courses, first_measured
 from netdyn.claims.kinds import (
     Claim,
@@ -67,9 +68,12 @@ def c44(tables: Tables, row: Claim, mode: str) -> Outcome:
     kept step up to the first from then on is at most `share_of_maximum` of the largest g, and the
     step of the largest is within a `factor` of the onset.
     """
-    verdicts, shares, details = [], [], []
+    verdicts, shares, details, early = [], [], [], []
     for course, g in _gradients(tables, mode):
-        before = g[g.index <= first_measured(g.index, course.memorised)].abs().max()
+        last = first_measured(g.index, course.memorised)
+        before = g[g.index <= last].abs().max()
+        rows = _rows(tables, mode, course)
+        early.append(rows[rows["step"] <= last])
         peaks, largest = g.idxmax(), g.max()
         small = (before <= row.thresholds["share_of_maximum"] * largest).all()
         near = all(within_factor(p, course.onset, row.thresholds["factor"]) for p in peaks)
@@ -79,7 +83,7 @@ def c44(tables: Tables, row: Claim, mode: str) -> Outcome:
         details.append(f"{', '.join(listed)} (onset {format_step(course.onset)})")
     return Outcome(
         each(*verdicts),
-        f"g before / largest {format_mean(shares)}",
+        f"g before / largest {format_mean(shares)}{error_of(pd.concat(early), 'g before')}",
         mean_spread(shares)[1],
         f"Largest g up to memorisation → largest at all, by layer: {'; '.join(details)}.",
         len(verdicts),
@@ -212,11 +216,15 @@ def _sizes(table: pd.DataFrame, course: Course) -> pd.Series:
 
 def _gradients(tables: Tables, mode: str) -> Iterator[tuple[Course, pd.DataFrame]]:
     """Yield each training's course and its g_l: kept steps by layers."""
+    for course in list(courses(tables)):
+        yield course, by_layer(_rows(tables, mode, course), "step")
+
+
+def _rows(tables: Tables, mode: str, course: Course) -> pd.DataFrame:
+    """Return a training's rows of g_l, means over classes."""
     columns = ["step", "mode", "layer", "class", "gradient"]
-    trainings = list(courses(tables))
     table = matching(tables.get("grokking_gradient", columns), mode=mode, **{"class": -1})
-    for course in trainings:
-        yield course, by_layer(matching(table, **course.identity), "step")
+    return matching(table, **course.identity)
 
 
 def _between(value: float, low: float, high: float) -> bool:

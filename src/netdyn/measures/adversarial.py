@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.networks.inputs import as_count
+from netdyn.networks.integer_samples import refuse_tokens
 from netdyn.networks.reading import Network, read
 from netdyn.runtime.plain_mode import plain_mode
 
@@ -74,6 +75,7 @@ def deepfool(
         )
     chunk = as_count(chunk, "chunk")
     network = read(model)
+    refuse_tokens(network, "adversarial perturbations")
     x = network.prepare(x)  # (P, N_0)
     parts = [
         _perturbation(network, part, overshoot, iterations, longest_step) for part in x.split(chunk)

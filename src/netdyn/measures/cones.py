@@ -17,6 +17,7 @@ from netdyn.measures.basins.drawn_noise import drawn_noise
 from netdyn.measures.basins.noise import checked_range, returned
 from netdyn.measures.projections import inside_region
 from netdyn.networks.inputs import as_count, as_input, as_samples, as_tensor, as_whole
+from netdyn.networks.integer_samples import refuse_tokens
 from netdyn.networks.reading import Network, read
 from netdyn.runtime.plain_mode import plain_mode
 from netdyn.runtime.random_streams import generator
@@ -128,6 +129,7 @@ def cones(
         NetdynError: as `perturbed_samples` does, and for no samples.
     """
     network = read(model)
+    refuse_tokens(network, "cones")
     x = network.prepare(x)  # (S, N_0)
     if not len(x):
         raise NetdynError("cones of no samples: give at least one")

@@ -17,7 +17,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from netdyn.errors import NetdynError
-from netdyn.networks.inputs import as_samples
+from netdyn.networks.integer_samples import as_samples_or_tokens
 from netdyn.networks.traced.calls import base_name
 
 __all__ = ["check_shape", "load_program", "module_of", "sample_shape"]
@@ -123,7 +123,7 @@ def sample_shape(program: ExportedProgram) -> tuple[int | None, ...]:
 
 def check_shape(program: ExportedProgram, x: object) -> None:
     """Raise NetdynError for samples (P, …) whose shape is not the one that was exported."""
-    expected, given = sample_shape(program)[1:], tuple(as_samples(x).shape[1:])
+    expected, given = sample_shape(program)[1:], tuple(as_samples_or_tokens(x).shape[1:])
     pairs = zip(expected, given, strict=False)
     if len(expected) != len(given) or any(one not in (None, other) for one, other in pairs):
         shape = ", ".join("any" if one is None else str(one) for one in expected)

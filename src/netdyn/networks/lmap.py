@@ -53,7 +53,8 @@ def prune(model: nn.Module | Network, start_layer: int) -> nn.Sequential:
         model is in half precision, and of one output where the model is.
 
     Raises:
-        NetdynError: for a starting layer outside 1 … L.
+        NetdynError: for a starting layer outside 1 … L, and for a traced network, which need not be
+            a chain of layers.
     """
     return pruned(read(model), start_layer).model
 
@@ -61,6 +62,12 @@ def prune(model: nn.Module | Network, start_layer: int) -> nn.Sequential:
 def pruned(network: Network, start_layer: int) -> Network:
     """Return what `prune` returns, as a read network."""
     start_layer = as_whole(start_layer, "start_layer")
+    if not isinstance(network, Network):
+        raise NetdynError(
+            "a traced network need not be a chain, whose rest is one linear layer: "
+            f"netdyn.read(model, x).pruned({start_layer}) is its module with later "
+            "activations the identity"
+        )
     if not 1 <= start_layer <= network.depth:
         raise NetdynError(
             f"start_layer {start_layer}: a network of {network.depth} weight layers can be pruned "

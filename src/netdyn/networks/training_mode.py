@@ -1,11 +1,11 @@
 """Logits with the statistics of a batch, of a network that stays as it is."""
 
-import torch
 from torch import Tensor
 
 from netdyn.networks.comparing import evaluation_mode
 from netdyn.networks.propagation import as_logits
 from netdyn.networks.reading import Network
+from netdyn.networks.traced.exchanged import exchanged
 from netdyn.networks.traced.network import TracedNetwork
 from netdyn.networks.traced.statistics import batch_norms
 from netdyn.runtime.plain_mode import plain_mode
@@ -37,7 +37,8 @@ def training_mode_logits(network: Network | TracedNetwork, x: Tensor) -> Tensor:
         for norm in norms:
             norm.training = True
         try:
-            return as_logits(torch.func.functional_call(model, copies, (inputs,)))
+            with exchanged(model, copies):
+                return as_logits(model(inputs.clone()))
         finally:
             for norm in norms:
                 norm.training = False

@@ -135,7 +135,8 @@ def _quantity_columns(measurement: Measurement) -> dict[str, str]:
         raise NetdynError(
             f"quantity {measurement.quantity!r} has no size: add it to netdyn.plan.table_sizes"
         )
-    return COLUMNS[measurement.quantity]
+    has_errors = measurement.settings.get("errors", False)  # of rpd_gradient
+    return {**COLUMNS[measurement.quantity], **({"error": "0.0123456789"} if has_errors else {})}
 
 
 def _filled(measurement: Measurement, run: Run | None) -> float:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from netdyn.errors import NetdynError
-from netdyn.plots.lines import plot_line
+from netdyn.plots.lines import draw_errors, over_seeds, plot_line
 from netdyn.plots.style import CLASS_COLOURS, COLOURS, label_ends, layer_colours, zero_log_axis
 from netdyn.plots.tables import axes_or_new, checked, mean_rows, site_labels
 
@@ -82,7 +82,8 @@ def site_lines(ax: Axes, rows: pd.DataFrame, name: str = "site") -> list[Line2D]
 
     Args:
         rows: site, step and value. Of several `seed`s the mean is drawn, with a band to the
-            extremes; of one a band of one standard `error`, where the table has it.
+            extremes; of one a band of one standard `error`, where the table has it, and thin lines
+            at the mean ± the root mean square of the errors of several.
         name: of a site in the lines' labels.
     """
     ax.axhline(0, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
@@ -93,7 +94,11 @@ def site_lines(ax: Axes, rows: pd.DataFrame, name: str = "site") -> list[Line2D]
         width = 1.5 if site in (sites[0], sites[-1]) else 0.9
         look = {"color": colour, "linewidth": width, "label": f"{name} {site}"}
         lines.append(plot_line(ax, one, "step", "value", **look))
-        if "error" in one.columns and np.isfinite(one["error"]).any():
+        if "error" not in one.columns or not np.isfinite(one["error"]).any():
+            continue
+        if "seed" in one.columns and len(set(one["seed"])) > 1:
+            draw_errors(ax, one, "step", over_seeds(one, "step", "value"), lines[-1])
+        else:
             low, high = one["value"] - one["error"], one["value"] + one["error"]
             ax.fill_between(one["step"], low, high, color=colour, alpha=0.2, linewidth=0)
     ax.set_ylabel("RPD gradient g")

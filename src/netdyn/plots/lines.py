@@ -1,10 +1,11 @@
 """Lines of several seeds: their mean, and a band to the extremes."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-__all__ = ["over_seeds", "plot_line"]
+__all__ = ["draw_errors", "over_seeds", "plot_line"]
 
 
 def over_seeds(table: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
@@ -25,9 +26,14 @@ def over_seeds(table: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
 
 
 def plot_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **look: object) -> Line2D:
-    """Draw the mean of y over seeds as a line, with a band to the extremes if there are several."""
+    """Draw the mean of y over seeds as a line, with a band to the extremes if there are several.
+
+    Where gradients have errors over samples (column `error`), `draw_errors` draws them.
+    """
     spread = over_seeds(table, x, y)
     (line,) = axes.plot(spread[x], spread["mean"], **look)
+    if y == "gradient" and "error" in table:
+        draw_errors(axes, table, x, spread, line)
     if spread["count"].max() > 1:
         axes.fill_between(
             spread[x],
@@ -39,3 +45,20 @@ def plot_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **look: object) -
             zorder=line.get_zorder() - 0.5,
         )
     return line
+
+
+def draw_errors(
+    axes: Axes, table: pd.DataFrame, x: str, spread: pd.DataFrame, line: Line2D
+) -> None:
+    """Draw thin dotted lines at a line's y ± the root mean square over seeds of `error`.
+
+    Args:
+        table: `x` and `error`, one row per x and seed.
+        spread: what `over_seeds` returned for the line.
+        line: whose colour they have.
+    """
+    squares = table.assign(square=table["error"] ** 2).groupby(x)["square"].mean()
+    error = np.sqrt(squares.reindex(spread[x]).to_numpy())
+    look = {"color": line.get_color(), "linestyle": ":", "linewidth": 0.6, "label": "_error"}
+    for edge in (spread["mean"] - error, spread["mean"] + error):
+        axes.plot(spread[x], edge, zorder=line.get_zorder() - 0.25, **look)

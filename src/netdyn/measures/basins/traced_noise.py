@@ -11,6 +11,7 @@ from netdyn.measures.basins.noise import checked_range, returned
 from netdyn.measures.basins.noisy_passes import STANDARDIZATIONS, SampleNoise, WeightNoise
 from netdyn.networks.folding import wide
 from netdyn.networks.inputs import as_whole
+from netdyn.networks.integer_samples import refuse_tokens
 from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.reading import Network
 
@@ -38,6 +39,7 @@ class _TracedSampleNoise(SampleNoise):
     """Noise on the samples of a traced network."""
 
     def __init__(self, network, x, y, seed, value_range=(0.0, 1.0), noise_return="affine"):
+        refuse_tokens(network, "sample noise")
         self._low, self._high = checked_range(x, value_range, noise_return)
         self._return = noise_return
         self._network = network

@@ -13,6 +13,7 @@ from netdyn.networks.folding import wide
 from netdyn.networks.inputs import as_layer
 from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.traced.passes import Pass
+from netdyn.networks.traced.remembered import Products
 from netdyn.networks.traced.running import run
 from netdyn.runtime.plain_mode import plain_mode
 
@@ -63,7 +64,7 @@ def maps(
         for n, u in zip(widths, units, strict=True)
     ]
     parameters = network.constants(dtype)
-    for part in x.to(dtype).split(chunk or chunk_of(network)):
+    for part in network.in_precision(x, dtype).split(chunk or chunk_of(network)):
         states = network.frozen_states(part, parameters)
         with torch.enable_grad():
             activations, outputs = network.graph(
@@ -107,53 +108,74 @@ def offsets(
     dtype = wide(network.dtype)
     parameters = network.constants(dtype)
     by_site: list[list[Tensor]] = [[] for _ in range(first, network.depth)]
-    for part in x.to(dtype).split(chunk or chunk_of(network)):
+    for part in network.in_precision(x, dtype).split(chunk or chunk_of(network)):
         states = network.frozen_states(part, parameters)
-        for site, offsets in zip(range(first, network.depth), by_site, strict=True):
-            one = network.new_pass(linear_from=site + 1, zero=site or None, frozen=states)
-            start = part if site else torch.zeros_like(part)
-            offsets.append(network.run_pass(start, one, parameters))
+        products = Products()
+        for site in reversed(range(first, network.depth)):
+            start, entering = part, {}
+            if not site:
+                zeros = torch.zeros(len(part), network.inputs, dtype=dtype, device=part.device)
+                start, entering = network.from_first(part, zeros)
+            one = network.new_pass(
+                linear_from=site + 1,
+                zero=site or None,
+                frozen=states,
+                products=products if site else None,
+                **entering,
+            )
+            by_site[site - first].append(network.run_pass(start, one, parameters))
     return [torch.cat(offsets) for offsets in by_site]
 
 
 @plain_mode
 @torch.enable_grad()
 def changes(
-    network: ReadNetwork, x: Tensor, others: Sequence[Tensor], mix: Tensor
+    network: ReadNetwork, x: Tensor, steps: Sequence[Tensor], mix: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return mix · logits at x and its gradient there, and by how much it changes to others.
+    """Return the gradient of mix · logits by x^(0) at x, and its values there and a step away.
 
-    All are (1, N_0), in float32 at least; the passes are linear, frozen at x.
+    x is one sample, prepared, in float32 at least; the passes are linear, frozen at x.
+
+    Args:
+        steps: (1, N_0) each.
 
     Returns:
-        The gradient, (1, N_0), and (1 + others,): the value at x, and those at the others.
+        The gradient, (1, N_0), and (1 + steps,): the value at x, and those at x^(0) + steps.
     """
-    parameters = network.constants(x.dtype)
+    parameters = network.constants(mix.dtype)
     states = network.frozen_states(x, parameters)
     (start, *_), outputs = network.graph(x, 0, parameters, linear_from=1, frozen=states)
     refuse_constant(outputs)
     value = (outputs * mix).sum()
     (gradient,) = torch.autograd.grad(value, start)
-    values = [value.detach()]
+    others = [start.detach() + step for step in steps]
+    # What is frozen is so at x, one sample; without that the others pass together.
+    batches = others if network.is_frozen else [torch.cat(others)]
+    values = [value.detach().view(1)]
     with torch.no_grad():
-        for other in others:
-            one = network.new_pass(linear_from=1, frozen=states)
-            values.append((network.run_pass(other, one, parameters) * mix).sum())
-    return gradient, torch.stack(values)
+        for batch in batches:
+            samples, entering = network.from_first(x, batch)
+            one = network.new_pass(linear_from=1, frozen=states, **entering)
+            values.append((network.run_pass(samples, one, parameters) * mix).sum(dim=1))
+    return gradient, torch.cat(values)
 
 
 @plain_mode
 @torch.enable_grad()
-def not_affine_places(network: ReadNetwork, x: Tensor) -> tuple[list[str], list[str]]:
+def not_affine_places(
+    network: ReadNetwork, x: Tensor, dtype: torch.dtype
+) -> tuple[list[str], list[str]]:
     """Return what a linear pass shows in its graph: the places of gates, and functions' names.
 
     Gates are products of two functions of the samples. Products whose values do not reach the
     outputs, as those before a frozen softmax, are none. The functions are known not to be affine.
     """
-    parameters = network.constants(x.dtype)
-    one = Pass(network.rules, None, linear_from=1, frozen=network.frozen_states(x, parameters))
-    start = x.clone().requires_grad_()
-    outputs = run(network.model, start.clone().view(len(x), *network.shape), one, parameters)
+    parameters = network.constants(dtype)
+    first = network.first_activations(x, parameters).clone().requires_grad_()
+    samples, entering = network.from_first(x, first)
+    states = network.frozen_states(x, parameters)
+    one = Pass(network.rules, None, linear_from=1, frozen=states, named=True, **entering)
+    outputs = run(network.model, samples.view(len(x), *network.shape), one, parameters)
     reached, waiting = set(), [outputs.grad_fn]
     while waiting:
         node = waiting.pop()

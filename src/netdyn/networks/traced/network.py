@@ -11,37 +11,26 @@ the mean over samples. Paths past a site (skip connections) add an offset that i
 """
 
 import copy
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.networks.inputs import as_count, as_input, as_samples
+from netdyn.networks.integer_samples import as_tokens, is_tokens
 from netdyn.networks.kinds import ReadNetwork
 from netdyn.networks.propagation import as_logits
 from netdyn.networks.traced.maps import chunk_of, maps, offsets
 from netdyn.networks.traced.passes import BRANCHES, Call, Pass, Rules
+from netdyn.networks.traced.pruning import pruned_logits, pruned_pass
 from netdyn.networks.traced.running import run
+from netdyn.networks.traced.sites import TracedSite, numbered
 from netdyn.networks.traced.statistics import set_batch_statistics
 from netdyn.runtime.plain_mode import plain_mode
 
-__all__ = ["TracedNetwork", "TracedSite"]
-
-
-class TracedSite(NamedTuple):
-    """A call of an activation that depends on the samples."""
-
-    name: str  # of the module in which it is called
-    function: str
-    shape: tuple[int, ...]  # of one sample's local field
-
-    @property
-    def width(self) -> int:
-        """N_s, number of neurons."""
-        return torch.Size(self.shape).numel()
+__all__ = ["TracedNetwork"]
 
 
 class TracedNetwork(ReadNetwork):
@@ -52,10 +41,13 @@ class TracedNetwork(ReadNetwork):
 
     Attributes:
         model: the module.
+        takes_tokens: whether samples are integers; x^(0) is then what their embeddings return.
         sites: its `TracedSite`s 1 … S.
         shape: of a sample.
         weights: names of the parameters that the samples are multiplied by, in order of use.
         is_frozen: whether something that is not affine is frozen, so that maps are means.
+        dtype: the precision of the weights, in which samples are passed.
+        inputs: N_0, the number of values of x^(0).
     """
 
     def __init__(
@@ -67,9 +59,12 @@ class TracedNetwork(ReadNetwork):
         outputs: int,
         weights: Sequence[str],
         is_frozen: bool,
+        dtype: torch.dtype,
+        inputs: int,
     ):
         """Args: as attributes, with the calls of activations and the number of outputs."""
         self.model, self.example, self.outputs = model, example, outputs
+        self.takes_tokens, self.dtype, self.inputs = is_tokens(example), dtype, inputs
         self.shape, self.weights = tuple(example.shape[1:]), tuple(weights)
         self.is_frozen = is_frozen
         self.has_computed_weights = False
@@ -77,7 +72,7 @@ class TracedNetwork(ReadNetwork):
         number = iter(range(1, len(calls) + 1))
         self._numbers = [next(number) if call.depends else 0 for call in calls]
         own = [call for call in calls if call.depends]
-        names = _numbered([call.name for call in own])
+        names = numbered([call.name for call in own])
         self.sites = tuple(
             TracedSite(name, call.function, call.shape[1:])
             for name, call in zip(names, own, strict=True)
@@ -89,19 +84,9 @@ class TracedNetwork(ReadNetwork):
         return len(self.sites) + 1
 
     @property
-    def inputs(self) -> int:
-        """N_0, the number of values of a sample."""
-        return torch.Size(self.shape).numel()
-
-    @property
     def classes(self) -> int:
         """K, the number of logits; 2 for a network of one output z, whose logits are [0, z]."""
         return max(2, self.outputs)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The precision of the weights, in which samples are passed."""
-        return self.example.dtype
 
     @property
     def device(self) -> torch.device:
@@ -119,8 +104,9 @@ class TracedNetwork(ReadNetwork):
             NetdynError: for other types than floats or bytes, and for another shape than that of
                 the example or of samples flattened.
         """
-        x = as_samples(x, self.device)
-        if x.ndim < 1 or tuple(x.shape[1:]) not in (self.shape, (self.inputs,)):
+        x = as_tokens(x, self.device) if self.takes_tokens else as_samples(x, self.device)
+        flat = (torch.Size(self.shape).numel(),)
+        if x.ndim < 1 or tuple(x.shape[1:]) not in (self.shape, flat):
             raise NetdynError(
                 f"samples of shape {tuple(x.shape)}: the network was read with an example of "
                 f"samples of shape {self.shape}, give (samples, "
@@ -130,9 +116,36 @@ class TracedNetwork(ReadNetwork):
 
     @plain_mode
     def prepare(self, x: Tensor) -> Tensor:
-        """Return x^(0), (P, N_0), flattened, in the network's precision."""
+        """Return samples flattened, in the network's precision, (P, N_0); tokens as int64."""
         x = self.samples(x)
+        if self.takes_tokens:
+            return x.flatten(1).long()
         return as_input(x.flatten(1)).to(self.dtype)
+
+    def in_precision(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return prepared samples in another precision; tokens have none."""
+        return x if self.takes_tokens else x.to(dtype)
+
+    @plain_mode
+    def first_activations(
+        self, x: Tensor, parameters: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """Return x^(0), (P, N_0), of prepared samples: themselves, or what embeds them."""
+        if not self.takes_tokens:
+            return x
+        one = self.new_pass(tokens=True)
+        self.run_pass(x, one, parameters)
+        return one.entrance.inputs()
+
+    def from_first(self, x: Tensor, first: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return samples, and settings of a pass, in which x^(0) is `first`, (P, N_0).
+
+        Args:
+            x: prepared samples, as many, or one whose tokens all have.
+        """
+        if not self.takes_tokens:
+            return first, {}
+        return x.expand(len(first), -1), {"replaced": first}
 
     def run_pass(
         self, x: Tensor, one: Pass | None = None, parameters: Mapping[str, Tensor] | None = None
@@ -201,7 +214,7 @@ class TracedNetwork(ReadNetwork):
         return [torch.cat(site) for site in parts]
 
     def propagate(self, x: Tensor) -> Iterator[Tensor]:
-        """Return an iterator over h^(1), …, h^(S), (P, N_s), and the logits, (P, K)."""
+        """Return an iterator over h^(1) … h^(S), (P, N_s), and the logits, (P, K)."""
         return iter([*self.local_fields(x), self.logits(x)])
 
     def constants(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
@@ -227,15 +240,15 @@ class TracedNetwork(ReadNetwork):
         self, x: Tensor, first: int, parameters: Mapping[str, Tensor], **settings: Any
     ) -> tuple[list[Tensor], Tensor]:
         """Return what `differentiable_pass` does, of other parameters and a pass of `settings`."""
-        x = x.detach().clone().requires_grad_()
-        activations = [x]
+        start = self.first_activations(x, parameters).detach().clone().requires_grad_()
+        activations = [start]
 
         def observe(site: int, h: Tensor, activation: Tensor) -> None:
             activations.append(activation)
 
-        one = self.new_pass(observe=observe, **settings)
-        # A copy, because an activation may write to its input.
-        outputs = self.run_pass(x.clone(), one, parameters)
+        x, entering = self.from_first(x, start)
+        one = self.new_pass(observe=observe, **settings, **entering)
+        outputs = self.run_pass(x, one, parameters)
         return activations[first:], outputs
 
     @plain_mode
@@ -262,31 +275,12 @@ class TracedNetwork(ReadNetwork):
         Args:
             starts: s = 1 … S + 1; S + 1 is the network itself.
         """
-        parts = []
-        for part in self.samples(x).split(self._chunk(chunk)):
-            prepared = self.prepare(part)
-            states = self.frozen_states(prepared)
-            passes = (
-                self.new_pass(linear_from=s, frozen=states) if s < self.depth else None
-                for s in starts
-            )
-            parts.append(torch.stack([self.run_pass(prepared, one) for one in passes]))
-        return torch.cat(parts, dim=1)
+        parts = self.samples(x).split(self._chunk(chunk))
+        return torch.cat([pruned_logits(self, self.prepare(part), starts) for part in parts], 1)
 
     def pruned_pass(self, start: int) -> Callable[[nn.Module, Tensor], Tensor]:
         """Return a function of a copy of the model and samples that gives the pruned logits."""
-
-        def passed(model: nn.Module, x: Tensor) -> Tensor:
-            states = None
-            if self.is_frozen:
-                true = self.new_pass()
-                with true.around(model, len(x)):
-                    model(x)
-                states = true.states
-            with self.new_pass(linear_from=start, frozen=states).around(model, len(x)):
-                return model(x)
-
-        return passed
+        return pruned_pass(self, start)
 
     @plain_mode
     def with_batch_statistics(self, x: Tensor) -> "TracedNetwork":
@@ -309,13 +303,3 @@ class TracedNetwork(ReadNetwork):
             x, lambda site, h: h @ plane.T if site == last else None, of_activations=True
         )
         return torch.cat(parts[-1])
-
-
-def _numbered(names: Sequence[str]) -> list[str]:
-    """Return the names, the second and later of one name with their number: relu, relu (2)."""
-    seen = Counter()
-    numbered = []
-    for name in names:
-        seen[name] += 1
-        numbered.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return numbered

@@ -5,7 +5,7 @@ are the identity, and what is not affine by itself is frozen at what it did in a
 """
 
 import contextlib
-import re
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from netdyn.errors import NetdynError
-from netdyn.networks.elementwise import ELEMENTWISE
 from netdyn.networks.traced.activations import ACTIVATION_CALLS, is_in_place
 from netdyn.networks.traced.calls import base_name, public_function
+from netdyn.networks.traced.meeting import LAYERS, PRODUCTS, WEIGHTED, depends, named_place
 from netdyn.networks.traced.not_affine import NOT_AFFINE, OPENED, Rule
+from netdyn.networks.traced.remembered import Products
+from netdyn.networks.traced.tokens import Entrance, embedding_of
 
 __all__ = ["BRANCHES", "Call", "Pass", "Rules"]
 
@@ -58,6 +60,10 @@ class Pass(TorchFunctionMode):
         observe: called with the site, its local field h and its x^(s), flattened, (P, N_s); h is
             valid during the call.
         watched: parameters by name, of which `weights` lists those that samples are multiplied by.
+        products: of passes of the same samples and `frozen`, used up to the first changed site.
+        tokens: whether samples are integers, and it matters where they enter.
+        replaced: x^(0) of tokens instead of what their embeddings return, (P, N_0).
+        named: whether calls have the names of their modules; else they are called as functions.
     """
 
     def __init__(
@@ -69,10 +75,17 @@ class Pass(TorchFunctionMode):
         frozen: Sequence[Any] | None = None,
         observe: Callable[[int, Tensor, Tensor], None] | None = None,
         watched: Mapping[str, Tensor] | None = None,
+        products: Products | None = None,
+        tokens: bool = False,
+        replaced: Tensor | None = None,
+        named: bool = False,
     ):
         super().__init__()
         self._rules, self._sites, self._observe = rules, sites, observe
         self._linear_from, self._zero, self._frozen = linear_from, zero, frozen
+        self._products, self._named = products, named
+        self._tokens, self._replaced = tokens or replaced is not None, replaced
+        self.entrance: Entrance | None = None
         self.calls: list[Call] = []
         self.states: list[Any] = []
         # Products of two functions of the samples: where, and their nodes of the graph.
@@ -88,6 +101,20 @@ class Pass(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        if self.entrance is None:
+            return self._met(func, args, kwargs)
+        embedding = embedding_of(func, args, kwargs)
+        output = self._met(func, args, kwargs)
+        if embedding is None:
+            self.entrance.follow(args, kwargs, output)
+        elif self.entrance.enters(embedding[0]):
+            weight = self._watched.get(id(embedding[1]))
+            if weight is not None and weight not in self.weights:
+                self.weights.append(weight)
+            return self.entrance.embedded(output)
+        return output
+
+    def _met(self, func: Callable, args: tuple, kwargs: dict) -> Any:
         if self._in_own_module:
             return func(*args, **kwargs)
         public = public_function(func)
@@ -101,7 +128,9 @@ class Pass(TorchFunctionMode):
         name = base_name(func)
         if self._watched:
             self._watch(name, args, kwargs)
-        if name in _PRODUCTS and sum(map(_depends, args)) > 1:
+        if self._products is not None and name in WEIGHTED:
+            return self._products.output(func, args, kwargs)
+        if name in PRODUCTS and sum(map(depends, args)) > 1:
             product = func(*args, **kwargs)
             self.products.append((self._place(name.strip("_")), product.grad_fn))
             return product
@@ -111,14 +140,14 @@ class Pass(TorchFunctionMode):
 
     def _watch(self, name: str, args: tuple, kwargs: dict) -> None:
         """Note which parameters this call multiplies samples by."""
-        if name.strip("_").removeprefix("r") not in _WEIGHTED:
+        if name.strip("_").removeprefix("r") not in WEIGHTED:
             return
         for place, one in enumerate([*args, *kwargs.values()]):
             if isinstance(one, Tensor) and one.ndim > 1 and not one.requires_grad:
                 weight = self._watched.get(id(one), self._watched.get(id(one._base)))
                 if weight is not None and weight not in self.weights:
                     self.weights.append(weight)
-                elif weight is None and place == 1 and name in _LAYERS and args[0].requires_grad:
+                elif weight is None and place == 1 and name in LAYERS and args[0].requires_grad:
                     self.has_computed_weights = True
 
     def _place(self, function: str) -> str:
@@ -161,12 +190,14 @@ class Pass(TorchFunctionMode):
                 f"{self.calls[-1].name} is called on the shape {tuple(h.shape)} for "
                 f"{self._samples} samples: the samples must be the first dimension there"
             )
-        if site == self._zero:
-            out = torch.zeros_like(h)
-        elif self._linear_from is not None and site >= self._linear_from:
-            out = h.clone()
-        else:
-            out = true()
+        is_linear = self._linear_from is not None and site >= self._linear_from
+        if self._products is not None and (is_linear or site == self._zero):
+            self._products.stop()
+        if is_linear:
+            true = h.clone
+        elif site == self._zero:
+            true = functools.partial(torch.zeros_like, h)
+        out = true()
         if self._observe is None:
             return out
         # The view's gradient is on the path to the logits: it is what the observer is given.
@@ -176,7 +207,7 @@ class Pass(TorchFunctionMode):
 
     def _not_affine(self, rule: Rule, func: Callable, args: tuple, kwargs: dict) -> Any:
         if not self._rules.freeze:
-            if not any(map(_depends, (*args, *kwargs.values()))) and self._sites is None:
+            if not any(map(depends, (*args, *kwargs.values()))) and self._sites is None:
                 return func(*args, **kwargs)
             if self._sites is None:
                 raise NetdynError(
@@ -194,14 +225,18 @@ class Pass(TorchFunctionMode):
         return rule.apply(self._frozen[len(self.states) - 1], args, kwargs)
 
     @contextlib.contextmanager
-    def around(self, model: nn.Module, samples: int) -> Iterator[None]:
-        """Run a forward pass in this context: it knows each module's name, and those declared."""
-        self._samples = samples
+    def around(self, model: nn.Module, x: Tensor) -> Iterator[None]:
+        """Run a forward pass of x in this context: it knows modules' names, and those declared."""
+        self._samples = len(x)
+        if self._tokens:
+            self.entrance = Entrance(x, self._replaced)
         handles = []
+        if self._products is not None:
+            self._products.start()
 
         def enter(name: str) -> Callable:
             def hook(module: nn.Module, args: tuple) -> None:
-                self._path.append(_named(name, module))
+                self._path.append(named_place(name, module))
 
             return hook
 
@@ -209,12 +244,12 @@ class Pass(TorchFunctionMode):
             self._path.pop()
 
         try:
-            if self._sites is None:  # names are needed once
+            if self._named:
                 for name, module in model.named_modules():
                     if name and not isinstance(module, self._rules.classes):
                         handles.append(module.register_forward_pre_hook(enter(name)))
                         handles.append(module.register_forward_hook(leave))
-            for name, module in model.named_modules():
+            for name, module in model.named_modules() if self._rules.classes else ():
                 if isinstance(module, self._rules.classes):
                     handles += self._hooks_of_own(name, module)
             with self:
@@ -251,36 +286,3 @@ class Pass(TorchFunctionMode):
             own.register_forward_pre_hook(before),
             own.register_forward_hook(after),
         ]
-
-
-# Products of two functions of the samples: gates.
-_PRODUCTS = {"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply", "div", "__truediv__"}
-_PRODUCTS |= {"matmul", "__matmul__", "mm", "bmm", "true_divide", "__rtruediv__"}
-
-
-_LAYERS = {
-    "linear",
-    "convolution",
-    *(f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3)),
-}
-_WEIGHTED = _LAYERS | {"matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "bilinear"}
-
-
-_ACTIVATIONS = {one.__name__ for one in ELEMENTWISE}
-
-
-def _named(name: str, module: nn.Module) -> tuple[str, bool]:
-    """Return a module's name and whether it is an activation, of an exported one as of its origin.
-
-    A part of an exported program knows its class's name; of a module that is called twice there are
-    two parts, "relu" and "relu@1".
-    """
-    exported = getattr(module, "type_name", None)
-    if not callable(exported):
-        return name, isinstance(module, ELEMENTWISE)
-    kind = str(exported()).rpartition(".")[2]
-    return re.sub(r"@\d+(?=\.|$)", "", name), kind in _ACTIVATIONS
-
-
-def _depends(value: object) -> bool:
-    return isinstance(value, Tensor) and value.requires_grad

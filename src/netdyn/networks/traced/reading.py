@@ -10,7 +10,8 @@ from netdyn.networks.comparing import TOLERANCES
 from netdyn.networks.elementwise import refuse_if_not_elementwise
 from netdyn.networks.folding import wide
 from netdyn.networks.foreign import not_a_module
-from netdyn.networks.inputs import as_input, as_samples, check_finite
+from netdyn.networks.inputs import as_input, check_finite
+from netdyn.networks.integer_samples import as_samples_or_tokens, is_tokens
 from netdyn.networks.traced.activations import ACTIVATION_CALLS, declared
 from netdyn.networks.traced.maps import changes, not_affine_places
 from netdyn.networks.traced.network import TracedNetwork
@@ -41,7 +42,7 @@ def trace(
 
     Args:
         model: any module whose forward takes samples (P, …) and returns logits (P, K).
-        example: samples, (P, …), floats or bytes, at least one; a few are passed.
+        example: samples, (P, …), floats, bytes or tokens, at least one; a few are passed.
         activations: further classes of elementwise modules, and functions of PyTorch.
         not_affine: "refuse" or "freeze", what is not affine though no activation.
 
@@ -60,16 +61,18 @@ def trace(
     x = _example(model, example)
     constants = {name: parameter.detach() for name, parameter in model.named_parameters()}
     _check_modules(model, classes)
-    one, outputs = _traced(model, rules, x[:1], constants)
+    one, outputs = _traced(model, rules, x[:1], constants, named=True)
     plain = run(model, x)
     _check_outputs(plain, outputs)
-    for sample in x[:TRIED]:
-        again, alone = _traced(model, rules, sample.unsqueeze(0), constants)
-        if [c[1:] for c in again.calls] != [c[1:] for c in one.calls]:
-            raise NetdynError(BRANCHES)
-        _refuse_other_values(alone, run(model, sample.unsqueeze(0)))
-    alone = torch.cat([run(model, sample.unsqueeze(0)) for sample in x[:TRIED]])
-    if not _close(run(model, x[:TRIED]), alone):
+    alone = []
+    for place, sample in enumerate(x[:TRIED].split(1)):
+        if place:
+            again, outputs = _traced(model, rules, sample, constants)
+            if [c[1:] for c in again.calls] != [c[1:] for c in one.calls]:
+                raise NetdynError(BRANCHES)
+        alone.append(run(model, sample))
+        _refuse_other_values(outputs, alone[-1])
+    if not _close(plain[:TRIED], torch.cat(alone)):
         raise NetdynError(
             "the model's outputs for a sample depend on the other samples of a batch, or are "
             "random: netdyn measures samples one by one, in evaluation mode (batch norm needs "
@@ -80,8 +83,11 @@ def trace(
             "the forward pass calls no activation: netdyn knows relu, tanh, gelu and the like; "
             "declare others by netdyn.read(model, x, activations=[...])"
         )
+    dtype, inputs = x.dtype, x[0].numel()
+    if one.entrance is not None:
+        dtype, inputs = outputs.dtype, one.entrance.inputs().shape[1]
     network = TracedNetwork(
-        model, rules, x, one.calls, outputs.shape[1], one.weights, bool(one.states)
+        model, rules, x, one.calls, outputs.shape[1], one.weights, bool(one.states), dtype, inputs
     )
     network.has_computed_weights = one.has_computed_weights
     _refuse_not_affine(network, x)
@@ -93,13 +99,15 @@ def _example(model: nn.Module, example: Tensor) -> Tensor:
     like = next((one for one in tensors if one.is_floating_point()), _NOTHING)
     if like.is_meta:
         raise NetdynError("the model is on the meta device and has no values: load it first")
-    x = as_samples(example, like.device)
+    x = as_samples_or_tokens(example, like.device)
     if x.ndim < 2 or not len(x):
         raise NetdynError(
             f"an example of shape {tuple(x.shape)}: give a batch of samples, (samples, …), at "
             "least one"
         )
     check_finite(x)
+    if is_tokens(x):
+        return x.long()
     return as_input(x).to(like.dtype)
 
 
@@ -118,11 +126,17 @@ def _check_modules(model: nn.Module, classes: tuple[type[nn.Module], ...]) -> No
 
 
 def _traced(
-    model: nn.Module, rules: Rules, x: Tensor, constants: dict[str, Tensor]
+    model: nn.Module, rules: Rules, x: Tensor, constants: dict[str, Tensor], named: bool = False
 ) -> tuple[Pass, Tensor]:
     with torch.enable_grad():
-        one = Pass(rules, watched=constants)
-        outputs = run(model, x.clone().requires_grad_().clone(), one, constants)
+        tokens = is_tokens(x)
+        one = Pass(rules, watched=constants if named else None, tokens=tokens, named=named)
+        outputs = run(model, x if tokens else x.clone().requires_grad_(), one, constants)
+    if tokens and not one.entrance.outputs:
+        raise NetdynError(
+            "integer samples enter the network by no embedding (torch.nn.Embedding): embed them "
+            "first and read the module behind, or give floats"
+        )
     if one.last is outputs:
         raise NetdynError(
             f"the model's outputs are those of an activation ({one.calls[-1].function}): remove "
@@ -163,8 +177,8 @@ def _refuse_not_affine(network: TracedNetwork, x: Tensor) -> None:
     besides: in an untrained network what is not affine may be too weak to be seen beside biases.
     """
     dtype = wide(network.dtype)
-    base = network.prepare(x[:1]).to(dtype)
-    gates, functions = not_affine_places(network, base)
+    base = network.in_precision(network.prepare(x[:1]), dtype)
+    gates, functions = not_affine_places(network, base, dtype)
     if gates:
         raise NetdynError(
             "the network multiplies two functions of the samples, at "
@@ -172,17 +186,18 @@ def _refuse_not_affine(network: TracedNetwork, x: Tensor) -> None:
             "with activations the identity, and are not measured"
         )
     stream = generator(0, "affine check")
-    spread = base.std(correction=0) + base.abs().mean() + 1e-3
+    first = network.first_activations(base, network.constants(dtype))
+    spread = first.std(correction=0) + first.abs().mean() + 1e-3
 
     def drawn(*shape: int) -> Tensor:
         numbers = torch.randn(*shape, generator=stream, dtype=torch.float32, device="cpu")
-        return numbers.to(base)
+        return numbers.to(first)
 
     # Far steps, both ways, cross the kinks of what is affine in parts.
-    steps = [step * spread * drawn(*base.shape) for step in (1, 30)]
+    steps = [step * spread * drawn(*first.shape) for step in (1, 30)]
     steps += [-step for step in steps]
     mix = drawn(network.classes)
-    gradient, values = changes(network, base, [base + step for step in steps], mix)
+    gradient, values = changes(network, base, steps, mix)
     terms = torch.cat(steps) * gradient  # (steps, N_0)
     change = values[1:] - values[0]
     off = (change - terms.sum(dim=1)).abs()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from netdyn.errors import NetdynError
 from netdyn.networks.comparing import evaluation_mode
+from netdyn.networks.traced.exchanged import exchanged
 from netdyn.networks.traced.passes import Pass
 
 __all__ = ["run"]
@@ -31,13 +32,16 @@ def run(
         NetdynError: where the forward fails or returns no tensor (P, K).
     """
     on_gpu = x.device.type == "cuda" and torch.cuda.is_available()
-    context = contextlib.nullcontext() if one is None else one.around(model, len(x))
+    x = x.clone()  # the module may write to it
+    context = contextlib.nullcontext() if one is None else one.around(model, x)
     try:
-        with evaluation_mode(model), torch.random.fork_rng([x.device] if on_gpu else []), context:
-            if parameters is None:
-                outputs = model(x)
-            else:
-                outputs = torch.func.functional_call(model, dict(parameters), (x,))
+        with (
+            evaluation_mode(model),
+            torch.random.fork_rng([x.device] if on_gpu else []),
+            exchanged(model, parameters or {}),
+            context,
+        ):
+            outputs = model(x)
     except NetdynError as error:
         # What interprets an exported program adds lines on where that was.
         raise NetdynError(str(error).partition("\n")[0]) from error

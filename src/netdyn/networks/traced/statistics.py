@@ -48,7 +48,7 @@ def set_batch_statistics(model: nn.Module, x: Tensor) -> None:
     try:
         for norm in norms:
             norm.training, norm.momentum = True, 1.0
-        model(x)
+        model(x.clone())  # it may write to it
     finally:
         for norm, momentum, hook in zip(norms, momenta, hooks, strict=True):
             norm.training, norm.momentum = False, momentum
