@@ -2,14 +2,19 @@
 
 import io
 import statistics
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "explorer"))
+from explorer_tables import course_of_projections, gradient, history, written
+
+from netdyn.explorer.courses import course_sources
 from netdyn.explorer.encoding import LEVELS
-from netdyn.explorer.explorer import LARGEST, write_explorer
+from netdyn.explorer.explorer import LARGEST, write_explorer, write_page_of
 
 pytestmark = pytest.mark.browser
 REFERENCE = Path(__file__).parents[2] / "results" / "cpu" / "reference"
@@ -56,6 +61,26 @@ def plotted(page, panel, run=DEEP):
 def ready(page, panel, run=DEEP):
     page.locator(f'[data-panel="{panel}"][data-run="{run}"]').scroll_into_view_if_needed()
     page.wait_for_selector(f'[data-panel="{panel}"][data-run="{run}"] .plot .main-svg')
+
+
+def settled(page):
+    """Wait until every figure within the window is drawn."""
+    until(
+        page,
+        """[...document.querySelectorAll('.stage')].every((stage) =>
+           stage.getBoundingClientRect().top > innerHeight || stage.querySelector('.main-svg'))""",
+    )
+
+
+def points(page, split, run=DEEP):
+    """Return the samples of a split that the panel of projections shows, by digit."""
+    groups = page.evaluate(
+        """(run) => Array.from(
+          document.querySelector(`[data-panel=projection][data-run="${run}"] canvas`).groups,
+          ({ digit, split, x, y }) => ({ digit, split, x: Array.from(x), y: Array.from(y) }))""",
+        run,
+    )
+    return {group["digit"]: group for group in groups if group["split"] == split}
 
 
 def until(page, expression):
@@ -132,10 +157,11 @@ def test_projections_change_where_they_were_measured(opened, explorer):
             page.evaluate(f"location.hash = 'run={DEEP}&step={step}'")
             ready(page, "projection")
             until(page, f"document.getElementById('shown').textContent.startsWith({step})")
-            crosses = plotted(page, "projection")[3:6]
-            for digit, trace in zip((0, 2, 5), crosses, strict=True):
+            crosses = points(page, "test")
+            assert [*crosses] == [0, 2, 5]
+            for digit, group in crosses.items():
                 mine = chosen[(chosen["moment"] == moment) & (chosen["digit"] == digit)][:200]
-                assert close(trace["x"], mine["h1"], chosen.loc[chosen["moment"] == moment, "h1"])
+                assert close(group["x"], mine["h1"], chosen.loc[chosen["moment"] == moment, "h1"])
             words = page.locator(f'[data-panel="projection"][data-run="{DEEP}"] > p').inner_text()
             assert f"({moment})" in words
 
@@ -232,6 +258,71 @@ def test_numbers_of_the_step_are_shown_as_text(opened, explorer):
             assert page.locator(f"[data-panel={panel}] tbody tr").count() == rows_shown
 
 
+def test_a_claims_row_of_the_multiverse_is_told_in_words(opened, explorer):
+    readings = pd.read_csv(REFERENCE / "readings.csv")
+    readings = readings[(readings["claim"] == "C20") & (readings["criterion"] == "frozen")]
+    readings = readings[readings["verdict"] != "not tested at this scale"]
+    with opened(explorer, f"#run={DEEP}") as page:
+        marks = page.get_by_role("button", name="C20 under ")
+        assert marks.count() == len(readings)
+        names = [mark.get_attribute("aria-label") for mark in marks.all()]
+        for name, row in zip(names, readings.itertuples(), strict=True):
+            assert f": {row.verdict}, {row.strength} evidence" in name
+        assert names[0].startswith("C20 under the frozen reading: ")
+        assert "mode in which gradients are measured: training" in names[1]
+        assert not page.get_by_text("three phases; in the third").nth(1).is_visible()
+        marks.nth(1).press("Enter")
+        text = page.locator("[id^=claim-C20]")
+        assert "The paper: 23 layers of 128" in text.inner_text()
+        assert page.evaluate("document.activeElement.textContent").startswith("mode in which")
+        page.get_by_role("button", name="C20", exact=True).press("Enter")
+        assert not text.is_visible()
+
+
+def test_samples_move_with_every_step_of_their_course(opened, tmp_path):
+    folder = written(
+        tmp_path / "tables",
+        a=history(seeds=[0]),
+        b=gradient(seeds=[0]),
+        c=course_of_projections([0, 1, 10, 100]),
+    )
+    write_explorer(tmp_path / "page.html", [folder])
+    with opened(tmp_path / "page.html", "#step=1") as page:
+        for step in (1, 10, 100):
+            ready(page, "projection", "deep/0")
+            assert step_of(page) == step
+            for split, digit in (("train", 1), ("test", 5)):
+                group = points(page, split, "deep/0")[digit]
+                assert np.allclose(group["x"], step + np.arange(3) / 10, atol=1e-4)
+                assert np.allclose(group["y"], -np.arange(3) / 10, atol=1e-4)
+            page.keyboard.press("ArrowRight")
+
+
+def test_the_course_of_a_monitor_has_the_same_parts(opened, tmp_path):
+    rows = [
+        (step, name, site, value * (step + 1), 0.01)
+        for step in range(4)
+        for name, site, value in (
+            *(("train_accuracy", 0, 0.2), ("rpd_gradient", 1, 0.5), ("rpd_gradient", 2, 0.7)),
+            *(("pruning", 1, 0.1), ("pruning", 2, 0.15), ("pruning", 3, 0.2)),
+        )
+    ]
+    course = pd.DataFrame(rows, columns=["step", "quantity", "site", "value", "error"])
+    write_page_of(tmp_path / "page.html", course_sources("mine", course))
+    with opened(tmp_path / "page.html", "#step=2", size=(1280, 2200)) as page:
+        settled(page)
+        assert page.locator("#run").locator("option:checked").inner_text() == "mine"
+        (profile,) = plotted(page, "profile", "mine/null")
+        assert np.allclose(profile["y"], [1.5, 2.1], atol=1e-3)
+        assert np.allclose(profile["above"], 0.01, atol=1e-3)
+        pruned, full = plotted(page, "pruning", "mine/null")
+        assert np.allclose(pruned["y"], [0.3, 0.45], atol=1e-3)
+        assert np.allclose(full["y"], 0.6, atol=1e-3)
+        page.keyboard.press("ArrowRight")
+        assert np.allclose(plotted(page, "pruning", "mine/null")[0]["y"], [0.4, 0.6], atol=1e-3)
+        assert "site" in page.locator("[data-panel=pruning] > p").inner_text()
+
+
 def test_a_panel_without_a_table_says_so(opened, explorer):
     with opened(explorer, "#run=deep10_sgd/0") as page:
         missing = page.locator(".missing").all_inner_texts()
@@ -255,15 +346,21 @@ def test_a_fresh_reader_sees_where_the_test_accuracy_follows_and_which_seed_has_
 def test_times_are_left_beside_the_pictures(opened, explorer, pictures):
     """No limit is set here: what else the machine does would decide."""
     with opened(explorer, f"#run={DEEP}&step=0") as page:
-        ready(page, "profile")
-        page.wait_for_timeout(500)
+        until(page, "performance.getEntriesByName('all figures').length")
         load = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+        first, every = (
+            page.evaluate(f"performance.getEntriesByName('{name}')[0].startTime")
+            for name in ("first figure", "all figures")
+        )
         clock = processor_seconds(page)
         before = clock()
         walls = page.evaluate(MOVES)
         step = 1000 * (clock() - before) / len(walls)
     wall = statistics.median(walls)
-    text = f"load {load / 1000:.2f} s; a step {wall:.1f} ms, {step:.1f} ms of the main thread\n"
+    text = (
+        f"load {load / 1000:.2f} s, first figure {first / 1000:.2f} s, all in the window "
+        f"{every / 1000:.2f} s; a step {wall:.1f} ms, {step:.1f} ms of the main thread\n"
+    )
     (pictures / "times.txt").write_text(text)
     assert len(walls) == 50
     assert min(walls) > 0
@@ -301,8 +398,7 @@ MOVES = """async () => {
 def test_pictures_are_left_to_be_judged(opened, explorer, pictures, width, scheme):
     for name, address in (("deep23", f"#run={DEEP}"), ("beside", f"#run={DEEP}&beside={SHALLOW}")):
         with opened(explorer, address, size=(width, 3000), scheme=scheme) as page:
-            ready(page, "accuracies")
-            page.wait_for_timeout(300)
+            settled(page)
             page.screenshot(path=pictures / f"explorer-{name}-{width}-{scheme}.png", full_page=True)
             assert page.evaluate("document.documentElement.dataset.theme") == scheme
             assert page.evaluate("document.documentElement.scrollWidth") <= width

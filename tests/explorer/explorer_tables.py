@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from netdyn.records.files import digest_file
+from netdyn.records.sealed import write_record
 from netdyn.results.tables import write_table
 
 STEPS = [0, 1, 10, 100]
@@ -66,3 +68,29 @@ def written(folder, record=None, **tables):
     for name, table in tables.items():
         write_table(folder / f"{name}.csv", table, record)
     return folder
+
+
+def run_folder(folder, seed=3):
+    """Write what the explorer reads of a run's folder."""
+    folder.mkdir(parents=True)
+    history(seeds=[seed]).drop(columns=["run", "seed"]).to_csv(folder / "history.csv", index=False)
+    for name in ("snapshots.safetensors", "provenance.json"):
+        (folder / name).write_text("{}")
+    sums = {"history.csv": digest_file(folder / "history.csv")}
+    write_record(folder / "manifest.json", {"settings": {"seed": seed}, "sha256": sums})
+    return folder
+
+
+def course_of_projections(steps):
+    """Return three samples of two digits, h_1 = step + i / 10 and h_2 = −i / 10, at each step."""
+    rows = [
+        (step, split, "evaluation", digit, step + i / 10, -i / 10)
+        for step in steps
+        for split in ("train", "test")
+        for digit in (1, 5)
+        for i in range(3)
+    ]
+    table = pd.DataFrame(rows, columns=["step", "split", "mode", "digit", "h1", "h2"])
+    table.insert(0, "run", "deep")
+    table.insert(1, "seed", 0)
+    return table

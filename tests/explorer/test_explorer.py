@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 from explorer_tables import gradient, history, written
@@ -21,6 +22,11 @@ def small_bundle(monkeypatch):
 @pytest.fixture
 def tables(tmp_path):
     return written(tmp_path / "tables", a=history(), b=gradient())
+
+
+def plan_of(reuse=False, blocks=(), **measurements):
+    config = {"reuse": reuse, "measurements": measurements}
+    return SimpleNamespace(config=config, blocks=lambda name: blocks)
 
 
 def data_of(path):
@@ -70,13 +76,26 @@ def test_a_page_that_exists_is_kept_unless_it_may_be_replaced(tmp_path, tables, 
 
 
 def test_explored_are_the_tables_of_runs_whose_gradients_were_measured_over_steps():
-    measurements = {
-        "a_gradient": {"quantity": "rpd_gradient", "run": ["a", "b"], "steps": "all"},
-        "a_history": {"quantity": "history", "run": "a"},
-        "b_pruning": {"quantity": "pruning", "run": "b"},
-        "b_cone": {"quantity": "cone", "run": "b"},
-        "c_gradient": {"quantity": "rpd_gradient", "run": "c", "steps": "best"},
-        "c_history": {"quantity": "history", "run": "c"},
-        "toy": {"quantity": "toy_neurons"},
-    }
-    assert explored_tables(measurements) == ["a_gradient", "a_history", "b_cone"]
+    plan = plan_of(
+        a_gradient={"quantity": "rpd_gradient", "run": ["a", "b"], "steps": "all"},
+        a_history={"quantity": "history", "run": "a"},
+        b_sharing={"quantity": "region_share", "run": "b"},
+        b_cone={"quantity": "cone", "run": "b"},
+        c_gradient={"quantity": "rpd_gradient", "run": "c", "steps": "best"},
+        c_history={"quantity": "history", "run": "c"},
+        toy={"quantity": "toy_neurons"},
+    )
+    assert explored_tables(plan) == ["a_gradient", "a_history", "b_cone"]
+
+
+@pytest.mark.parametrize(
+    ("reuse", "blocks", "shown"), [(False, ["run"], 2), (True, [], 2), (True, ["run"], 1)]
+)
+def test_no_run_is_trained_for_what_no_figure_needs_where_tables_are_reused(reuse, blocks, shown):
+    plan = plan_of(
+        reuse,
+        blocks,
+        a_gradient={"quantity": "rpd_gradient", "run": "a", "steps": "all"},
+        a_course={"quantity": "projection_course", "run": "a"},
+    )
+    assert explored_tables(plan) == ["a_gradient", "a_course"][:shown]

@@ -78,7 +78,7 @@ def test_places_of_claims():
 
 def run_named(name):
     table = pd.DataFrame({"run": [name], "seed": [0]})
-    return Run(name, 0, {"history": [Source("a", "history", {}, table)]}, False)
+    return Run(name, 0, {"history": [Source("a", "history", {}, table)]})
 
 
 def test_a_run_decides_the_claims_of_its_panels():
@@ -91,12 +91,12 @@ def test_a_run_decides_the_claims_of_its_panels():
     )
     readings = pd.DataFrame(
         [
-            ("C1", "frozen", "frozen", "reproduced"),
-            ("C1", "other", "frozen", "partly"),
-            ("C1", "third", "other", "partly"),
-            ("C1", "fourth", "frozen", NOT_TESTED),
+            ("C1", "frozen", "frozen", "reproduced", "strong"),
+            ("C1", "other_one", "frozen", "partly", None),
+            ("C1", "third", "other", "partly", "weak"),
+            ("C1", "fourth", "frozen", NOT_TESTED, None),
         ],
-        columns=["claim", "reading", "criterion", "verdict"],
+        columns=["claim", "reading", "criterion", "verdict", "strength"],
     )
     tables = {"claims": claims, "readings": readings}
     ids = {
@@ -109,7 +109,13 @@ def test_a_run_decides_the_claims_of_its_panels():
         "deep23": ["C2", "C3", "C4"],
         "mine": [],
     }
-    first, second = claims_of(run_named("deep10_adam"), tables)
-    assert first["readings"] == [{"name": "other", "verdict": "partly", "holds": False}]
+    first, second = claims_of(run_named("deep10_adam"), tables, {"frozen": "the frozen reading"})
+    assert first["readings"] == [
+        {"name": name, "verdict": verdict, "strength": strength, "measured": ""}
+        for name, verdict, strength in (
+            ("the frozen reading", "reproduced", "strong"),
+            ("other one", "partly", ""),
+        )
+    ]
     assert second["measured"] == ""
     assert claims_of(run_named("deep23"), {}) == []

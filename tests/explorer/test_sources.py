@@ -5,29 +5,16 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from explorer_tables import STEPS, basin, gradient, history, written
+from explorer_tables import STEPS, basin, gradient, history, run_folder, written
 
 from netdyn.errors import NetdynError
 from netdyn.explorer.encoding import unpack
 from netdyn.explorer.payload import payload, thinned
 from netdyn.explorer.sources import choose_runs, gather_runs, read_sources, verdict_tables
-from netdyn.records.files import digest_file
-from netdyn.records.sealed import write_record
 
 
 def runs_in(*paths):
     return gather_runs(read_sources(paths))
-
-
-def run_folder(folder, seed=3):
-    """Write what the explorer reads of a run's folder."""
-    folder.mkdir(parents=True)
-    history(seeds=[seed]).drop(columns=["run", "seed"]).to_csv(folder / "history.csv", index=False)
-    for name in ("snapshots.safetensors", "provenance.json"):
-        (folder / name).write_text("{}")
-    sums = {"history.csv": digest_file(folder / "history.csv")}
-    write_record(folder / "manifest.json", {"settings": {"seed": seed}, "sha256": sums})
-    return folder
 
 
 def test_tables_are_told_apart_by_their_columns_and_put_together_by_run(tmp_path):

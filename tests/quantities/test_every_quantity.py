@@ -47,6 +47,7 @@ EVERY = {
     "noise_accuracy": {**NOISE, "space": "weight"},
     "basin_size": SAMPLE_NOISE,
     "projection": {**VIEWS, "points": 5},
+    "projection_course": {**SHARES, "points": 5},
     "region": {**VIEWS, "percentile": 90},
     "first_batch_statistics": {"steps": "all"},
     "sign_agreement": {"steps": "all", "samples": 20},

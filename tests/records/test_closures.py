@@ -46,6 +46,7 @@ MODULES = {
     "quantities.nearest_training_sample": 14,
     "quantities.noise_accuracy": 17,
     "quantities.projection": 16,
+    "quantities.projection_course": 16,
     "quantities.pruning": 14,
     "quantities.rank_probability": 20,
     "quantities.region": 16,

@@ -385,7 +385,7 @@ wildcard_constraints:
 
 def tables_explored(plan):
     """Return the names of the tables of a scale's explorer."""
-    return explored_tables(plan.config["measurements"])
+    return explored_tables(plan)
 
 
 def verdicts_explored(wildcards):

@@ -10,10 +10,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from netdyn.errors import NetdynError
 from netdyn.records.files import atomic_write
 
-__all__ = ["COLUMNS", "Course", "Row", "as_text", "from_text", "read_course", "write_course"]
+__all__ = [
+    "COLUMNS",
+    "Course",
+    "Row",
+    "as_text",
+    "course_table",
+    "from_text",
+    "is_course",
+    "read_course",
+    "write_course",
+]
 
 COLUMNS = ("step", "quantity", "site", "value", "error")
 START = "# netdyn monitor 1 "
@@ -36,6 +48,20 @@ class Course(NamedTuple):
 
     header: Mapping
     rows: Sequence[Row]
+
+
+def course_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return rows as a table with the columns `COLUMNS`."""
+    types = {"step": "int64", "site": "int64", "value": "float64", "error": "float64"}
+    return pd.DataFrame(rows, columns=[*COLUMNS]).astype(types)
+
+
+def is_course(path: Path) -> bool:
+    """Return whether a file begins as the courses of monitors do."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(START)) == START.encode()
 
 
 def as_text(course: Course) -> str:

@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader
 
 from netdyn.analysis.budget import Budget
 from netdyn.analysis.course_file import (
-    COLUMNS,
     Course,
     Row,
     as_text,
+    course_table,
     from_text,
     read_course,
     write_course,
@@ -139,7 +139,7 @@ class Monitor:
         the whole network; of pruning also S + 1, where nothing is pruned), `value` and its standard
         `error` over samples, NaN where there is none.
         """
-        return _table(self._rows)
+        return course_table(self._rows)
 
     @property
     def grokking(self) -> Grokking:
@@ -165,6 +165,22 @@ class Monitor:
             NetdynError: where it cannot be written; an earlier file is then as it was.
         """
         write_course(Path(path), self._course())
+
+    def page(self, path: str | Path, title: str = "A monitored training") -> None:
+        """Write one HTML page on which the course so far is scrubbed; see docs/explorer.md.
+
+        Raises:
+            NetdynError: accuracy was not measured, or plotly and matplotlib are not installed
+                (extra `explorer`).
+        """
+        try:
+            from netdyn.explorer.courses import course_sources
+            from netdyn.explorer.explorer import write_page_of
+        except ModuleNotFoundError as error:
+            raise NetdynError(
+                f"pages need {error.name}, which is not installed: pip install 'netdyn[explorer]'"
+            ) from error
+        write_page_of(Path(path), course_sources("training", self.table), title=title)
 
     def load(self, path: str | Path) -> None:
         """Go on from what `save` wrote of a monitor of the same network.
@@ -215,7 +231,7 @@ class Monitor:
             del self._rows[again:first]
             self._complete = self._step
             if self._writer is not None and len(self._rows) > again:
-                self._writer(_table(self._rows[again:]))
+                self._writer(course_table(self._rows[again:]))
 
     def _measurable(self, snapshot: Snapshot) -> tuple[str, ...]:
         if snapshot.is_finite:
@@ -258,11 +274,6 @@ class Monitor:
         self._step = header["step"]
         self._complete = self._rows[-1].step if self._rows else None
         self._budget.resume(*times)
-
-
-def _table(rows: Sequence[Row]) -> pd.DataFrame:
-    types = {"step": "int64", "site": "int64", "value": "float64", "error": "float64"}
-    return pd.DataFrame(rows, columns=[*COLUMNS]).astype(types)
 
 
 def _checked_share(share: object) -> float:

@@ -58,7 +58,10 @@ def analyse(
 def explore(
     sources: Annotated[
         list[Path],
-        typer.Argument(help="Run folders, tables, folders of tables, or results/SCALE/reference."),
+        typer.Argument(
+            help="Run folders, tables, folders of tables, results/SCALE/reference, or files that "
+            "monitors saved."
+        ),
     ],
     output: Output,
     run: Annotated[
@@ -68,11 +71,26 @@ def explore(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a page that exists.")
     ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Measure g, RPDs and projections of run folders from their snapshots, where no "
+            "table has them; tables of them stay beside the page.",
+        ),
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Prepared data set of the run folders. Default: that in results/data."),
+    ] = None,
+    device: Device = "auto",
 ) -> None:
     """Write a page to scrub training time on: accuracies, gradients, basins of some runs."""
     from netdyn.jobs import exploring
 
-    exploring.explore(sources, output, run or [], overwrite)
+    exploring.explore(
+        sources, output, run or [], overwrite, measure=measure, data=data, device=device
+    )
 
 
 def score(

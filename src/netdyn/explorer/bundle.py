@@ -13,6 +13,19 @@ def asset(name: str) -> str:
     return (Path(__file__).parent / name).read_text("utf-8")
 
 
+def parsed_once(bundle: str) -> str:
+    """Return a bundle with the function that holds all of it in parentheses.
+
+    Engines take such a function for one that is called at once. Otherwise they first read its
+    megabytes to find its end, and then again. A bundle that is built otherwise stays as it is.
+    """
+    head, tail = ": this, () => {", "}));"
+    code = bundle.rstrip()
+    if code.count(head) != 1 or not code.endswith(tail):
+        return bundle
+    return code.replace(head, ": this, (() => {").removesuffix(tail) + "})));\n"
+
+
 def plotly_bundle() -> str:
     """Return plotly.js with the notice of its licence, as the Python package plotly carries it.
 
@@ -25,5 +38,5 @@ def plotly_bundle() -> str:
         path = Path(folder) / "package_data" / "plotly.min.js"
         if path.is_file():
             # In a script, this is what would end it.
-            return path.read_text("utf-8").replace("</script", r"<\/script")
+            return parsed_once(path.read_text("utf-8").replace("</script", r"<\/script"))
     raise NetdynError("pages need plotly, which is not installed: pip install 'netdyn[explorer]'")

@@ -48,7 +48,7 @@
     const chosen = shownRuns();
     for (const section of sections) {
       observer.unobserve(section.node);
-      for (const plot of section.plots.values()) Plotly.purge(plot);
+      if (section.plot) Plotly.purge(section.plot);
     }
     const parent = byId("panels");
     parent.replaceChildren();
@@ -57,7 +57,7 @@
     // Of one run, what is missing comes last; of two, panels stand side by side.
     if (chosen.length === 1) sections.sort((a, b) => Number(a.missing !== null) - Number(b.missing !== null));
     parent.append(...sections.map((section) => section.node));
-    parent.append(tables.seeds(chosen, storyOf, (run) => change({ run: idOf(run) })), ...chosen.map(tables.claims));
+    parent.append(tables.seeds(chosen, storyOf, (run) => change({ run: idOf(run) })), ...chosen.filter((run) => run.seed !== null).map(tables.claims));
     for (const section of sections) observer.observe(section.node);
     choices(chosen);
   }
@@ -68,14 +68,15 @@
     const heading = element("h2", { id: `title-${id}` }, panel.title);
     if (pair) heading.append(element("span", { class: "of" }, ` ${nameOf(run)}`));
     const node = element("section", { class: `panel${missing === null ? "" : " missing"}`, "data-panel": panel.id, "data-run": idOf(run), "aria-labelledby": `title-${id}` }, heading, words);
-    const section = { panel, run, node, words, missing, visible: false, drawn: null, plots: new Map(), plot: null };
+    const section = { panel, run, node, words, missing, visible: false, drawn: null, plot: null };
     if (missing !== null) return section;
     section.stage = node.appendChild(element("div", { class: "stage" }));
     if (panel.layers) node.append(layerKey(run, panel));
+    if (panel.digits) node.append(digitKey(panel.digits(run)));
     const tools = node.appendChild(element("div", { class: "tools" }));
     const download = tools.appendChild(element("button", { type: "button", class: "download", "aria-label": `Download the data of ${panel.title}, ${nameOf(run)}, as CSV` }, "CSV"));
     const csv = () => panel.rows(run, state).map((row) => row.map(cellText).join(",")).join("\n") + "\n";
-    download.addEventListener("click", () => page.save(`${page.slug(`${run.name} seed ${run.seed} ${panel.id}`)}.csv`, csv()));
+    download.addEventListener("click", () => page.save(`${page.slug(`${nameOf(run)} ${panel.id}`)}.csv`, csv()));
     if (panel.rotates) tools.append(...rotation(section));
     const details = tools.appendChild(element("details", { class: "numbers" }, element("summary", {}, "Numbers")));
     section.numbers = () => {
@@ -102,12 +103,22 @@
     const layers = panel.id === "distance" ? run.history.distance.layers : shared.gradientOf(run, state.mode).part.layers;
     const bar = element("span", { class: "bar", role: "presentation" });
     bar.style.background = `linear-gradient(to right, ${page.data.layers.filter((_, i) => i % 7 === 0).map(page.legible).join(", ")})`;
-    return element("div", { class: "key" }, `layer ${layers[0]}`, bar, `${layers.at(-1)}`);
+    return element("div", { class: "key" }, `${run.place} ${layers[0]}`, bar, `${layers.at(-1)}`);
+  }
+
+  function digitKey(digits) {
+    const { classes } = page.data;
+    return element("div", { class: "key" }, ...digits.flatMap((digit) => {
+      const dot = element("span", { class: "dot", role: "presentation" });
+      dot.style.background = page.legible(classes[digit % classes.length]);
+      return [dot, `${digit}`];
+    }));
   }
 
   function rotation(section) {
     const turn = (angle) => () => {
-      const { x, y, z } = section.plot?._fullLayout.scene.camera.eye ?? { x: 1.5, y: 1.5, z: 0.8 };
+      if (!section.plot) return; // not drawn yet
+      const { x, y, z } = section.plot._fullLayout.scene.camera.eye;
       Plotly.relayout(section.plot, { "scene.camera.eye": { x: x * Math.cos(angle) - y * Math.sin(angle), y: x * Math.sin(angle) + y * Math.cos(angle), z } });
     };
     const button = (text, label, angle) => {
@@ -124,28 +135,37 @@
     if (section.missing !== null || !section.visible) return;
     const words = panel.words(run, state);
     if (section.words.textContent !== words) section.words.textContent = words;
-    const key = panel.key(run, state);
-    if (key !== section.drawn) {
-      section.drawn = key;
-      draw(section, key);
+    const numbers = panel.numbersKey?.(run, state) ?? panel.key(run, state);
+    if (numbers !== section.counted) {
+      section.counted = numbers;
       section.numbers();
     }
-    placeCursor(section);
+    if (section.plot) update(section);
+    else page.soon(section.node, () => update(section), panel.rotates);
   }
 
-  function draw(section, key) {
-    const { panel, run } = section, name = panel.cached ? key : "";
-    for (const plot of section.plots.values()) plot.hidden = true;
-    const known = section.plots.get(name);
-    section.plot = known ?? section.stage.appendChild(element("div", { class: "plot", role: "img", "aria-labelledby": section.node.getAttribute("aria-labelledby"), "aria-describedby": section.words.id }));
-    section.plots.set(name, section.plot);
-    section.plot.hidden = false;
-    if (known && panel.cached) return;
+  function update(section) {
+    const key = section.panel.key(section.run, state);
+    if (key !== section.drawn) {
+      section.drawn = key;
+      draw(section);
+    }
+    placeCursor(section);
+    points.paint(section, state);
+  }
+
+  function draw(section) {
+    const { panel, run } = section, known = section.plot;
+    section.plot ??= section.stage.appendChild(element("div", { class: "plot", role: "img", "aria-labelledby": section.node.getAttribute("aria-labelledby"), "aria-describedby": section.words.id }));
     const same = panel.same?.(run, state);
     // To change heights alone costs half of what a whole figure does.
     if (known && same !== undefined && same === section.same) Plotly.restyle(section.plot, panel.restyled(run, state));
     else page.draw(section.plot, panel.figure(run, state));
     section.same = same;
+    if (!known && panel.points) {
+      section.canvas = section.stage.appendChild(element("canvas", { class: "points", "aria-hidden": "true" }));
+      section.plot.on("plotly_afterplot", () => points.paint(section, state));
+    }
     if (!known && panel.cursor) {
       section.cursor = section.stage.appendChild(element("div", { class: "cursor" }));
       section.plot.on("plotly_afterplot", () => placeCursor(section));

@@ -1,24 +1,34 @@
 """The explorer: one page on which training time is scrubbed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.colors import to_hex
 
 from netdyn.errors import NetdynError
+from netdyn.explorer.beside import sources_beside
 from netdyn.explorer.landmarks import THRESHOLDS
 from netdyn.explorer.page import document
 from netdyn.explorer.payload import payload, thinned
-from netdyn.explorer.sources import Run, choose_runs, gather_runs, read_sources, verdict_tables
+from netdyn.explorer.sources import (
+    Run,
+    Source,
+    choose_runs,
+    gather_runs,
+    read_sources,
+    reading_names,
+    verdict_tables,
+)
 from netdyn.explorer.verdicts import claims_of
 from netdyn.plots.style import CLASS_COLOURS, COLOURS, layer_colours
 from netdyn.records.files import atomic_write
 
-__all__ = ["LARGEST", "write_explorer"]
+__all__ = ["LARGEST", "all_sources", "write_explorer", "write_page_of"]
 
 LARGEST = 8_000_000  # bytes of a page
-_SCRIPTS = ("series", "shared", "time_panels", "sample_panels", "tables", "explorer")
+TITLE = "Network dynamics over training"
+_SCRIPTS = ("series", "shared", "time_panels", "sample_panels", "points", "tables", "explorer")
 _SHADES = 64  # of the layers' colours, from the first to the last
 _STRIDES = (1, 2, 4, 8, 16)
 _SUMMARY = (
@@ -33,7 +43,8 @@ def write_explorer(
     sources: Sequence[Path | str],
     *,
     runs: Sequence[str] = (),
-    title: str = "Network dynamics over training",
+    tables: Iterable[Path] = (),
+    title: str = TITLE,
     largest: int = LARGEST,
     report: Callable[[str], None] = lambda text: None,
 ) -> None:
@@ -41,8 +52,10 @@ def write_explorer(
 
     Args:
         path: the page; a file of this name is replaced once the new one is finished.
-        sources: run folders, tables, folders of tables, or folders of committed results.
-        runs: names of the runs to show; none for those with gradients over steps.
+        sources: run folders, tables, folders of tables, or folders of committed results. Where all
+            are run folders, what the tables of their scale have of these runs is shown, too.
+        runs: names of the runs to show; none for the run folders, or those with g over steps.
+        tables: folders of further tables with rows of the run folders.
         title: the page's heading.
         largest: bytes that the page may have; beyond, steps between others are left out.
         report: is given one line on the size, and on what is left out.
@@ -51,13 +64,34 @@ def write_explorer(
         NetdynError: a source is none or is damaged, a run is unknown, no run is in the sources, or
             the page is too large even with few steps.
     """
-    read = read_sources(sources)
+    write_page_of(
+        path, all_sources(sources, tables), runs=runs, title=title, largest=largest, report=report
+    )
+
+
+def all_sources(paths: Sequence[Path | str], tables: Iterable[Path] = ()) -> list[Source]:
+    """Return what `write_explorer` shows of these sources; takes and raises what it does."""
+    read = read_sources(paths)
+    folders = [source for source in read if source.run_folder]
+    return [*read, *sources_beside(folders, tables, scales=len(folders) == len(read))]
+
+
+def write_page_of(
+    path: Path | str,
+    read: Sequence[Source],
+    *,
+    runs: Sequence[str] = (),
+    title: str = TITLE,
+    largest: int = LARGEST,
+    report: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Write the explorer of sources that were read; takes and raises what `write_explorer` does."""
     gathered = gather_runs(read)
     chosen = choose_runs(gathered, runs)
-    tables = verdict_tables(read)
+    tables, names = verdict_tables(read), reading_names(read)
     scripts = [f"{name}.js" for name in _SCRIPTS]
     for stride in _STRIDES:
-        content = _content([thinned(run, stride) for run in chosen], tables)
+        content = _content([thinned(run, stride) for run in chosen], tables, names)
         text = document(title, _SUMMARY, _BODY, content, scripts)
         size = len(text.encode())
         if stride == 1 and size > largest:
@@ -78,7 +112,9 @@ def write_explorer(
     report(f"{path}: {len(chosen)} runs, {_megabytes(size)}{kept}")
 
 
-def _content(runs: Sequence[Run], tables: dict[str, Any]) -> dict[str, Any]:
+def _content(
+    runs: Sequence[Run], tables: dict[str, Any], names: Mapping[str, str]
+) -> dict[str, Any]:
     alike: dict[str, list[Run]] = {}
     for run in runs:
         alike.setdefault(run.name, []).append(run)
@@ -88,7 +124,8 @@ def _content(runs: Sequence[Run], tables: dict[str, Any]) -> dict[str, Any]:
         "classes": CLASS_COLOURS,
         "layers": [to_hex(colour) for colour in layer_colours(_SHADES)],
         "runs": [
-            {**payload(run, alike[run.name]), "claims": claims_of(run, tables)} for run in runs
+            {**payload(run, alike[run.name]), "claims": claims_of(run, tables, names)}
+            for run in runs
         ],
     }
 

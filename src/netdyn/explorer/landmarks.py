@@ -53,7 +53,8 @@ def landmarks(history: pd.DataFrame, gradients: pd.DataFrame | None) -> dict[str
         phase III.
     """
     finite = history[history["train_loss"].notna()]
-    best = finite.loc[finite["test_accuracy"].idxmax()] if len(finite) else None
+    tested = finite[finite["test_accuracy"].notna()]
+    best = tested.loc[tested["test_accuracy"].idxmax()] if len(tested) else None
     story = {
         "train": _reached(finite, "train_accuracy"),
         "test": _reached(finite, "test_accuracy"),
@@ -74,9 +75,12 @@ def landmarks(history: pd.DataFrame, gradients: pd.DataFrame | None) -> dict[str
     if second.any():
         shares = []
         for left_out in LEFT_OUT:
+            if values.shape[1] < left_out + 2:
+                shares.append(None)
+                continue
             spread = values[:, :-left_out].std(axis=1)
-            enough = values.shape[1] >= left_out + 2 and spread[second].max() > 0
-            shares.append(float(spread[-1] / spread[second].max()) if enough else None)
+            largest = spread[second].max()
+            shares.append(float(spread[-1] / largest) if largest > 0 else None)
         story["shares"] = shares
     return story
 

@@ -65,6 +65,39 @@ const page = (() => {
   const config = { displayModeBar: bar, displaylogo: false, responsive: true, plotlyServerURL: "",
     modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "sendDataToCloud"] };
 
+  // What draws figures is large: the words of a page are shown before it is read. Figures are then drawn one
+  // by one, so that the page answers between them, and last those that take long; one that was asked for twice
+  // is drawn once.
+  const waiting = new Map();
+  let ready = false, busy = false;
+  function soon(element, draw, takesLong = false) {
+    waiting.set(element, { draw, takesLong });
+    next();
+  }
+  function next() {
+    if (!ready || busy || !waiting.size) return;
+    busy = true;
+    setTimeout(() => {
+      busy = false;
+      const [element, { draw }] = [...waiting].find(([, { takesLong }]) => !takesLong) ?? [...waiting][0];
+      waiting.delete(element);
+      if (element.isConnected) {
+        draw();
+        if (!performance.getEntriesByName("first figure").length) performance.mark("first figure");
+      }
+      if (!waiting.size) performance.mark("all figures");
+      next();
+    });
+  }
+  function load() {
+    const script = document.createElement("script");
+    script.textContent = document.getElementById("plotly").textContent;
+    document.head.append(script);
+    ready = true;
+    next();
+  }
+  window.addEventListener("load", () => setTimeout(load, 30));
+
   // Draw a figure, or draw it anew: what did not change is kept.
   function draw(element, figure) {
     return Plotly.react(element, recoloured(figure.data), layout(figure.layout ?? {}), config);
@@ -133,5 +166,5 @@ const page = (() => {
     apply();
   }
 
-  return { data, draw, layout, legible, parse, save, slug, style, switchTheme, table };
+  return { data, draw, layout, soon, legible, parse, save, slug, style, switchTheme, table };
 })();

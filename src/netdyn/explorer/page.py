@@ -109,7 +109,7 @@ def document(title: str, summary: str, body: str, data: Any, scripts: Iterable[s
 </main>
 <noscript><p>This page draws its figures by JavaScript, which is switched off.</p></noscript>
 <script type="application/json" id="data">{script_json(data)}</script>
-<script>{plotly_bundle()}</script>
+<script type="text/plain" id="plotly">{plotly_bundle()}</script>
 <script>{code}</script>
 </body>
 </html>

@@ -23,7 +23,9 @@ def payload(run: Run, others: Sequence[Run]) -> dict[str, Any]:
         others: the runs that differ from it in the seed alone, with itself; where gradients have no
             errors of their own, the range over these seeds stands for them.
     """
-    content: dict[str, Any] = {"name": run.name, "group": run.group, "seed": run.seed}
+    content: dict[str, Any] = {"name": run.name, "group": run.group}
+    content["seed"] = None if run.is_monitored else run.seed
+    content["place"] = "site" if run.is_monitored else "layer"
     history, gradient = run.first("history"), run.first("gradient")
     if history is not None:
         content["history"] = _history(history)
@@ -39,10 +41,12 @@ def payload(run: Run, others: Sequence[Run]) -> dict[str, Any]:
             mode: landmarks(history, _by_layer(by_mode[mode]) if mode in by_mode else None)
             for mode in (*by_mode, *({"evaluation", "training"} - {*by_mode}))
         }
-    makers = {"rpd": _rpd, "projection": _projections, "noise": _noise, "basin": _basin}
+    makers = {"rpd": _rpd, "pruning": _pruning, "noise": _noise, "basin": _basin}
     for kind, make in makers.items():
         if kind in run.parts:
             content[kind] = [part for source in run.parts[kind] for part in make(source)]
+    if projections := _all_projections(run):
+        content["projection"] = projections
     if (regions := run.first("regions")) is not None:
         content["regions"] = regions.drop(columns=["run", "seed"]).to_dict("records")
     if (cone := _pca_cone(run.parts.get("cone", ()))) is not None:
@@ -75,7 +79,11 @@ def _history(history: pd.DataFrame) -> dict[str, Any]:
         "batch": "test_accuracy_batch_statistics",
     }
     content: dict[str, Any] = {"steps": _integers(history["step"])}
-    content |= {k: pack(history[c]) for k, c in accuracies.items() if c in history.columns}
+    content |= {
+        k: pack(history[c])
+        for k, c in accuracies.items()
+        if c in history.columns and history[c].notna().any()
+    }
     distances = history[[_DISTANCE + layer for layer in layers]]
     if layers and distances.notna().to_numpy().any():
         values = pack(distances.to_numpy().ravel())
@@ -96,6 +104,9 @@ def _gradient(rows: pd.DataFrame, mode: str, run: Run, others: Sequence[Run]) ->
         "values": pack(values.to_numpy().ravel()),
         "phases": phase_course(values.to_numpy()) if values.shape[1] > 2 else None,
     }
+    if "error" in rows.columns and rows["error"].notna().any():
+        error = rows.pivot_table(index="step", columns="layer", values="error").reindex_like(values)
+        return content | _errors("the standard error over samples", values - error, values + error)
     classes = rows[rows["class"] >= 0]
     if len(classes["class"].unique()) > 1:
         over = classes.pivot_table(
@@ -122,10 +133,48 @@ def _errors(of: str, low: Any, high: Any) -> dict[str, Any]:
 
 def _rpd(source: Source) -> list[dict[str, Any]]:
     rows = source.table[source.table["class"] == -1]
-    return [
-        {"mode": mode, "step": int(step), "layer": int(layer), **_columns(part, "r", "density")}
-        for (mode, step, layer), part in rows.groupby(["mode", "step", "layer"])
+    parts = []
+    for (mode, layer), part in rows.groupby(["mode", "layer"]):
+        densities = part.pivot_table(index="step", columns="r", values="density")
+        parts.append(
+            {
+                "mode": mode,
+                "layer": int(layer),
+                "steps": _integers(densities.index),
+                "r": pack(densities.columns),
+                "density": pack(densities.to_numpy().ravel()),
+            }
+        )
+    return parts
+
+
+def _pruning(source: Source) -> list[dict[str, Any]]:
+    parts = []
+    for split, part in source.table.groupby("split"):
+        accuracy = part.pivot_table(index="step", columns="start_layer", values="accuracy")
+        parts.append(
+            {
+                "split": split,
+                "steps": _integers(accuracy.index),
+                "layers": _integers(accuracy.columns),
+                "accuracy": pack(accuracy.to_numpy().ravel()),
+                "full": pack(part.groupby("step")["full_accuracy"].first()),
+            }
+        )
+    return parts
+
+
+def _all_projections(run: Run) -> list[dict[str, Any]]:
+    """Return the projections of moments, and those of the steps at which only few were kept."""
+    moments = [part for source in run.parts.get("projection", ()) for part in _projections(source)]
+    known = {part["step"] for part in moments}
+    course = [
+        part
+        for source in run.parts.get("projection_course", ())
+        for part in _projections(source._replace(table=source.table.assign(moment="")))
+        if part["step"] not in known
     ]
+    return [*moments, *course]
 
 
 def _projections(source: Source) -> list[dict[str, Any]]:

@@ -2,47 +2,76 @@
 // Panels of samples and noise, with the same parts as those over training.
 const samplePanels = (() => {
   const { numbers, indexAt, row } = series;
-  const { count, when, zeroLog, timeAxis, overTime } = shared;
+  const { count, percent, when, zeroLog, timeAxis, overTime } = shared;
   const { colours, classes } = page.data;
 
+  // Steps with projections, and the parts of each, of a run.
+  const byStep = new WeakMap();
+  function projectionsOf(run) {
+    if (!byStep.has(run)) {
+      const parts = new Map();
+      for (const part of run.projection) parts.set(part.step, [...(parts.get(part.step) ?? []), part]);
+      byStep.set(run, { steps: [...parts.keys()].sort((a, b) => a - b), parts });
+    }
+    return byStep.get(run);
+  }
+
+  // The ends of an axis around values, at multiples of a half power of ten: they change seldom from step to step.
+  function ends(values) {
+    const low = Math.min(...values), high = Math.max(...values), span = high - low || Math.abs(low) || 1;
+    const unit = 10 ** Math.floor(Math.log10(span)) / 2, room = 0.04 * span;
+    return [Math.floor((low - room) / unit) * unit, Math.ceil((high + room) / unit) * unit];
+  }
+
   const projection = {
-    id: "projection", title: "Where samples lie, in the plane of the logits", cached: true,
+    id: "projection", title: "Where samples lie, in the plane of the logits",
     what: (run) => (run.projection ? null : "No table holds projections of this run."),
     at(run, state) {
-      const steps = [...new Set(run.projection.map((part) => part.step))].sort((a, b) => a - b);
-      const step = steps[indexAt(steps, state.step)];
-      const here = run.projection.filter((part) => part.step === step);
-      const train = here.find((part) => part.split === "train");
+      const { steps, parts } = projectionsOf(run);
+      const step = steps[indexAt(steps, state.step)], here = parts.get(step);
       const tests = here.filter((part) => part.split === "test");
-      return { steps, train, test: tests.find((part) => part.mode === state.mode) ?? tests[0], regions: (run.regions ?? []).filter((each) => each.step === step) };
+      return { step, steps, train: here.find((part) => part.split === "train"), test: tests.find((part) => part.mode === state.mode) ?? tests[0],
+        regions: (run.regions ?? []).filter((each) => each.step === step) };
+    },
+    axes(run, state) {
+      const { train, test, regions } = projection.at(run, state);
+      const shown = [train, test].filter(Boolean), outlines = regions.map(ellipse);
+      const of = (name, side) => [...shown.flatMap((part) => [...numbers(part[name])]), ...outlines.flatMap((each) => each[side])].filter(Number.isFinite);
+      const [h1, h2] = [of("h1", "x"), of("h2", "y")];
+      return h1.length ? [ends(h1), ends(h2)] : [[0, 1], [0, 1]];
     },
     key(run, state) {
-      const { train, test } = projection.at(run, state);
-      return `${(train ?? test).step} ${test?.mode}`;
+      const { test, regions, step } = projection.at(run, state);
+      return `${test?.mode} ${regions.length ? step : ""} ${projection.axes(run, state)}`;
     },
+    numbersKey: (run, state) => `${projection.at(run, state).step} ${state.mode}`,
     words(run, state) {
-      const { steps, train, test } = projection.at(run, state);
-      const name = (test ?? train).moment;
-      return `${when(steps, state.step).replace("at", "At")} (${name}). Measured at steps ${steps.map(count).join(" and ")} only. ` +
-        "Dots: training samples and the region that holds 99 % of them; crosses: test samples.";
+      const { steps, train, test, regions } = projection.at(run, state);
+      const { moment } = test ?? train;
+      return `${when(steps, state.step).replace("at", "At")}${moment ? ` (${moment})` : ""}.${steps.length > 3 ? "" : ` Measured at steps ${steps.map(count).join(" and ")} only.`} ` +
+        `Dots: training samples${regions.length ? " and the region that holds 99 % of them" : ""}; crosses: test samples.`;
     },
     figure(run, state) {
       const { train, test, regions } = projection.at(run, state);
       const digits = [...new Set([train, test].filter(Boolean).flatMap((part) => part.digits.map(([digit]) => digit)))];
-      const data = [];
-      const points = (part, symbol, size, opacity) => {
+      const [h1, h2] = projection.axes(run, state), colour = (digit) => classes[digit % classes.length];
+      const data = digits.map((digit) => ({ x: [null], y: [null], mode: "markers", hoverinfo: "skip", name: `${digit}`, showlegend: true, marker: { size: 7, color: colour(digit) } }));
+      for (const region of regions) data.push({ ...ellipse(region), mode: "lines", line: { color: colour(region.digit), width: 1.5 }, showlegend: false, hoverinfo: "skip" });
+      return { data, layout: { height: 300, showlegend: digits.length > 1, legend: { itemclick: false, itemdoubleclick: false }, xaxis: { title: "h<sub>1</sub>", range: h1 }, yaxis: { title: "h<sub>2</sub>", range: h2 } } };
+    },
+    // The samples, at most 200 of a digit.
+    points(run, state) {
+      const { train, test } = projection.at(run, state);
+      const groups = [];
+      for (const [part, look] of [[train, { size: 2, opacity: 0.4 }], [test, { size: 2.5, opacity: 0.9, cross: true }]]) {
         let from = 0;
-        for (const [digit, many] of part.digits) {
-          const most = Math.min(many, 200);
-          data.push({ x: numbers(part.h1).subarray(from, from + most), y: numbers(part.h2).subarray(from, from + most), mode: "markers", hoverinfo: "skip",
-            name: `${digit}`, legendgroup: `${digit}`, showlegend: part === (train ?? test), marker: { symbol, size, opacity, color: classes[digit % classes.length], line: { width: 0 } } });
+        for (const [digit, many] of part?.digits ?? []) {
+          const to = from + Math.min(many, 200);
+          groups.push({ digit, split: part.split, x: numbers(part.h1).subarray(from, to), y: numbers(part.h2).subarray(from, to), colour: classes[digit % classes.length], ...look });
           from += many;
         }
-      };
-      if (train) points(train, "circle", 4, 0.35);
-      if (test) points(test, "x-thin-open", 5, 0.9);
-      for (const region of regions) data.push({ ...ellipse(region), mode: "lines", line: { color: classes[region.digit % classes.length], width: 1.5 }, legendgroup: `${region.digit}`, showlegend: false, hoverinfo: "skip" });
-      return { data, layout: { height: 300, showlegend: digits.length > 1, xaxis: { title: "h<sub>1</sub>" }, yaxis: { title: "h<sub>2</sub>" } } };
+      }
+      return groups;
     },
     rows(run, state) {
       const { train, test } = projection.at(run, state);
@@ -129,20 +158,20 @@ const samplePanels = (() => {
     id: "cone", title: "Cones: samples and their perturbed copies", rotates: true,
     what: (run) => (run.cone ? null : "No table holds the cones of this run."),
     key: () => "",
+    digits: (run) => [...new Set(run.cone.digit)].sort((a, b) => a - b),
     words: (run, state) => `At step ${count(run.cone.step)}${run.cone.step === state.step ? "" : ", the only one that was measured"}: three principal components. A large mark is a sample, a small one a copy under noise, pale where its prediction changed. Drag to rotate.`,
     figure(run) {
       const { cone: part } = run, axes = ["c1", "c2", "c3"].map((name) => numbers(part[name]));
       const amplitude = numbers(part.amplitude);
-      const data = [];
-      for (const digit of [...new Set(part.digit)].sort((a, b) => a - b)) {
-        for (const [what, size, opacity] of [["sample", 6, 1], ["kept", 2.4, 0.8], ["changed", 2.4, 0.18]]) {
-          const chosen = part.digit.flatMap((each, i) => (each === digit && (amplitude[i] === 0 ? "sample" : part.kept[i] ? "kept" : "changed") === what ? [i] : []));
-          const [x, y, z] = axes.map((values) => chosen.map((i) => values[i]));
-          data.push({ type: "scatter3d", mode: "markers", x, y, z, name: `${digit}`, legendgroup: `${digit}`, showlegend: what === "sample", hoverinfo: "name", marker: { size, opacity, color: classes[digit % classes.length], line: { width: 0 } } });
-        }
-      }
+      // Each trace has shaders of its own, which take longest: three for all digits.
+      const data = [["sample", 6, 1], ["kept", 2.4, 0.8], ["changed", 2.4, 0.18]].map(([what, size, opacity]) => {
+        const chosen = [...part.digit.keys()].filter((i) => (amplitude[i] === 0 ? "sample" : part.kept[i] ? "kept" : "changed") === what);
+        const [x, y, z] = axes.map((values) => chosen.map((i) => values[i]));
+        return { type: "scatter3d", mode: "markers", x, y, z, text: chosen.map((i) => `${part.digit[i]}, ${what}`), hoverinfo: "text",
+          marker: { size, opacity, color: chosen.map((i) => classes[part.digit[i] % classes.length]), line: { width: 0 } } };
+      });
       const axis = (text) => ({ title: { text }, nticks: 4 });
-      return { data, layout: { height: 340, margin: { l: 0, r: 0, t: 8, b: 0 }, showlegend: true, scene: { xaxis: axis("PC 1"), yaxis: axis("PC 2"), zaxis: axis("PC 3"), camera: { eye: { x: 1.5, y: 1.5, z: 0.8 } }, aspectmode: "cube" } } };
+      return { data, layout: { height: 340, margin: { l: 0, r: 0, t: 8, b: 0 }, scene: { xaxis: axis("PC 1"), yaxis: axis("PC 2"), zaxis: axis("PC 3"), camera: { eye: { x: 1.5, y: 1.5, z: 0.8 } }, aspectmode: "cube" } } };
     },
     rows({ cone: part }) {
       const [amplitude, c1, c2, c3] = ["amplitude", "c1", "c2", "c3"].map((name) => numbers(part[name]));
@@ -159,28 +188,67 @@ const samplePanels = (() => {
       const layers = [...new Set(run.rpd.map((part) => part.layer))];
       const layer = layers.includes(state.layer) ? state.layer : layers[0];
       const parts = run.rpd.filter((part) => part.layer === layer);
-      const ofMode = parts.some((part) => part.mode === state.mode) ? parts.filter((part) => part.mode === state.mode) : parts;
-      return { layer, parts: ofMode, index: indexAt(ofMode.map((part) => part.step), state.step) };
+      const part = parts.find((each) => each.mode === state.mode) ?? parts[0];
+      return { layer, part, index: indexAt(part.steps, state.step) };
     },
     key(run, state) {
-      const { layer, index } = rpd.at(run, state);
-      return `${layer} ${index}`;
+      const { layer, part, index } = rpd.at(run, state);
+      return `${layer} ${part.mode} ${index}`;
     },
     words(run, state) {
-      const { layer, parts } = rpd.at(run, state);
-      return `Layer ${layer}, ${when(parts.map((part) => part.step), state.step)}. Dotted: no alignment.`;
+      const { layer, part } = rpd.at(run, state);
+      return `${run.place === "site" ? "Site" : "Layer"} ${layer}, ${when(part.steps, state.step)}. Dotted: no alignment.`;
     },
+    densities: ({ part, index }) => row(part.density, index, numbers(part.r).length),
     figure(run, state) {
-      const { parts, index } = rpd.at(run, state);
-      return { data: [{ x: numbers(parts[index].r), y: numbers(parts[index].density), mode: "lines", line: { color: colours.blue, width: 2, shape: "hvh" }, hovertemplate: "rank %{x:.2f}: %{y:.2f}<extra></extra>" }],
-        layout: { xaxis: { title: "rank r", range: [0, 1] }, yaxis: { title: "density", rangemode: "tozero" },
+      const at = rpd.at(run, state), { low, step } = at.part.density;
+      return { data: [{ x: numbers(at.part.r), y: rpd.densities(at), mode: "lines", line: { color: colours.blue, width: 2, shape: "hvh" }, hovertemplate: "rank %{x:.2f}: %{y:.2f}<extra></extra>" }],
+        layout: { xaxis: { title: "rank r", range: [0, 1] }, yaxis: { title: "density", range: [0, 1.05 * Math.max(1, low + 65534 * step)] },
           shapes: [{ type: "line", x0: 0, x1: 1, y0: 1, y1: 1, line: { color: colours.grey, dash: "dot", width: 1 } }] } };
     },
+    same(run, state) {
+      const { layer, part } = rpd.at(run, state);
+      return `${layer} ${part.mode}`;
+    },
+    restyled: (run, state) => ({ y: [rpd.densities(rpd.at(run, state))] }),
     rows(run, state) {
-      const { layer, parts, index } = rpd.at(run, state);
-      return [["step", "mode", "layer", "r", "density"], ...[...numbers(parts[index].r)].map((r, i) => [parts[index].step, parts[index].mode, layer, r, numbers(parts[index].density)[i]])];
+      const at = rpd.at(run, state), { part, index, layer } = at;
+      return [["step", "mode", "layer", "r", "density"], ...[...numbers(part.r)].map((r, i) => [part.steps[index], part.mode, layer, r, rpd.densities(at)[i]])];
     },
   };
 
-  return [projection, noise, basins, cone, rpd];
+  const SPLITS = { train: "training samples", test: "test samples" };
+  const pruning = {
+    id: "pruning", title: "Accuracy when the L-map replaces all from a layer on",
+    what: (run) => (run.pruning ? null : "No table holds this run's accuracies when pruned."),
+    key: (run, state) => run.pruning.map((part) => indexAt(part.steps, state.step)).join(" "),
+    words(run, state) {
+      const [part] = run.pruning, i = indexAt(part.steps, state.step);
+      return `${when(part.steps, state.step).replace("at", "At")}: the whole network reaches ${percent(numbers(part.full)[i])} of ${SPLITS[part.split]} (dotted), ${percent(row(part.accuracy, i, part.layers.length)[0])} are left when pruned from ${run.place} ${part.layers[0]} on.`;
+    },
+    figure(run, state) {
+      const colour = { train: colours.black, test: colours.red };
+      const data = run.pruning.flatMap((part) => {
+        const i = indexAt(part.steps, state.step), full = numbers(part.full)[i];
+        return [
+          { x: part.layers, y: row(part.accuracy, i, part.layers.length), mode: "lines+markers", name: SPLITS[part.split], line: { color: colour[part.split], width: 1.8 }, marker: { size: 5 }, hovertemplate: `from ${run.place} %{x}: %{y:.1%}<extra></extra>` },
+          { x: [part.layers[0], part.layers.at(-1)], y: [full, full], mode: "lines", showlegend: false, hoverinfo: "skip", line: { color: colour[part.split], width: 1, dash: "dot" } },
+        ];
+      });
+      const layers = run.pruning[0].layers;
+      return { data, layout: { showlegend: run.pruning.length > 1, xaxis: { title: `pruned from ${run.place}`, range: [layers[0] - 0.6, layers.at(-1) + 0.6], ...(layers.length < 6 ? { dtick: 1 } : {}) }, yaxis: { range: [0, 1.04], tickformat: ".0%", dtick: 0.25 } } };
+    },
+    same: () => "",
+    restyled(run, state) {
+      const y = run.pruning.flatMap((part) => {
+        const i = indexAt(part.steps, state.step), full = numbers(part.full)[i];
+        return [row(part.accuracy, i, part.layers.length), [full, full]];
+      });
+      return { y };
+    },
+    rows: (run) => [["step", "split", "start_layer", "accuracy", "full_accuracy"],
+      ...run.pruning.flatMap((part) => part.steps.flatMap((step, i) => part.layers.map((layer, j) => [step, part.split, layer, row(part.accuracy, i, part.layers.length)[j], numbers(part.full)[i]])))],
+  };
+
+  return [projection, noise, basins, cone, rpd, pruning];
 })();

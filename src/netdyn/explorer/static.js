@@ -3,7 +3,7 @@
 (() => {
   const drawn = (number) => document.getElementById(`plot-${number}`);
   const drawAll = () => page.data.forEach((panel, number) => {
-    if (panel.figure) page.draw(drawn(number), panel.figure);
+    if (panel.figure) page.soon(drawn(number), () => page.draw(drawn(number), panel.figure));
   });
   for (const button of document.querySelectorAll(".download")) {
     const panel = page.data[button.dataset.panel];

@@ -3,7 +3,7 @@
 const tables = (() => {
   const { runs, thresholds } = page.data;
   const idOf = (run) => `${run.name}/${run.seed}`;
-  const nameOf = (run) => `${run.name}, seed ${run.seed}`;
+  const nameOf = (run) => (run.seed === null ? run.name : `${run.name}, seed ${run.seed}`);
 
   function element(kind, attributes = {}, ...children) {
     const made = document.createElement(kind);
@@ -42,18 +42,34 @@ const tables = (() => {
       node.append(element("p", {}, "No scorecard was given, or none of its claims is about this run."));
       return node;
     }
-    node.append(element("p", {}, "All seeds together. A square is another reading of the paper under which the claim was judged: filled where it is reproduced."));
-    const table = element("table", { class: "claims" }, element("thead", {}, element("tr", {}, ...["claim", "", "verdict", "measured", "other readings"].map((text) => element("th", { scope: "col" }, text)))));
+    node.append(element("p", {}, "All seeds together. A mark is a reading of the paper under which the claim was judged, the frozen reading first: ✓ reproduced, ~ partly, ✗ not reproduced; filled on strong evidence, tinted on fair, empty on weak. Choose a claim or a mark for its words."));
+    const table = element("table", { class: "claims" }, element("thead", {}, element("tr", {}, ...["claim", "", "verdict", "measured", "readings"].map((text) => element("th", { scope: "col" }, text)))));
     const body = table.appendChild(element("tbody"));
-    for (const claim of run.claims) {
-      const held = claim.readings.filter((each) => each.holds).length;
-      const squares = claim.readings.map((each) => element("span", { class: each.holds ? "square held" : "square", title: `${each.name}: ${each.verdict}` }));
-      const cells = element("td", {}, ...(squares.length ? [element("span", { "aria-hidden": "true" }, ...squares), ` ${held} of ${squares.length}`] : ["none"]));
-      body.append(element("tr", {}, element("th", { scope: "row" }, `${claim.id}, ${claim.where}`), element("td", {}, claim.claim), element("td", { class: "verdict" }, claim.verdict), element("td", {}, claim.measured), cells));
-    }
+    for (const claim of run.claims) body.append(...rowsOf(claim, run));
     node.append(element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Claims" }, table));
     return node;
   }
+
+  // A claim's row of the multiverse, and below it, once it is chosen, its text and its readings in words.
+  function rowsOf(claim, run) {
+    const id = `claim-${claim.id}-${idOf(run).replace(/\W/g, "-")}`;
+    const words = ({ name, verdict, strength, measured }) => `${name}: ${verdict}${strength ? `, ${strength} evidence` : ""}${measured ? ` (${measured})` : ""}`;
+    const items = claim.readings.map((each) => element("li", { tabindex: "-1" }, words(each)));
+    const lines = [["The paper", claim.claim], ["Asked", claim.asked], ["Seen", claim.seen]].filter(([, text]) => text);
+    const text = element("tr", { id, class: "text", hidden: "" }, element("td", { colspan: "5" },
+      ...lines.map(([head, line]) => element("p", {}, element("b", {}, `${head}: `), line)), element("ul", {}, ...items)));
+    const opener = element("button", { type: "button", class: "link", "aria-expanded": "false", "aria-controls": id }, claim.id);
+    const open = (on) => { text.hidden = !on; opener.setAttribute("aria-expanded", String(on)); };
+    opener.addEventListener("click", () => open(text.hidden));
+    const marks = claim.readings.map((each, i) => {
+      const mark = element("button", { type: "button", class: "mark", "data-verdict": each.verdict, "data-strength": each.strength, title: words(each), "aria-label": `${claim.id} under ${words(each)}` }, SIGNS[each.verdict] ?? "–");
+      mark.addEventListener("click", () => { open(true); items[i].focus(); });
+      return mark;
+    });
+    const head = element("th", { scope: "row" }, opener, `, ${claim.where}`);
+    return [element("tr", {}, head, element("td", {}, claim.claim), element("td", { class: "verdict" }, claim.verdict), element("td", {}, claim.measured), element("td", { class: "marks" }, ...(marks.length ? marks : ["none"]))), text];
+  }
+  const SIGNS = { "reproduced": "✓", "partly": "~", "not reproduced": "✗" };
 
   return { element, idOf, nameOf, seeds, claims };
 })();

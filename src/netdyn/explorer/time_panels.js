@@ -18,7 +18,8 @@ const timePanels = (() => {
       const { steps, train, test, batch } = run.history;
       const i = indexAt(steps, state.step);
       const both = batch ? ` (${percent(numbers(batch)[i])} with the batch's own statistics)` : "";
-      return `Training ${percent(numbers(train)[i])}, test ${percent(numbers(test)[i])}${both} ${when(steps, state.step)}.` +
+      const said = [["Training", train, ""], ["test", test, both]].filter(([, packed]) => packed).map(([name, packed, more]) => `${name} ${percent(numbers(packed)[i])}${more}`);
+      return `${said.join(", ")} ${when(steps, state.step)}.` +
         (run.diverged === null ? "" : ` The run diverged at step ${count(run.diverged)}.`);
     },
     figure(run) {
@@ -26,9 +27,9 @@ const timePanels = (() => {
       const x = overTime(run, steps);
       const line = (name, packed, look) => ({ x, y: numbers(packed), customdata: steps, name, mode: "lines", line: look,
         hovertemplate: `step %{customdata}: %{y:.2%}<extra>${name}</extra>` });
-      const data = [line("training", train, { color: colours.black, dash: "6px,2px", width: 1.5 })];
+      const data = train ? [line("training", train, { color: colours.black, dash: "6px,2px", width: 1.5 })] : [];
       if (batch) data.push(line("test, batch's statistics", batch, { color: colours.sky, width: 1.5 }));
-      data.push(line(batch && run.history.distance ? "test, running averages" : "test", test, { color: colours.red, width: 2.2 }));
+      if (test) data.push(line(batch && run.history.distance ? "test, running averages" : "test", test, { color: colours.red, width: 2.2 }));
       return { data, layout: { showlegend: true, legend: { font: { size: 10.5 } }, xaxis: timeAxis(run).axis, yaxis: { range: [0, 1.03], tickformat: ".0%", dtick: 0.25 } } };
     },
     rows: (run) => [["step", "train_accuracy", "test_accuracy", "test_accuracy_batch_statistics"],
@@ -37,9 +38,9 @@ const timePanels = (() => {
 
   function layerLines(run, part, state, hover) {
     const x = overTime(run, part.steps), n = part.layers.length;
-    return part.layers.map((layer, i) => ({ x, y: column(part.values, i, n), customdata: part.steps, name: `layer ${layer}`, mode: "lines",
+    return part.layers.map((layer, i) => ({ x, y: column(part.values, i, n), customdata: part.steps, name: `${run.place} ${layer}`, mode: "lines",
       line: { color: shade(i, n), width: layer === state.layer ? 3.5 : 1.2 },
-      hovertemplate: `layer ${layer}, step %{customdata}: %{y:${hover}}<extra></extra>` }));
+      hovertemplate: `${run.place} ${layer}, step %{customdata}: %{y:${hover}}<extra></extra>` }));
   }
   const PHASES = { I: "higher in shallow layers (phase I)", II: "higher in deep layers (phase II)", "": "in no order of depth" };
 
@@ -74,20 +75,20 @@ const timePanels = (() => {
     },
     words(run, state) {
       const { name, part } = gradientOf(run, state.mode);
-      return `${when(part.steps, state.step).replace("at", "At")}. ${part.of ? `Bars: ${part.of}.` : "One seed, so no errors."}${modeNote(run, state, name)}`;
+      return `${when(part.steps, state.step).replace("at", "At")}. ${part.of ? `Bars: ${part.of}.` : run.seed === null ? "No errors were measured." : "One seed, so no errors."}${modeNote(run, state, name)}`;
     },
     figure(run, state) {
       const { part } = gradientOf(run, state.mode);
       const n = part.layers.length, { y, array, arrayminus } = profile.heights(run, state);
       const trace = { x: part.layers, y, mode: n > 1 ? "lines+markers" : "markers", line: { color: colours.grey, width: 1 },
         marker: { color: part.layers.map((_, j) => shade(j, n)), size: part.layers.map((layer) => (layer === state.layer ? 11 : 6.5)) },
-        hovertemplate: "layer %{x}: %{y:.3f}<extra></extra>" };
+        hovertemplate: `${run.place} %{x}: %{y:.3f}<extra></extra>` };
       if (part.of) {
         trace.error_y = { type: "data", symmetric: false, thickness: 1, width: 0, color: colours.grey, array, arrayminus };
       }
       const ends = [part.values, ...(part.of ? [part.low, part.high] : [])].flatMap((packed) => [packed.low, packed.low + 65534 * packed.step]);
       const low = Math.min(0, ...ends), high = Math.max(...ends), room = 0.04 * (high - low || 1);
-      return { data: [trace], layout: { xaxis: { title: "layer", range: [part.layers[0] - 0.6, part.layers[n - 1] + 0.6], automargin: false, ...(n < 6 ? { dtick: 1 } : {}) },
+      return { data: [trace], layout: { xaxis: { title: run.place, range: [part.layers[0] - 0.6, part.layers[n - 1] + 0.6], automargin: false, ...(n < 6 ? { dtick: 1 } : {}) },
         yaxis: { title: "g", range: [low - room, high + room], zeroline: true, automargin: false } } };
     },
     // What alone changes from step to step.

@@ -1,12 +1,13 @@
 """The claims that a run decides, with their verdicts under every reading."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from netdyn.explorer.sources import Run
-from netdyn.results.verdicts import FROZEN, NOT_TESTED, REPRODUCED
+from netdyn.results.verdicts import FROZEN, NOT_TESTED
 
 __all__ = ["claims_of", "places"]
 
@@ -41,16 +42,20 @@ def places(where: str) -> list[str]:
     return [figure[0] + panel for panel in panels] or [figure[0]]
 
 
-def claims_of(run: Run, tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
+def claims_of(
+    run: Run, tables: Mapping[str, pd.DataFrame], words: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     """Return the claims that a run decides, in the scorecard's order.
 
     Args:
         tables: the scorecard `claims`, and `readings`, the verdicts under every reading; none or
             one may be missing.
+        words: what the readings are called, by name.
 
     Returns:
-        Of each its id, place, words, verdict, what was measured, and `readings`: names and verdicts
-        of the readings under which its frozen criterion was judged.
+        Of each its id, place, words, verdict, what was measured, asked and seen, and `readings`,
+        its row of the multiverse: of each reading under which its frozen criterion was judged, the
+        frozen one first, name, verdict, strength of the evidence and what was measured.
     """
     if "claims" not in tables or run.group not in SHOWN:
         return []
@@ -63,7 +68,9 @@ def claims_of(run: Run, tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]
             "claim": row["claim"],
             "verdict": row["verdict"],
             "measured": row.get("measured", ""),
-            "readings": [] if readings is None else _judged(readings, row["id"]),
+            "asked": row.get("test", ""),
+            "seen": row.get("seen", ""),
+            "readings": [] if readings is None else _judged(readings, row["id"], words or {}),
         }
         for row in claims.to_dict("records")
         if _decides(SHOWN[run.group], places(row["figure"]))
@@ -74,10 +81,15 @@ def _decides(shown: tuple[str, ...], named: list[str]) -> bool:
     return any(a.startswith(b) or b.startswith(a) for a in shown for b in named)
 
 
-def _judged(readings: pd.DataFrame, claim: str) -> list[dict[str, Any]]:
+def _judged(readings: pd.DataFrame, claim: str, words: Mapping[str, str]) -> list[dict[str, Any]]:
     rows = readings[(readings["claim"] == claim) & (readings["criterion"] == FROZEN)]
-    rows = rows[(rows["verdict"] != NOT_TESTED) & (rows["reading"] != FROZEN)]
+    rows = rows[rows["verdict"] != NOT_TESTED].fillna("")
     return [
-        {"name": name, "verdict": verdict, "holds": verdict == REPRODUCED}
-        for name, verdict in zip(rows["reading"], rows["verdict"], strict=True)
+        {
+            "name": words.get(row["reading"], row["reading"].replace("_", " ")),
+            "verdict": row["verdict"],
+            "strength": row.get("strength", ""),
+            "measured": row.get("measured", ""),
+        }
+        for row in rows.to_dict("records")
     ]

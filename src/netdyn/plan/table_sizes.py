@@ -72,6 +72,9 @@ COLUMNS = {
     },
     "fragile_sample": {"kind": "perturbation", "pixel": "500", "value": "-0.0123456", "name": ""},
     "projection": {**VIEW_OF, "h1": "-1.2345", "h2": "-1.2345"},
+    "projection_course": {
+        "split": "test", "mode": "evaluation", "digit": "5", "h1": "-1.2345", "h2": "-1.2345",
+    },
     "region": {
         **VIEW_OF, "points": "1000", "mean_h1": "-1.23456789", "mean_h2": "-1.23456789",
         "cov_11": "0.123456789", "cov_12": "-0.123456789", "cov_22": "0.123456789",
@@ -179,6 +182,8 @@ def _rows_of_step(quantity: str, settings: Mapping, run: Run) -> int:
             return hidden * _modes(settings, run) * _curves(settings) * settings["bins"]
         case "rpd_gradient":
             return hidden * _modes(settings, run) * _curves(settings)
+        case "projection_course":
+            return _viewed(quantity, settings, run)
         case "pruning":
             layers = settings["start_layers"]
             return len(settings["splits"]) * (_depth(run) if layers == "all" else len(layers))
@@ -210,11 +215,12 @@ def _rows_of_step(quantity: str, settings: Mapping, run: Run) -> int:
 
 
 def _viewed(quantity: str, settings: Mapping, run: Run) -> int:
-    """Return the rows of one moment: of each view and digit one region, or its points."""
+    """Return the rows of one moment or step: of each view and digit one region, or its points."""
     digits = len(settings["digits"])
     if quantity == "region":
         return digits * len(settings["views"])
-    of_class = math.ceil(run.settings["samples"] * LARGEST_CLASS)
+    samples = _count(settings.get("samples", "all"), run)
+    of_class = math.ceil(samples * LARGEST_CLASS)
     shown = {"train": min(settings["points"], of_class), "test": settings["points"]}
     return digits * sum(shown[split] for split, _ in settings["views"])
 
