@@ -41,7 +41,10 @@ Device = Annotated[
 ]
 Engine = Annotated[
     str,
-    typer.Option(envvar="NETDYN_ENGINE", help="auto, the fast one, or plain, PyTorch's own steps."),
+    typer.Option(
+        envvar="NETDYN_ENGINE",
+        help="auto, the fast one; plain, PyTorch's own steps; or stacked, several runs at once.",
+    ),
 ]
 
 Gpus = Annotated[
@@ -230,7 +233,8 @@ def run(
         str | None, typer.Option(envvar="NETDYN_DEVICE", help="auto, cpu, cuda or mps.")
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(envvar="NETDYN_ENGINE", help="auto or plain: what trains.")
+        str | None,
+        typer.Option(envvar="NETDYN_ENGINE", help="auto, plain or stacked: what trains."),
     ] = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     workers: Annotated[
