@@ -316,7 +316,7 @@ def test_overrides_that_make_no_settings_are_one_line(mistake, tmp_path, overrid
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--engine", "fast"), "engine 'fast': choose one of auto, plain"),
+        (("--engine", "fast"), "engine 'fast': choose one of auto, plain, stacked"),
         (("--until", "0"), "--until 0: give the seconds to work for, more than 0"),
         (("--until", "-3"), "--until -3: give the seconds"),
         (("--configfile", "nowhere.yaml"), "--configfile nowhere.yaml: there is no such file"),

@@ -17,7 +17,7 @@ from netdyn.data.prepared import Dataset
 from netdyn.networks.mlp import initialise
 from netdyn.plan.settings import Run
 from netdyn.results import runs
-from netdyn.training import train
+from netdyn.training import new_runs
 from netdyn.training.engine.steps import arithmetic, training_steps
 
 __all__ = ["STEPS", "Case", "Samples", "Training", "as_bytes", "cases", "compared_steps"]
@@ -101,7 +101,7 @@ class Training:
         self._arithmetic = functools.partial(arithmetic, settings["precision"], device, engine)
         self.count = 0
         images, labels = (tensor.to(device) for tensor in samples)
-        if images.numel() <= train.RESIDENT_VALUES:
+        if images.numel() <= new_runs.RESIDENT_VALUES:
             images = data.unit_floats(images, runs.weight_dtype(settings))
         self.model = _initial(settings).to(device)
         self._steps = training_steps(self.model, images, labels, settings, CLASSES, engine)

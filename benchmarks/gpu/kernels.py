@@ -86,15 +86,19 @@ def least_bytes(settings: Mapping, precision: str) -> float:
     return item * values + 4.0 * parameters(settings) * (2 + 2 * moments)
 
 
-def seconds_of(kernel: Kernel, gpu: Gpu, precision: str) -> float:
-    """Return the seconds of a kernel without its launch: products or memory, the slower one."""
+def seconds_of(kernel: Kernel, gpu: Gpu, precision: str, runs: int = 1) -> float:
+    """Return the seconds of a kernel without its launch: products or memory, the slower one.
+
+    Args: the kernel, the GPU, the precision, and how many runs share the kernel.
+    """
     if kernel.shape is None:
-        return kernel.bytes / (PASS_SHARE * gpu.copy)
+        return runs * kernel.bytes / (PASS_SHARE * gpu.copy)
     rows, columns, inner = kernel.shape
     tiles = math.ceil(rows / TILE[0]) * math.ceil(columns / TILE[1])
-    tiles *= max(1, inner // LEAST_INNER)
+    tiles *= runs * max(1, inner // LEAST_INNER)
     share = min(1.0, tiles / gpu.multiprocessors)
-    return max(kernel.bytes / gpu.copy, kernel.flop / (share * gpu.attained[precision]))
+    seconds = kernel.bytes / gpu.copy, kernel.flop / (share * gpu.attained[precision])
+    return runs * max(seconds)
 
 
 def product(name: str, rows: int, columns: int, inner: int, item: int) -> Kernel:

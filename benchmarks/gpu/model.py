@@ -3,13 +3,15 @@
 A step's kernels (`gpu.kernels`) run one after the other. Each starts a while after the one before
 and then works at the rate of its products or of the memory, whichever is slower. Launched one by
 one, a step also takes no less than the host needs for its launches; a CUDA graph takes these off
-the host, where training uses graphs. The roofline is what no order of kernels can beat: all
+the host, where training uses graphs. Stacked, the seeds of such a run share each kernel (engine
+stacked): its start once, the work of all. The roofline is what no order of kernels can beat: all
 products at the rate that a large one attains, or the least bytes through the memory
 (`least_bytes`), whichever takes longer.
 
 Not in it: evaluation (`gpu.measuring`), loading, checkpoints, inputs that training omits.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
@@ -25,6 +27,7 @@ COLUMNS = {
     "float32_s": ("float32", "launches"),
     "bfloat16_s": ("bfloat16", "launches"),
     "bfloat16_graphs_s": ("bfloat16", "graphs"),
+    "bfloat16_stacked_s": ("bfloat16", "stacked"),
     "roofline_s": ("bfloat16", "roofline"),
 }
 
@@ -34,20 +37,36 @@ def rounded_precision(settings: Mapping, precision: str) -> str:
     return precision if settings["batch_norm"] else "float32"
 
 
-def launched_seconds(kernels: Iterable[Kernel], gpu: Gpu, precision: str, graphs: bool) -> float:
-    """Return the seconds of a training step's kernels, one after the other."""
+# Launches of a step of a stack of runs beside those of one run (engine stacked).
+STACK_LAUNCHES = 4
+
+
+def launched_seconds(
+    kernels: Iterable[Kernel], gpu: Gpu, precision: str, graphs: bool, runs: int = 1
+) -> float:
+    """Return the seconds of a training step's kernels, one after the other, of all their runs."""
     kernels = list(kernels)
-    device = sum(KERNEL_START + seconds_of(kernel, gpu, precision) for kernel in kernels)
+    device = sum(KERNEL_START + seconds_of(kernel, gpu, precision, runs) for kernel in kernels)
     return device if graphs else max(device, HOST_STEP + HOST_LAUNCH * len(kernels))
 
 
-def step_seconds(settings: Mapping, gpu: Gpu, precision: str, how: str) -> float:
-    """Return the seconds of one training step; how: launches, graphs or roofline."""
+def step_seconds(settings: Mapping, gpu: Gpu, precision: str, how: str, runs: int = 1) -> float:
+    """Return the seconds of one training step of one run.
+
+    Args:
+        settings, gpu, precision: the run's, what computes, and in which precision.
+        how: launches, graphs, stacked or roofline.
+        runs: of how many, where they are stacked, each has its share of the seconds.
+    """
     if how == "roofline":
         products = step_flop(settings) / gpu.attained[precision]
         return max(products, least_bytes(settings, precision) / gpu.copy)
     kernels = step_kernels(settings, precision)
-    return launched_seconds(kernels, gpu, precision, how == "graphs" and is_recorded(settings))
+    recorded = how != "launches" and is_recorded(settings)
+    if how == "stacked" and recorded and runs > 1:
+        kernels += [Kernel("of the stack")] * STACK_LAUNCHES
+        return launched_seconds(kernels, gpu, precision, True, runs) / runs
+    return launched_seconds(kernels, gpu, precision, recorded)
 
 
 def training_costs(grouped: Mapping[str, list[Run]], gpu: Gpu) -> pd.DataFrame:
@@ -64,7 +83,8 @@ def training_costs(grouped: Mapping[str, list[Run]], gpu: Gpu) -> pd.DataFrame:
 
 
 def _total(name: str, runs: list[Run], gpu: Gpu) -> dict[str, object]:
-    each = [_run(run.settings, gpu) for run in runs]
+    alike = Counter(map(_but_for_the_seed, runs))
+    each = [_run(run.settings, gpu, alike[_but_for_the_seed(run)]) for run in runs]
     total = {key: sum(row[key] for row in each) for key in each[0]}
     steps = total["steps"]
     return {
@@ -78,11 +98,16 @@ def _total(name: str, runs: list[Run], gpu: Gpu) -> dict[str, object]:
     }
 
 
-def _run(settings: Mapping, gpu: Gpu) -> dict[str, float]:
+def _but_for_the_seed(run: Run) -> str:
+    return repr(sorted((name, value) for name, value in run.settings.items() if name != "seed"))
+
+
+def _run(settings: Mapping, gpu: Gpu, seeds: int) -> dict[str, float]:
     steps = settings["steps"]
     kernels = step_kernels(settings, rounded_precision(settings, "bfloat16"))
     seconds = {
-        column: steps * step_seconds(settings, gpu, rounded_precision(settings, precision), how)
+        column: steps
+        * step_seconds(settings, gpu, rounded_precision(settings, precision), how, seeds)
         for column, (precision, how) in COLUMNS.items()
     }
     return {

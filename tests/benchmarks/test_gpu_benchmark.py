@@ -28,7 +28,7 @@ from netdyn.measures.ranks import rank_sums
 from netdyn.networks.mlp import initialise
 from netdyn.plan import settings
 from netdyn.results import runs
-from netdyn.training import evaluation, train
+from netdyn.training import evaluation, new_runs
 from netdyn.training.engine import cuda_graphs
 from netdyn.training.engine.steps import TrainingSteps, arithmetic, training_steps
 from netdyn.training.schedules import scheduled_steps
@@ -96,7 +96,7 @@ def test_half_of_the_bytes_between_products_in_bfloat16(paper):
 
 
 def test_the_model_takes_samples_as_netdyn_does():
-    assert kernels.RESIDENT_VALUES == train.RESIDENT_VALUES
+    assert kernels.RESIDENT_VALUES == new_runs.RESIDENT_VALUES
     assert kernels.WORTH_A_GRAPH == cuda_graphs.WORTH_A_GRAPH
     assert measuring.CHUNK == evaluation.CHUNK
     assert measuring.FIELDS_AT_A_TIME == rank_sums.FIELDS_AT_A_TIME_ON_GPU
@@ -132,6 +132,26 @@ def test_small_steps_wait_for_the_host_and_large_ones_do_not(paper):
         model.step_seconds(large, H100, "float32", how) for how in ("launches", "graphs")
     )
     assert recorded == pytest.approx(alone, rel=0.01)
+
+
+@pytest.mark.parametrize("seeds", [2, 5])
+def test_stacked_runs_share_the_starts_of_kernels_and_not_their_work(paper, seeds):
+    small, large = paper["grokking"][0].settings, paper["learning_rates"][0].settings
+    recorded = model.step_seconds(small, H100, "float32", "graphs")
+    stacked = model.step_seconds(small, H100, "float32", "stacked", seeds)
+    launched = kernels.step_kernels(small, "float32")
+    bytes_alone = sum(k.bytes / (rates.PASS_SHARE * H100.copy) for k in launched if not k.shape)
+    assert bytes_alone < stacked < recorded
+    starts = rates.KERNEL_START * (len(launched) + model.STACK_LAUNCHES)
+    assert stacked >= starts / seeds
+    assert stacked <= recorded - rates.KERNEL_START * len(launched) + starts / seeds
+    for one in (small, large):
+        graphs, alone = (
+            model.step_seconds(one, H100, "float32", how, 1) for how in ("graphs", "stacked")
+        )
+        assert alone == graphs
+    large_stacked = model.step_seconds(large, H100, "float32", "stacked", seeds)
+    assert large_stacked == model.step_seconds(large, H100, "float32", "graphs")
 
 
 def test_measuring_counts_networks_and_noise():

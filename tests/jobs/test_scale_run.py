@@ -14,10 +14,10 @@ from dag import TINY, copy_repository, planned, run
 
 from netdyn import cli
 from netdyn.errors import NetdynError
-from netdyn.jobs import progress, scale
+from netdyn.jobs import completing, progress, scale
 from netdyn.jobs.schedule import chosen_tables, run_jobs
 from netdyn.plan.targets import Plan
-from netdyn.records.files import read_yaml
+from netdyn.records.files import read_json, read_yaml
 
 ROOT = Path(__file__).parents[2]
 DEMO = Path("results/demo")
@@ -158,7 +158,7 @@ def test_a_killed_process_loses_nothing(folder, undisturbed, scale_run):
     assert tables(folder) == undisturbed[0]
 
 
-@pytest.mark.parametrize("where", ["train_run", "measure_block", "keep_parts"])
+@pytest.mark.parametrize("where", ["train_runs", "measure_block", "keep_parts"])
 def test_a_failing_job_is_named_and_the_others_go_on(folder, scale_run, monkeypatch, where):
     function = getattr(scale, where)
     bad = "learning_rates_sample_basin" if where == "keep_parts" else TRAINED[1]
@@ -179,7 +179,7 @@ def test_a_failing_job_is_named_and_the_others_go_on(folder, scale_run, monkeypa
     missing = {bad} if where == "keep_parts" else set()
     assert committed == set(NAMES) - missing
     # What failed loses nothing; what is committed is dropped.
-    left = {"train_run": set(), "measure_block": {bad}, "keep_parts": set(TRAINED)}
+    left = {"train_runs": set(), "measure_block": {bad}, "keep_parts": set(TRAINED)}
     assert runs(folder) == left[where]
     monkeypatch.undo()
     monkeypatch.chdir(folder)
@@ -194,6 +194,22 @@ def test_time_that_is_up_leaves_what_is_finished(folder, scale_run):
     status, output = scale_run("--until", "0.001")
     assert status == 0
     assert "stopped: the tables are in results/demo/reference, run again to go on" in output
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_by_the_engine_stacked_runs_of_a_block_train_at_once(folder, monkeypatch, capsys, fits):
+    def too_large(*_):
+        raise MemoryError("too large")
+
+    if not fits:
+        monkeypatch.setattr(completing.train, "train_stack", too_large)
+    plan = Plan(Path(), {**read_yaml(Path("tests/workflow_tiny.yaml")), "seeds": [0]}, "demo")
+    work = scale.ScaleRun(plan, [["learning_rates_history"]], Path("data"), "cpu", "stacked")
+    assert work.run()
+    records = [*(folder / DEMO / "runs").glob("*/provenance.json")]
+    made_by = [read_json(record)["engine"] for record in records]
+    assert made_by == (["stacked autograd"] if fits else ["blocks"]) * len(TRAINED)
+    assert ("each of them trains alone" in capsys.readouterr().err) is not fits
 
 
 def test_lines_of_progress_are_few(capsys, monkeypatch):

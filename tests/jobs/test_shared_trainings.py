@@ -36,7 +36,10 @@ def trainer(tmp_path):
     """Pretend to train; the names of what was trained are in `trained`, in their order."""
     trained = []
 
-    def train(one):
+    def train(stack):
+        return [train_one(one) for one in stack]
+
+    def train_one(one):
         name = Path(one["output"]).name
         trained.append(name)
         folder = tmp_path / "ckpt" / f"{name}.whole" / "0"
@@ -94,7 +97,7 @@ def test_while_another_process_trains_its_run_a_job_trains_others(
 
     def other_ends(_seconds):
         if ends_well:
-            shared.note_trained(Path(own["output"]), trainer(own))
+            shared.note_trained(Path(own["output"]), *trainer([own]))
         holding.__exit__(None, None, None)  # as the kernel does for a process that was killed
 
     monkeypatch.setattr(shared_trainings.time, "sleep", other_ends)
@@ -105,10 +108,10 @@ def test_while_another_process_trains_its_run_a_job_trains_others(
 
 @pytest.mark.parametrize("bad", ["a", "d"])
 def test_another_run_that_fails_is_left_to_its_own_job(shared, block, trainer, bad, capfd):
-    def train(one):
-        if Path(one["output"]).name == bad:
+    def train(stack):
+        if bad in [Path(one["output"]).name for one in stack]:
             raise ValueError("no such data")
-        return trainer(one)
+        return trainer(stack)
 
     assert train_with_siblings(shared, block[0][1], train, never)
     assert f"{bad}: no such data; this run is left to its own job" in capfd.readouterr().err
@@ -125,10 +128,10 @@ def test_a_job_that_is_stopped_is_done_if_its_own_run_is(
 ):
     stops = []
 
-    def train(one):
-        if Path(one["output"]).name == stopped_at:
+    def train(stack):
+        if Path(stack[0]["output"]).name == stopped_at:
             return stops.append(1)
-        return trainer(one)
+        return trainer(stack)
 
     assert train_with_siblings(shared, block[0][1], train, lambda: bool(stops)) == placed
     assert places(tmp_path) == ["b"] * placed
@@ -141,10 +144,10 @@ def test_a_job_that_outlives_its_snakemake_trains_its_own_run_alone(
     snakemake = SharedTrainings.attend(tmp_path / "shared")
     assert not shared.is_abandoned()
 
-    def train(one):
+    def train(stack):
         if len(trainer.trained) == 1:
             snakemake.close()  # as the kernel does for one that was killed
-        return trainer(one)
+        return trainer(stack)
 
     assert train_with_siblings(shared, block[0][3], train, never)
     assert shared.is_abandoned()
@@ -165,6 +168,56 @@ def test_runs_of_two_scales_may_have_one_name(tmp_path):
     shared.note_trained(Path(one["output"]), tmp_path / "a")
     assert shared.trained(Path(one["output"])) == tmp_path / "a"
     assert shared.trained(Path(other["output"])) is None
+
+
+# Stacks of runs that train at once ---------------------------------------------------------------
+
+
+def in_pairs(trainings):
+    return [trainings[i : i + 2] for i in range(0, len(trainings), 2)]
+
+
+@pytest.mark.parametrize(("own", "expected"), [(1, "abcd"), (3, "cdab")])
+def test_a_job_trains_the_stack_of_its_run_then_the_others(
+    tmp_path, shared, block, trainer, own, expected
+):
+    assert train_with_siblings(shared, block[0][own], trainer, never, in_pairs)
+    assert "".join(trainer.trained) == expected
+    assert places(tmp_path) == ["abcd"[own]]
+
+
+@pytest.mark.parametrize("held", ["a", "b"])
+def test_a_stack_is_trained_by_one_process(tmp_path, shared, block, trainer, held):
+    with shared.held(tmp_path / "runs" / held):
+        assert train_with_siblings(shared, block[0][2], trainer, never, in_pairs)
+        assert "".join(trainer.trained) == "cd"
+        with shared.held(*(tmp_path / "runs" / name for name in "ab")) as free:
+            assert not free
+    with shared.held(*(tmp_path / "runs" / name for name in "ab")) as free:
+        assert free
+
+
+@pytest.mark.parametrize("missing", ["a", "b"])
+def test_what_is_trained_of_a_stack_is_left(tmp_path, shared, block, trainer, missing):
+    (there,) = {"a", "b"} - {missing}
+    one = next(one for one in block[0] if Path(one["output"]).name == there)
+    shared.note_trained(Path(one["output"]), *trainer([one]))
+    assert train_with_siblings(shared, block[0][2], trainer, never, in_pairs)
+    assert "".join(trainer.trained) == f"{there}cd{missing}"
+
+
+@pytest.mark.parametrize("own", [0, 3])
+def test_a_stack_that_fails_is_trained_run_by_run(shared, block, trainer, own, capfd):
+    def train(stack):
+        if len(stack) > 1 and Path(stack[0]["output"]).name == "a":
+            raise MemoryError("too large")
+        return trainer(stack)
+
+    assert train_with_siblings(shared, block[0][own], train, never, in_pairs)
+    assert "b: too large; this run is left to its own job" in capfd.readouterr().err
+    assert "".join(trainer.trained) == {0: "acd", 3: "cd"}[own]
+    assert train_with_siblings(shared, block[0][1], train, never, in_pairs)
+    assert "b" in trainer.trained
 
 
 @pytest.fixture
@@ -212,3 +265,19 @@ def test_a_file_of_a_snakemake_that_has_ended_changes_nothing(tmp_path, commands
     app(commands[1], standalone_mode=False)
     assert (tmp_path / "runs/1/manifest.json").exists()
     assert not (tmp_path / "runs/0").exists()
+
+
+def test_by_the_engine_stacked_one_command_trains_the_block_at_once(
+    tmp_path, commands, monkeypatch
+):
+    trained = []
+    train = training.train_stack
+    monkeypatch.setattr(training, "train", None)
+    monkeypatch.setattr(training, "train_stack", lambda *a: trained.append(1) or train(*a))
+    for command in commands:
+        app([*command, "--engine", "stacked"], standalone_mode=False)
+    assert len(trained) == 1
+    for seed in (0, 1):
+        record = files.read_json(tmp_path / f"runs/{seed}/provenance.json")
+        assert (record["engine"], record["runs_at_once"]) == ("stacked autograd", 2)
+    assert not [*(tmp_path / "checkpoints").glob("[01]")]

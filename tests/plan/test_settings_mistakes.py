@@ -96,7 +96,7 @@ def workflow(tmp_path):
         ("scale", "huge", "scale: 'huge' must be one of demo, cpu, paper"),
         ("scale", "../../x", r"scale: '../../x' must be one of demo"),
         ("device", "gpu", "device: 'gpu' must be one of auto, cpu"),
-        ("engine", "fast", "engine: 'fast' must be one of auto, plain"),
+        ("engine", "fast", "engine: 'fast' must be one of auto, plain, stacked"),
         ("checkpoint_seconds", -1, "checkpoint_seconds: -1 is less than the minimum of 0"),
         ("checkpoint_seconds", math.inf, "checkpoint_seconds: inf .*finite"),
         ("checkpoint_seconds", "never", "checkpoint_seconds: 'never' must be a number"),

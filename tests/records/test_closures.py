@@ -99,6 +99,18 @@ ADDED = {
         "steps on a GPU, and the engine behind one function",
     ),
     "training/engine/recorded_steps.py": "CUDA graphs",
+    "training/course.py": "what a run leaves behind stood in training/checkpoints.py",
+    "training/new_runs.py": "and what it starts from in training/train.py",
+    **dict.fromkeys(
+        (
+            f"training/engine/{name}.py"
+            for name in (
+                *("advancing", "stacked_batches", "stacked_network", "stacked_optimizer"),
+                "stacked_steps",
+            )
+        ),
+        "several runs train at once",
+    ),
 }
 
 

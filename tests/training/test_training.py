@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from netdyn.data import prepared
 from netdyn.errors import NetdynError
 from netdyn.results import runs
-from netdyn.training import train
+from netdyn.training import new_runs, train
 from netdyn.training.engine.steps import TrainingSteps
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -267,7 +267,7 @@ def test_images_kept_as_bytes_give_the_same_bits(tmp_path, run_settings, train_r
         settings = run_settings(precision=precision)
         floats = train_run(tmp_path / precision / "floats", settings)
         with monkeypatch.context() as patched:
-            patched.setattr(train, "RESIDENT_VALUES", 0)
+            patched.setattr(new_runs, "RESIDENT_VALUES", 0)
             read = train_run(tmp_path / precision / "bytes", settings)
         assert bits(read) == bits(floats)
 

@@ -29,7 +29,10 @@ Device = Annotated[
 ]
 Engine = Annotated[
     str,
-    typer.Option(envvar="NETDYN_ENGINE", help="auto, the fast one, or plain, PyTorch's own steps."),
+    typer.Option(
+        envvar="NETDYN_ENGINE",
+        help="auto, the fast one; plain, PyTorch's own steps; or stacked, several runs at once.",
+    ),
 ]
 Gpus = Annotated[
     str, typer.Option(envvar="NETDYN_GPUS", help="GPUs to choose a free one from: 0,1,2.")

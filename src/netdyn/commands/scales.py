@@ -59,7 +59,8 @@ def run(
         str | None, typer.Option(envvar="NETDYN_DEVICE", help="auto, cpu, cuda or mps.")
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(envvar="NETDYN_ENGINE", help="auto or plain: what trains.")
+        str | None,
+        typer.Option(envvar="NETDYN_ENGINE", help="auto, plain or stacked: what trains."),
     ] = None,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     workers: Annotated[

@@ -16,13 +16,15 @@ from pathlib import Path
 from netdyn.data import prepared, translation
 from netdyn.data.datasets import prepare
 from netdyn.errors import NetdynError
+from netdyn.jobs.completing import Candidate, divide
 from netdyn.jobs.measuring import measure_block, quantity, subject_of
 from netdyn.jobs.progress import ScaleProgress
-from netdyn.jobs.schedule import RunJob, needs_training, run_jobs
+from netdyn.jobs.schedule import RunJob, needs_training, run_jobs, runs_of_block
 from netdyn.jobs.sharing import OwnJobs, SharedJobs
 from netdyn.jobs.stoppable import StoppableSubject, Stopped
 from netdyn.jobs.time_left import TimeLeft
-from netdyn.jobs.training import train_run
+from netdyn.jobs.training import train_runs
+from netdyn.plan.settings import Run
 from netdyn.plan.targets import Plan
 from netdyn.quantities.subject import Subject
 from netdyn.records import provenance
@@ -64,7 +66,8 @@ class ScaleRun:
             plan: the scale's, with `reuse` set, so that committed rows are reused.
             groups: the tables, in groups of falling priority.
             data_root: folder of the IDX files.
-            device, engine: as `netdyn.jobs.training.train_run` takes them.
+            device, engine: as `netdyn.jobs.training.train_runs` takes them. By the engine
+                "stacked", a run brings those of its block with it that may be stacked.
             drop_snapshots: whether to delete a run once its rows of all these tables are committed.
             stopping: called between steps, networks and jobs; the work stops where it is true.
             checkpoint_seconds, checkpoint_due: when a training writes a checkpoint.
@@ -78,6 +81,7 @@ class ScaleRun:
         self.jobs, self.reference = run_jobs(plan, groups), plan.folder / "reference"
         self._tables = [name for group in groups for name in group]
         self._complete: set[str] = set()
+        self._unstacked: set[str] = set()  # whose stack failed
         self._parts: dict[str, list[tuple[Path, list[Path]]]] = {}
         self._kept_at = time.monotonic()
         self._subject: tuple[str, Subject] | None = None
@@ -121,9 +125,7 @@ class ScaleRun:
         to_train = {
             job.run.id: job.run.settings
             for job in jobs
-            if job.run
-            and needs_training(self.plan, job)
-            and not (job.run.id in self._complete or self._folder(job.run.id).exists())
+            if job.run and needs_training(self.plan, job) and not self._has_place(job.run.id)
         }
         to_measure = Counter(name for job in jobs for name in self._measured(job))
         seconds = self._time_left.estimate(to_train.values(), to_measure)
@@ -190,25 +192,49 @@ class ScaleRun:
         is_new = not (self._folder(run.id).exists() or self._checkpoints(run.id).exists())
         self._progress.start(number, f"train {run.id}")
         started = time.monotonic()
-        if not train_run(
-            run.settings,
-            Path(self.plan.data_file(run.id)),
-            self._folder(run.id),
-            self._checkpoints(run.id),
-            self.device,
-            self.engine,
-            self._progress.step,
-            self.stopping,
-            self.checkpoint_seconds,
-            self.checkpoint_due,
-        ):
-            return False
+        stack = self._stack(run)
+        try:
+            if not train_runs(
+                [self._candidate(each) for each in stack],
+                self.device,
+                self.engine,
+                self._progress.step,
+                self.stopping,
+                self.checkpoint_seconds,
+                self.checkpoint_due,
+            ):
+                return False
+        except Exception as error:
+            if len(stack) == 1:
+                raise
+            message(f"{run.id}, {len(stack)} runs at once: {error}; each of them trains alone")
+            self._unstacked.update(each.id for each in stack)
+            return self._train(number, job)
         if self._workers > 1:
             release_cached_memory(choose_device(self.device))
         if is_new:
-            self._time_left.trained(run.settings, time.monotonic() - started)
-        self._complete.add(run.id)
+            seconds = (time.monotonic() - started) / len(stack)
+            for each in stack:
+                self._time_left.trained(each.settings, seconds)
+        self._complete.update(each.id for each in stack)
         return True
+
+    def _stack(self, run: Run) -> list[Run]:
+        """Return the runs that train at once with a run, itself among them."""
+        if self.engine != "stacked" or run.id in self._unstacked:
+            return [run]
+        runs = runs_of_block(
+            self.plan, self.jobs, run, lambda id: self._has_place(id) or id in self._unstacked
+        )
+        divided = divide([each.settings for each in runs], self.device, self.engine)
+        return next([runs[i] for i in places] for places in divided if runs.index(run) in places)
+
+    def _has_place(self, run_id: str) -> bool:
+        return run_id in self._complete or self._folder(run_id).exists()
+
+    def _candidate(self, run: Run) -> Candidate:
+        data = Path(self.plan.data_file(run.id))
+        return Candidate(run.settings, data, self._folder(run.id), self._checkpoints(run.id))
 
     def _folder(self, run_id: str) -> Path:
         return Path(self.plan.run_folder(run_id))

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from netdyn.errors import NetdynError
@@ -10,7 +10,7 @@ from netdyn.plan.settings import Run
 from netdyn.plan.tables import OF_DATA
 from netdyn.plan.targets import Plan
 
-__all__ = ["RunJob", "chosen_tables", "needs_training", "run_jobs"]
+__all__ = ["RunJob", "chosen_tables", "needs_training", "run_jobs", "runs_of_block"]
 
 
 class RunJob(NamedTuple):
@@ -77,3 +77,25 @@ def needs_training(plan: Plan, job: RunJob) -> bool:
     """Return whether a job reads a trained network, or its run's samples alone."""
     quantities = (plan.measurement(name).quantity for name in job.tables)
     return job.run is not None and any(quantity not in OF_DATA for quantity in quantities)
+
+
+def runs_of_block(
+    plan: Plan, jobs: Iterable[RunJob], run: Run, has_place: Callable[[str], bool]
+) -> list[Run]:
+    """Return the runs of a run's block that jobs train and that have no place yet, and itself.
+
+    Args:
+        plan, jobs: the scale's.
+        run: one of the runs.
+        has_place: whether a run, by its id, is trained.
+    """
+    blocks = plan.training_blocks()
+    others = {
+        job.run.id: job.run
+        for job in jobs
+        if job.run
+        and blocks[job.run.id] == blocks[run.id]
+        and needs_training(plan, job)
+        and not has_place(job.run.id)
+    }
+    return [*({run.id: run} | others).values()]

@@ -2,7 +2,8 @@
 
 Importing PyTorch takes longer than many a training. So the job of one run goes on with other runs
 of its block that nobody trains yet; their own jobs then link them into place without PyTorch.
-Which process trains a run changes no bit of it. The jobs share their state in one folder:
+Which process trains a run changes no bit of it. Where runs train at once, as a stack, a process
+trains all of it or nothing. The jobs share their state in one folder:
 
     trainings.json    the blocks: each a list of trainings
     <run>.lock        locked by the process that trains the run; the kernel frees a dead one's
@@ -22,7 +23,8 @@ from netdyn.results.placing import link_into_place
 from netdyn.runtime import locks
 from netdyn.runtime.terminal import message
 
-__all__ = ["SharedTrainings", "Training", "place", "take_trained", "train_with_siblings"]
+__all__ = ["SharedTrainings", "Training", "one_by_one", "place", "take_trained"]
+__all__ += ["train_with_siblings"]
 
 WAITING_SECONDS = 0.2
 
@@ -66,12 +68,13 @@ class SharedTrainings:
         with file.open("ab") as stream:
             return locks.lock(stream.fileno(), wait=False)
 
-    def siblings(self, output: Path) -> list[Training]:
-        """Return the other trainings in the block of the run with this folder; none unlisted."""
+    def block_of(self, own: Training) -> list[Training]:
+        """Return the trainings in the block of a run, itself among them; itself where unlisted."""
+        output = Path(own["output"])
         for block in self._blocks:
-            if any(Path(training["output"]) == output for training in block):
-                return [training for training in block if Path(training["output"]) != output]
-        return []
+            if any(Path(each["output"]) == output for each in block):
+                return [own if Path(each["output"]) == output else each for each in block]
+        return [own]
 
     def trained(self, output: Path) -> Path | None:
         """Return the folder of the complete run that is to get its place in `output`, once made."""
@@ -94,15 +97,27 @@ class SharedTrainings:
         self._file(output, "failed").touch()
 
     @contextlib.contextmanager
-    def held(self, output: Path) -> Iterator[bool]:
-        """Yield whether this process may train the run: nobody else does, while the block runs."""
-        with self._file(output, "lock").open("ab") as stream:
-            yield locks.lock(stream.fileno(), wait=False)
+    def held(self, *outputs: Path) -> Iterator[bool]:
+        """Yield whether this process may train the runs: nobody else does, while the block runs.
+
+        It may train all or none. Of processes that want one stack, each given in the same order,
+        the first gets it.
+        """
+        with contextlib.ExitStack() as opened:
+            streams = (
+                opened.enter_context(self._file(output, "lock").open("ab")) for output in outputs
+            )
+            yield all(locks.lock(stream.fileno(), wait=False) for stream in streams)
 
     def _file(self, output: Path, kind: str) -> Path:
         # Runs of several scales may have one name.
         name = "-".join(part for part in output.parts if part not in ("/", ".."))
         return self._folder / f"{name}.{kind}"
+
+
+def one_by_one(trainings: Sequence[Training]) -> list[list[Training]]:
+    """Return each training by itself: no two train at once."""
+    return [[training] for training in trainings]
 
 
 def take_trained(shared: SharedTrainings, own: Training) -> bool:
@@ -123,8 +138,9 @@ def place(complete: Path, training: Training) -> None:
 def train_with_siblings(
     shared: SharedTrainings,
     own: Training,
-    complete: Callable[[Training], Path | None],
+    complete: Callable[[Sequence[Training]], Sequence[Path] | None],
     stopping: Callable[[], bool],
+    stacks: Callable[[Sequence[Training]], Sequence[Sequence[Training]]] = one_by_one,
 ) -> bool:
     """Train a run and give it its place, then go on with those of its block that nobody trains.
 
@@ -133,25 +149,27 @@ def train_with_siblings(
     Args:
         shared: the trainings that are wanted.
         own: the run that this job is to make.
-        complete: trains a run and returns the folder in which it lies complete; None where it was
-            stopped before.
+        complete: trains the runs of a stack and returns the folders in which they lie complete;
+            None where they were stopped before.
         stopping: asked between trainings.
+        stacks: divides the runs of a block, given in its order, into those that train at once.
 
     Returns:
         Whether the job's own run has its place. It may be False at `stopping` alone.
 
     Raises:
         Whatever `complete` raises for the job's own run. Another run that fails is named, and is
-        left to its own job.
+        left to its own job; one that fails in a stack with the job's own run, too.
     """
-    siblings = shared.siblings(Path(own["output"]))
+    of_block = stacks(shared.block_of(own))
+    of_block = sorted(of_block, key=lambda stack: own not in stack)  # the job's own first
     placed = False
     while not stopping():
         placed = placed or take_trained(shared, own)
         # Nobody waits for the runs of a Snakemake that was killed.
-        others = [] if shared.is_abandoned() else siblings
-        candidates = others if placed else [own, *others]
-        if any(_train_if_free(shared, one, complete, one is own) for one in candidates):
+        alone = shared.is_abandoned()
+        candidates = [] if placed and alone else [[own]] if alone else of_block
+        if any(_train_if_free(shared, stack, complete, own) for stack in candidates):
             continue
         if placed:
             break
@@ -161,25 +179,25 @@ def train_with_siblings(
 
 def _train_if_free(
     shared: SharedTrainings,
-    training: Training,
-    complete: Callable[[Training], Path | None],
-    is_own: bool,
+    stack: Sequence[Training],
+    complete: Callable[[Sequence[Training]], Sequence[Path] | None],
+    own: Training,
 ) -> bool:
-    """Train a run unless it is trained or being trained; return whether this process tried to."""
-    output = Path(training["output"])
-    if not is_own and shared.has_failed(output):
-        return False
-    with shared.held(output) as free:
-        if not free or shared.trained(output) is not None:
+    """Train the runs of a stack that nobody has trained; return whether this process tried to."""
+    stack = [one for one in stack if one == own or not shared.has_failed(Path(one["output"]))]
+    with shared.held(*(Path(one["output"]) for one in stack)) as free:
+        left = [one for one in stack if shared.trained(Path(one["output"])) is None]
+        if not free or not left:
             return False
         try:
-            folder = complete(training)
+            folders = complete(left)
         except Exception as error:
-            if is_own:
+            if left == [own]:
                 raise
-            message(f"{output.name}: {error}; this run is left to its own job")
-            shared.note_failed(output)
+            for output in (Path(one["output"]) for one in left if one != own):
+                message(f"{output.name}: {error}; this run is left to its own job")
+                shared.note_failed(output)
             return True
-        if folder is not None:
-            shared.note_trained(output, folder)
+        for one, folder in zip(left, folders or (), strict=folders is not None):
+            shared.note_trained(Path(one["output"]), folder)
     return True

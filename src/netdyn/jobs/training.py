@@ -1,25 +1,22 @@
-"""One training, to its end or to a checkpoint."""
+"""Trainings, to their end or to a checkpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from netdyn.errors import NetdynError
+from netdyn.jobs.completing import Candidate, complete, divide
 from netdyn.jobs.settings_files import read_settings
 from netdyn.jobs.shared_trainings import (
     SharedTrainings,
     Training,
+    one_by_one,
     place,
     train_with_siblings,
 )
 from netdyn.records.progress_files import ProgressFile
-from netdyn.records.run_settings import RunSettings
-from netdyn.results import finished, placing
+from netdyn.results import placing
 from netdyn.runtime import locks, terminal
-from netdyn.runtime.terminal import message
-from netdyn.training import train
 
-__all__ = ["train_file", "train_run"]
+__all__ = ["train_file", "train_runs"]
 
 
 def train_file(
@@ -36,7 +33,8 @@ def train_file(
     Args:
         own: the run's files.
         shared: the trainings that the jobs of one Snakemake share; None trains the run alone.
-        device, engine, checkpoint_seconds: as of `train_run`.
+        device, engine, checkpoint_seconds: as of `train_runs`. By the engine "stacked", runs of
+            the block that may be stacked train at once.
         signals: what stops the training, or requests a checkpoint.
         log: the job's log, beside which its progress is written; None writes none.
 
@@ -44,43 +42,47 @@ def train_file(
         Whether the run is complete and in its place.
 
     Raises:
-        NetdynError: a file holds no settings of a run, or as `train_run`.
+        NetdynError: a file holds no settings of a run, or as `train_runs`.
     """
     shown = ProgressFile(log)
 
-    def complete(one: Training) -> Path | None:
-        output = Path(one["output"])
-        settings = read_settings(Path(one["settings"]), "format", "steps", "threads")
-        _check_is_folder(output)
-        checkpoints = Path(one["checkpoints"])
-        with (
-            locks.alone(checkpoints),
-            terminal.progress(output.name, settings["steps"]) as bar,
-        ):
+    def complete_all(trainings: Sequence[Training]) -> list[Path] | None:
+        stack = [_candidate(one) for one in trainings]
+        name = Path((own if own in trainings else trainings[0])["output"]).name
+        with terminal.progress(name, stack[0].settings["steps"]) as bar:
 
             def report(step: int, steps: int, text: str) -> None:
                 bar(step, steps, text)
-                shown.step(output.name, step, steps, text)
+                shown.step(name, step, steps, text)
 
-            return _complete(
-                *(output.name, settings, Path(one["data"]), checkpoints, device, engine),
-                *(report, signals.stopping, checkpoint_seconds, signals.checkpoint_due),
+            return complete(
+                *(stack, device, engine, report),
+                *(signals.stopping, checkpoint_seconds, signals.checkpoint_due),
             )
+
+    def stacks(trainings: Sequence[Training]) -> list[list[Training]]:
+        if engine != "stacked":
+            return one_by_one(trainings)
+        settings = [_candidate(one).settings for one in trainings]
+        return [[trainings[i] for i in places] for places in divide(settings, device, engine)]
 
     with shown.kept():
         if shared is not None:
-            return train_with_siblings(shared, own, complete, signals.stopping)
-        folder = complete(own)
-        if folder is not None:
-            place(folder, own)
-        return folder is not None
+            return train_with_siblings(shared, own, complete_all, signals.stopping, stacks)
+        folders = complete_all([own])
+        if folders is not None:
+            place(folders[0], own)
+        return folders is not None
 
 
-def train_run(
-    settings: RunSettings,
-    data: Path,
-    output: Path,
-    checkpoints: Path,
+def _candidate(training: Training) -> Candidate:
+    settings = read_settings(Path(training["settings"]), "format", "steps", "threads")
+    places = (Path(training[name]) for name in ("data", "output", "checkpoints"))
+    return Candidate(settings, *places)
+
+
+def train_runs(
+    candidates: Sequence[Candidate],
     device: str,
     engine: str,
     report: Callable[[int, int, str], None],
@@ -88,59 +90,27 @@ def train_run(
     checkpoint_seconds: float,
     checkpoint_due: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Train one run, or go on where it was cut, and give it its place in `output`.
+    """Train runs at once, or go on where they were cut, and give each its place.
 
     Args:
-        settings: the run's resolved settings.
-        data: the prepared data set.
-        output: the run's folder.
-        checkpoints: where the run is kept while it is not complete.
+        candidates: one run, or those of a stack.
         device: "auto", "cpu", "cuda" or "mps".
-        engine: "auto" or "plain" (docs/engine.md).
+        engine: "auto", "plain" or "stacked" (docs/engine.md).
         report, stopping, checkpoint_seconds, checkpoint_due: as `netdyn.training.train.train`
             takes them.
 
     Returns:
-        True when the run is complete, False when `stopping` ended it before.
+        True when the runs are complete, False when `stopping` ended them before.
 
     Raises:
-        NetdynError: `output` is a file, or as `netdyn.training.train.train` does.
+        NetdynError: an output is a file, or as `netdyn.training.train.train` does.
     """
-    _check_is_folder(output)
-    with locks.alone(checkpoints):
-        complete = _complete(
-            *(output.name, settings, data, checkpoints, device, engine),
-            *(report, stopping, checkpoint_seconds, checkpoint_due),
-        )
-        if complete is not None:
-            placing.link_into_place(complete, output)
-    return complete is not None
-
-
-def _check_is_folder(output: Path) -> None:
-    if output.exists() and not output.is_dir():
-        raise NetdynError(f"{output} is a file: delete it, or name another --output")
-
-
-def _complete(
-    name: str,
-    settings: RunSettings,
-    data: Path,
-    checkpoints: Path,
-    device: str,
-    engine: str,
-    *how: Any,
-) -> Path | None:
-    """Train one run, or go on where it was cut, and keep it beside its checkpoints.
-
-    The caller holds the lock of `checkpoints`. `how` is the rest of what `train_run` takes.
-
-    Returns:
-        The folder of the complete run; None when it was stopped before.
-    """
-    complete = finished.storage_folder(checkpoints, settings, data, device, engine)
-    if finished.is_complete(complete):
-        message(f"{name}: was trained before, taken from {complete}")
-        return complete
-    done = train.train(settings, data, complete, checkpoints, device, engine, *how)
-    return complete if done else None
+    folders = complete(
+        candidates, device, engine, report, stopping, checkpoint_seconds, checkpoint_due
+    )
+    if folders is None:
+        return False
+    for each, folder in zip(candidates, folders, strict=True):
+        with locks.alone(each.checkpoints):
+            placing.link_into_place(folder, each.output)
+    return True

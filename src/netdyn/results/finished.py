@@ -32,8 +32,8 @@ def storage_folder(
 ) -> Path:
     """Return the folder that a run is written to: named by all that its bits depend on.
 
-    These are settings, data, code, PyTorch's version, the engine ("auto" or "plain") and the kind
-    of device, or which GPU it is.
+    These are settings, data, code, PyTorch's version, the engine ("auto", "plain" or
+    "stacked") and the kind of device, or which GPU it is.
 
     Raises:
         NetdynError: the data are missing or damaged, or the device is not there.

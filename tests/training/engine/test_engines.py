@@ -133,7 +133,7 @@ def test_plain_multiplies_without_onednn(monkeypatch):
 
 
 def test_an_unknown_engine_is_named(tmp_path, run_settings, train_run):
-    with pytest.raises(NetdynError, match="engine 'fast': choose one of auto, plain"):
+    with pytest.raises(NetdynError, match="engine 'fast': choose one of auto, plain, stacked"):
         train_run(tmp_path, run_settings(), engine="fast")
 
 

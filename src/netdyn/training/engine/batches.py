@@ -12,7 +12,13 @@ __all__ = ["Batches"]
 
 
 class Batches:
-    """The batch of each step: one permutation an epoch, without an incomplete last batch."""
+    """The batch of each step: one permutation an epoch, without an incomplete last batch.
+
+    Attributes:
+        losses: shape of a step's loss.
+    """
+
+    losses: tuple[int, ...] = ()
 
     def __init__(self, images: Tensor, labels: Tensor, settings: RunSettings):
         """Args: samples (P, N_0), bytes or floats in [0, 1], and labels (P,); the run's settings.

@@ -14,6 +14,7 @@ from torch import Tensor
 from netdyn.training.engine.batches import Batches
 from netdyn.training.engine.copies import Copies, same_bits
 from netdyn.training.engine.cuda_graphs import Recorder
+from netdyn.training.engine.stacked_batches import StackedBatches
 
 __all__ = ["RecordedSteps"]
 
@@ -29,7 +30,7 @@ class RecordedSteps:
     def __init__(
         self,
         update: Callable[[Tensor, Tensor], Tensor],
-        batches: Batches,
+        batches: Batches | StackedBatches,
         state: Sequence[Tensor],
         recorder: Recorder,
         several: int,
@@ -37,7 +38,8 @@ class RecordedSteps:
         """Prepare the recordings; none is made yet.
 
         Args:
-            update: makes a step on inputs (batch, N_0) and labels (batch,), returns its loss ().
+            update: makes a step on inputs (batch, N_0) and labels (batch,), returns its loss ();
+                with a leading axis of runs each where `batches` are of several.
             batches: those of the steps.
             state: all tensors that a step changes for the next.
             recorder: what records.
@@ -92,14 +94,14 @@ class _Recording:
     def __init__(
         self,
         update: Callable[[Tensor, Tensor], Tensor],
-        batches: Batches,
+        batches: Batches | StackedBatches,
         state: Sequence[Tensor],
         steps: int,
     ):
         self._update, self._batches, self._state, self._steps = update, batches, state, steps
         device = batches.labels.device
         self._orders = torch.zeros(steps, batches.size, dtype=torch.int64, device=device)
-        self._losses = torch.zeros(steps, dtype=batches.dtype, device=device)
+        self._losses = torch.zeros(steps, *batches.losses, dtype=batches.dtype, device=device)
         self._launch: Callable[[], None] | None = None
 
     def record(self, recorder: Recorder, before: Copies, index: int) -> None:

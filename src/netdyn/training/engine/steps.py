@@ -1,15 +1,16 @@
-"""The optimizer steps of a run, by one of two engines: the only module that a trainer needs.
+"""The optimizer steps of a run, by one of three engines.
 
     auto     the fast one (docs/engine.md): gradients in blocks and products by oneDNN on
              processors, CUDA graphs on GPUs, no products with inputs that no sample uses
     plain    PyTorch's automatic differentiation, products and optimizers, on every device
+    stacked  auto for a run that trains alone; runs of equal shape train at once, as one network
+             (see `stacked_steps`)
 
-Both give the same numbers within rounding. The engine is no setting of a run; since it changes last
+All give the same numbers within rounding. The engine is no setting of a run; since it changes last
 bits, it is part of the identity of checkpoints and complete runs, and the record of a run names it.
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
@@ -21,6 +22,7 @@ from netdyn.records.run_settings import RunSettings
 from netdyn.runtime.arithmetic import fixed_arithmetic
 from netdyn.runtime.products import without_onednn
 from netdyn.training.engine import cuda_graphs
+from netdyn.training.engine.advancing import Advancing
 from netdyn.training.engine.autograd import AutogradGradients
 from netdyn.training.engine.batches import Batches
 from netdyn.training.engine.copies import Copies
@@ -33,7 +35,7 @@ from netdyn.training.engine.used_inputs import AllInputs, UsedInputs
 
 __all__ = ["ENGINES", "TrainingSteps", "arithmetic", "check_engine", "training_steps"]
 
-ENGINES = ("auto", "plain")
+ENGINES = ("auto", "plain", "stacked")
 
 
 def training_steps(
@@ -52,7 +54,7 @@ def training_steps(
         labels: their classes (P,).
         settings: the run's.
         classes: number of classes K.
-        engine: "auto" or "plain".
+        engine: "auto" or "plain"; "stacked" makes the steps of auto.
 
     Raises:
         NetdynError: an engine of another name.
@@ -62,7 +64,7 @@ def training_steps(
 
 
 def check_engine(engine: str) -> None:
-    """Raise NetdynError where an engine is neither auto nor plain."""
+    """Raise NetdynError where an engine is none of `ENGINES`."""
     if engine not in ENGINES:
         raise NetdynError(f"engine {engine!r}: choose one of {', '.join(ENGINES)}")
 
@@ -80,7 +82,7 @@ def arithmetic(precision: str, device: torch.device, engine: str) -> Iterator[No
         yield
 
 
-class TrainingSteps:
+class TrainingSteps(Advancing):
     """Makes the optimizer steps of a run.
 
     Only `network` updates the given model: between steps its first layer may be out of date.
@@ -123,8 +125,8 @@ class TrainingSteps:
         """Return what a run's record says of its engine.
 
         Returns:
-            engine: "plain"; or of the engine auto "blocks", "graphs", or "autograd" (steps one by
-            one, with automatic differentiation).
+            engine: "plain"; or of the others "blocks", "graphs", or "autograd" (steps one by one,
+            with automatic differentiation).
             products: how the products of the run's precision are made.
         """
         return {"engine": self.engine, "products": self._products()}
@@ -137,42 +139,6 @@ class TrainingSteps:
         if self._recorded is not None:
             return "graphs"
         return "blocks" if isinstance(self._gradients, BlockGradients) else "autograd"
-
-    def step(self, index: int) -> Tensor:
-        """Make the step after `index` others; return the loss () of its batch before it."""
-        return self._steps(index, 1)[0]
-
-    def advance(self, index: int, count: int) -> Tensor:
-        """Make up to `count` ≥ 1 steps after `index` others; return their losses, at least one.
-
-        Where a loss is not finite, the steps end with the first such. Whether one is, is decided on
-        the device, which is waited for once.
-        """
-        if count == 1:
-            return self._steps(index, 1)
-        self._before.save()
-        losses = self._steps(index, count)
-        if losses.isfinite().all():
-            return losses
-        self._before.restore()
-        losses = []
-        while len(losses) < count and (not losses or losses[-1].isfinite()):
-            losses.append(self.step(index + len(losses)))
-        return torch.stack(losses)
-
-    def advance_paced(self, index: int, limit: int) -> tuple[int, float]:
-        """Make as many steps as take about half a second, up to `limit`, after `index` others.
-
-        On a processor this is one step. Steps end as those of `advance` do.
-
-        Returns:
-            The number of steps and the loss of the last.
-        """
-        since = time.monotonic()
-        losses = self.advance(index, min(limit, self._pace.steps))
-        loss = losses[-1].item()  # waits for the device
-        self._pace.update(len(losses), time.monotonic() - since)
-        return len(losses), loss
 
     def network(self) -> nn.Sequential:
         """Return the network after the steps so far."""
@@ -191,18 +157,6 @@ class TrainingSteps:
         self._model.load_state_dict(_without_prefix("model/", state))
         self._inputs.read()
         self._optimizer.load(_without_prefix("optimizer/", state))
-
-    def _steps(self, index: int, count: int) -> Tensor:
-        if self._recorded is not None:
-            if self._recorded.prepare(index, count):
-                return self._recorded.replay(index, count)
-            self._recorded = None
-        return torch.stack([self._update(*self._batches.at(index + i)) for i in range(count)])
-
-    def _update(self, x: Tensor, labels: Tensor) -> Tensor:
-        loss = self._gradients(x, labels)
-        self._optimizer.step()
-        return loss
 
     def _resident(self, images: Tensor) -> Tensor:
         """Return the images as they are stored: rounded where each product would round them."""
