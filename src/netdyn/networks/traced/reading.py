@@ -131,7 +131,15 @@ def _traced(
     with torch.enable_grad():
         tokens = is_tokens(x)
         one = Pass(rules, watched=constants if named else None, tokens=tokens, named=named)
-        outputs = run(model, x if tokens else x.clone().requires_grad_(), one, constants)
+        try:
+            outputs = run(model, x if tokens else x.clone().requires_grad_(), one, constants)
+        except NetdynError as error:
+            if tokens and "own forward fails" in str(error):
+                raise NetdynError(
+                    f"{error}; samples of {x.dtype} are taken for tokens, which an embedding "
+                    "takes: give floats, or bytes (uint8) from 0 to 255, if they are none"
+                ) from error
+            raise
     if tokens and not one.entrance.outputs:
         raise NetdynError(
             "integer samples enter the network by no embedding (torch.nn.Embedding): embed them "
