@@ -429,7 +429,11 @@ def of_a_process(tmp_path_factory):
         "    raise RuntimeError('another fault')\n"
     )
     code = (
-        "import os, sys; from netdyn.data import prepared as data, datasets\n"
+        "import os, sys\n"
+        # Imported before the fork: forgotten here, it would be imported again.
+        "for name in list(sys.modules):\n"
+        "    if name.split('.')[0] == 'sklearn': del sys.modules[name]\n"
+        "from netdyn.data import prepared as data, datasets\n"
         "print({'torchvision', 'sklearn'} & set(sys.modules))\n"
         "from netdyn.data._torchvision_cpu import torchvision_datasets as t\n"
         "os.environ['FAULT'] = 'another'\n"

@@ -298,7 +298,7 @@ def test_a_damaged_table_is_not_read(folder, undisturbed):
     ("lost", "target", "rule"),
     [
         ("runs/{run}", "runs/{run}/manifest.json", "train_run"),
-        ("runs/{run}/history.csv", "runs/{run}/manifest.json", "train_run"),
+        ("runs/{run}/history.csv", "runs/{run}/history.csv", "train_run"),
         (PART + "/{run}.csv", PART + "/{run}.csv", "measure_run"),
     ],
 )
