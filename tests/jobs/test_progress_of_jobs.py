@@ -26,13 +26,13 @@ def test_a_training_names_its_run_its_step_and_accuracies(tmp_path, log, monkeyp
     seen = []
 
     def complete(*words):
-        report = words[6]
+        report = words[3]
         report(30, 100, "training accuracy 0.9")
         seen.append(read_progress(log))
         if error is not None:
             raise error
 
-    monkeypatch.setattr(training, "_complete", complete)
+    monkeypatch.setattr(training, "complete", complete)
     arguments = (own, None, "cpu", "auto", 30.0, Signals())
     if error is None:
         assert not training.train_file(*arguments, log)

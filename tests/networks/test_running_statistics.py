@@ -15,7 +15,7 @@ from netdyn.networks.running_statistics import started_from_first_batch
 from netdyn.quantities import first_batch_statistics
 from netdyn.quantities.subject import Subject
 from netdyn.results import runs
-from netdyn.training import train
+from netdyn.training import new_runs
 from netdyn.training.engine.batches import Batches
 
 WIDTHS = (6, 8, 5, 4)
@@ -152,13 +152,13 @@ def test_the_table_is_the_history_of_a_run_that_started_there(
     first, _ = Batches(*prepared.training_samples(prepared.load(toy_data), settings), settings).at(
         0
     )
-    initialise = train.initialise
+    initialise = new_runs.initialise
 
     def initialised_from_first_batch(model, *args):
         initialise(model, *args)
         start_from(model, first)
 
-    monkeypatch.setattr(train, "initialise", initialised_from_first_batch)
+    monkeypatch.setattr(new_runs, "initialise", initialised_from_first_batch)
     other = runs.load_history(train_run(tmp_path / "other", settings))
     history = runs.load_history(run)
     assert table["test_accuracy"].tolist() == pytest.approx(history["test_accuracy"].tolist())

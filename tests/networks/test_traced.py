@@ -369,7 +369,7 @@ def test_softmax_at_the_end_is_refused_when_frozen_too(x):
         (torch.rand(3, 7), "forward fails on samples of shape"),
         (torch.rand(0, 6), "at least one"),
         (torch.full((2, 6), torch.nan), "NaN or infinite"),
-        (torch.zeros(2, 6, dtype=torch.int64), "samples of torch.int64"),
+        (torch.zeros(2, 6, dtype=torch.int64), "torch.int64"),
         ("x.pt", "samples are a str"),
     ],
 )

@@ -99,6 +99,15 @@ ADDED = {
         "steps on a GPU, and the engine behind one function",
     ),
     "training/engine/recorded_steps.py": "CUDA graphs",
+    **dict.fromkeys(
+        (f"plots/{name}.py" for name in ("gradients", "lines", "noise", "plane", "tables")),
+        "figures draw by the public plots",
+    ),
+    "figures/phases_page.py": "where panels stand stood in figures/phases.py",
+    "figures/depth_and_width.py": "Fig. 3i and j stood in figures/phases.py",
+    "figures/enlarging.py": "insets stood in figures/projection_axes.py",
+    "figures/region_outlines.py": "regions stood in figures/projection_axes.py",
+    "figures/fragile_axes.py": "Fig. 5b stood in figures/fig5.py",
     "training/course.py": "what a run leaves behind stood in training/checkpoints.py",
     "training/new_runs.py": "and what it starts from in training/train.py",
     **dict.fromkeys(

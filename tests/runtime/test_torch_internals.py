@@ -35,9 +35,19 @@ def test_no_other_module_calls_a_private_name():
     assert calls == []
 
 
-@pytest.mark.parametrize("name", [n for n in FALLBACKS if "_hooks" not in n])
+@pytest.mark.parametrize(
+    "name", [n for n in FALLBACKS if "nn.Module" not in n and "_hooks" not in n]
+)
 def test_this_pytorch_has_every_private_name(name):
     assert torch_internals.internal(name) is not None
+
+
+def test_a_module_that_keeps_its_parameters_elsewhere_is_refused():
+    held, buffers = torch_internals.tensor_holders(nn.BatchNorm1d(2))
+    assert [*held] == ["weight", "bias"]
+    assert "running_mean" in buffers
+    with pytest.raises(netdyn.NetdynError, match="in a way that netdyn does not know"):
+        torch_internals.tensor_holders(SimpleNamespace())
 
 
 def test_a_name_that_no_pytorch_has_is_none():

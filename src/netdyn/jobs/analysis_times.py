@@ -149,10 +149,12 @@ def _random_fields(network: Analysis, device: torch.device) -> tuple[Tensor, Ten
     """Return fields, labels and signs to rank: any that are as many."""
     samples, units = RANKED
     stream = generator(0, "fields to time")
-    fields = torch.randn(samples, units, generator=stream, device="cpu").to(device)
+    fields = torch.randn(samples, units, generator=stream, dtype=torch.float32, device="cpu").to(
+        device
+    )
     classes = max(2, min(network.classes, 100))
     labels = torch.arange(samples, dtype=torch.int64, device=device) % classes
-    return fields, labels, torch.ones(classes, units, device=device)
+    return fields, labels, torch.ones(classes, units, dtype=torch.float32, device=device)
 
 
 def _synchronise(device: torch.device) -> None:

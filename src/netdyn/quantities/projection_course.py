@@ -74,7 +74,7 @@ def _shown(subject: Subject, split: str, labels: Tensor, digit: int, points: int
 def _points(network, x: Tensor) -> Tensor:
     weight, _ = network.linear_maps(network.depth - 1)[0]
     if not weight.isfinite().all():  # no plane is to be had of it
-        return torch.full((len(x), 2), math.nan)
+        return torch.full((len(x), 2), math.nan, dtype=x.dtype, device="cpu")
     return bottleneck(network, x).cpu()
 
 

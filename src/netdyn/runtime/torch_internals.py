@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from netdyn.errors import NetdynError
+
 __all__ = [
     "FALLBACKS",
     "batch_moments",
@@ -26,6 +28,7 @@ __all__ = [
     "multiply_by_relu_slope",
     "multiply_by_tanh_slope",
     "onednn_linear",
+    "tensor_holders",
 ]
 
 # Private name → what is called where it is missing.
@@ -40,6 +43,8 @@ FALLBACKS = {
     "torch.ops.aten.threshold_backward.grad_input": "Tensor.masked_fill_",
     "torch.ops.mkldnn._linear_pointwise": "torch.nn.functional.linear",
     "torch._C._nn": "torch and torch.nn.functional alone name functions",
+    "torch.nn.Module._parameters": "refused: networks that are traced cannot be given noise",
+    "torch.nn.Module._buffers": "refused: as for _parameters",
     "torch.nn.Module._forward_hooks": "the module is called",
     "torch.nn.Module._forward_pre_hooks": "the module is called",
     "torch.nn.modules.module._global_forward_hooks": "no such hooks are known",
@@ -62,6 +67,21 @@ def function_holders() -> tuple[object, ...]:
     """Return what names PyTorch's functions, by which one that is called can be recognised."""
     compiled = internal("torch._C._nn")
     return nn.functional, torch, torch.Tensor, *(() if compiled is None else (compiled,))
+
+
+def tensor_holders(module: nn.Module) -> tuple[dict, dict]:
+    """Return where a module itself keeps its parameters and its buffers, by name.
+
+    Raises:
+        NetdynError: where this version of PyTorch keeps them in another way.
+    """
+    try:
+        return module._parameters, module._buffers
+    except AttributeError:
+        raise NetdynError(
+            f"PyTorch {torch.__version__} keeps a module's parameters in a way that netdyn does "
+            "not know: install the version that its requirements name"
+        ) from None
 
 
 def fused_update(kind: str) -> Callable | None:

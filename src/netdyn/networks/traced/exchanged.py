@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor, nn
 
+from netdyn.runtime.torch_internals import tensor_holders
+
 __all__ = ["exchanged"]
 
 
@@ -17,10 +19,13 @@ def exchanged(model: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None]
     Args:
         tensors: by the name that `named_parameters` or `named_buffers` gives what they stand for,
             in all its places.
+
+    Raises:
+        NetdynError: where this version of PyTorch keeps them in another way.
     """
     named = [*model.named_parameters(), *model.named_buffers()]
     others = {id(own): tensors[name] for name, own in named if name in tensors}
-    held = [part for module in model.modules() for part in (module._parameters, module._buffers)]
+    held = [part for module in model.modules() for part in tensor_holders(module)]
     before = [(part, name, own) for part in held for name, own in part.items() if id(own) in others]
     try:
         for part, name, own in before:

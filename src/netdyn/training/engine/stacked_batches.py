@@ -47,7 +47,7 @@ class StackedBatches:
         self.full, self.dtype, self.losses = first.full, first.dtype, (len(samples),)
         self.size = len(samples) * first.size
         self._buffer: Tensor | None = None
-        self._chosen, self._first = torch.empty(0), 0
+        self._chosen, self._first = torch.empty(0, dtype=torch.int64, device="cpu"), 0
         if self.full:
             images = self.images.expand(len(samples), *self.images.shape)
             if not self._shared:

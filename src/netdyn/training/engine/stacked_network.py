@@ -5,7 +5,7 @@ Samples lie along the last axis, so that batch norm takes (run, neuron) as R·N_
 the statistics of its own run. No operation sums over runs: one run's NaN reaches no other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,14 +25,14 @@ class StackedNetwork:
     def __init__(self, models: Sequence[nn.Sequential]):
         """Args: at least one `MLP`; all of one shape, dtype and device, without nesting."""
         self.runs = len(models)
-        self._parameters = _stack(models, "_parameters")
-        self._buffers = _stack(models, "_buffers")
+        self._weights = _stack(models, nn.Module.named_parameters)
+        self._buffers = _stack(models, nn.Module.named_buffers)
         self._layers = layers(models[0])  # for their kinds; the tensors are the stacked ones
         self._names = {id(module): name for name, module in models[0].named_children()}
 
     def parameters(self) -> list[nn.Parameter]:
         """Return all that an optimizer updates, each (R, …), in the order of a run's own."""
-        return [*self._parameters.values()]
+        return [*self._weights.values()]
 
     def buffers(self) -> list[Tensor]:
         """Return running statistics and counts of batches, each (R, …)."""
@@ -51,17 +51,17 @@ class StackedNetwork:
 
     def _product(self, linear: nn.Linear, x: Tensor) -> Tensor:
         name = self._names[id(linear)]
-        weight = self._parameters[f"{name}.weight"]
+        weight = self._weights[f"{name}.weight"]
         if linear.bias is None:
             return torch.bmm(weight, x)
-        return torch.baddbmm(self._parameters[f"{name}.bias"].unsqueeze(2), weight, x)
+        return torch.baddbmm(self._weights[f"{name}.bias"].unsqueeze(2), weight, x)
 
     def _normalised(self, norm: nn.BatchNorm1d, z: Tensor) -> Tensor:
         """Return batch norm of z (R, N_l, P) with the statistics of each run's own batch."""
         name = self._names[id(norm)]
         self._buffers[f"{name}.num_batches_tracked"].add_(1)
         statistics = (self._buffers[f"{name}.running_{which}"] for which in ("mean", "var"))
-        factors = (self._parameters[f"{name}.{which}"] for which in ("weight", "bias"))
+        factors = (self._weights[f"{name}.{which}"] for which in ("weight", "bias"))
         channels = (each.view(-1) for each in (*statistics, *factors))  # (R·N_l,)
         y = nn.functional.batch_norm(
             z.view(1, -1, z.shape[2]), *channels, True, norm.momentum, norm.eps
@@ -69,13 +69,13 @@ class StackedNetwork:
         return y.view(z.shape)
 
 
-def _stack(models: Sequence[nn.Sequential], kind: str) -> dict[str, Tensor]:
+def _stack(
+    models: Sequence[nn.Sequential], named: Callable[[nn.Module], Iterable[tuple[str, Tensor]]]
+) -> dict[str, Tensor]:
     """Stack the parameters, or the buffers, of networks; let theirs be views of the stacked."""
     stacked: dict[str, Tensor] = {}
     for place, module in models[0].named_children():
-        for name, tensor in getattr(module, kind).items():
-            if tensor is None:
-                continue
+        for name, tensor in list(named(module)):
             modules = [model.get_submodule(place) for model in models]
             joint = torch.stack([getattr(each, name).detach() for each in modules])
             for run, each in enumerate(modules):

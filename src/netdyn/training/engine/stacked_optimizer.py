@@ -19,7 +19,7 @@ class StackedOptimizer:
         self, parameters: Sequence[nn.Parameter], kind: str, rates: Sequence[tuple[float, float]]
     ):
         """Args: the parameters; sgd, adam or adamw; each run's learning rate and weight decay."""
-        self._parameters = list(parameters)
+        self._stacked = list(parameters)
         members: dict[tuple[float, float], list[int]] = {}
         for run, rate in enumerate(rates):
             members.setdefault(rate, []).append(run)
@@ -27,11 +27,11 @@ class StackedOptimizer:
         self._is_one = len(members) == 1
         # By parameter, then run.
         self._updated = [
-            [nn.Parameter(each.detach()[run]) for each in self._parameters for run in runs]
+            [nn.Parameter(each.detach()[run]) for each in self._stacked for run in runs]
             for runs in self._members
         ]
         if self._is_one:
-            self._updated = [self._parameters]
+            self._updated = [self._stacked]
         self._optimizers = [
             direct_optimizer(updated, kind, *rate)
             for updated, rate in zip(self._updated, members, strict=True)
@@ -41,7 +41,7 @@ class StackedOptimizer:
         """Update every parameter by its gradient."""
         if not self._is_one:
             for runs, updated in zip(self._members, self._updated, strict=True):
-                gradients = (each.grad[run] for each in self._parameters for run in runs)
+                gradients = (each.grad[run] for each in self._stacked for run in runs)
                 for parameter, gradient in zip(updated, gradients, strict=True):
                     parameter.grad = gradient
         for optimizer in self._optimizers:
