@@ -117,7 +117,7 @@ def mean_over_runs(self, logits, labels):
 
 def joint_statistics(self, norm, z):
     name = self._names[id(norm)]
-    weight, bias = (self._parameters[f"{name}.{part}"].unsqueeze(2) for part in ("weight", "bias"))
+    weight, bias = (self._weights[f"{name}.{part}"].unsqueeze(2) for part in ("weight", "bias"))
     variance, mean = torch.var_mean(z, (0, 2), correction=0, keepdim=True)
     return (z - mean) / (variance + norm.eps).sqrt() * weight + bias
 
