@@ -231,3 +231,13 @@ def test_tokens_are_measured_on_a_pretended_gpu(model, x, y, monkeypatch):
         result = measured("cuda")
     for one, other in zip(result, expected, strict=True):
         assert_close([*one], [*other])
+
+
+@pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
+def test_an_embedding_that_rescales_its_weights_is_refused(kind):
+    model = nn.Sequential(kind(9, 4, max_norm=1.0), nn.Flatten(), nn.ReLU(), nn.LazyLinear(3))
+    model(torch.arange(6).view(2, 3))
+    before = model[0].weight.detach().clone()
+    with pytest.raises(netdyn.NetdynError, match=r"\(Embedding\w*\) has a max_norm"):
+        netdyn.read(model, torch.arange(6).view(2, 3))
+    assert torch.equal(model[0].weight, before)

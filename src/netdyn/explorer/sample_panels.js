@@ -133,7 +133,9 @@ const samplePanels = (() => {
 
   const basins = {
     id: "basins", title: "Size of the basins", cursor: true,
-    what: (run) => (run.basin?.some((part) => part.steps.length > 2) ? null : "Basins of this run were measured at one step: they are marked in the panel of noise."),
+    what: (run) => (run.basin?.some((part) => part.steps.length > 2) ? null
+      : run.basin?.length ? "Basins of this run were measured at one step: they are marked in the panel of noise."
+        : "No table holds basins of this run."),
     key: () => "",
     words(run, state) {
       const parts = run.basin.filter((part) => part.steps.length > 2);

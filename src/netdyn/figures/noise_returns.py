@@ -7,7 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FormatStrFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    FormatStrFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+)
 
 from netdyn.figures.basin_axes import average_basins, depth_looks, draw_basins
 from netdyn.figures.descriptions import listed, return_of, samples_of, seeds_of, shape_of
@@ -124,9 +130,8 @@ def _by_width(axes: Axes, table: pd.DataFrame, looks: Mapping[int, dict]) -> Non
         place = endless.index(depth) - (len(endless) - 1) / 2 if depth in endless else 0
         style = {**look, "linewidth": 1.0, "markersize": 3}
         draw_basins(axes, rows, "width", f"{depth}", place, **style)
-    low, high = axes.get_ylim()
-    low = low if low > 0.5 * high else 0  # as in Fig. 4(c)
-    axes.set_ylim(low, low + (1.2 if endless else 1.04) * (high - low))
+    axes.set_ylim(0, (1.2 if endless else 1.04) * axes.get_ylim()[1])
+    axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_locator(FixedLocator(sorted(table["width"].unique())))
     axes.set(xlabel="width", ylabel=UNIT)
 
@@ -136,8 +141,11 @@ def _by_class(axes: Axes, tables: Mapping[str, pd.DataFrame], settings: DrawingS
     for (name, table), look, place in zip(tables.items(), LOOKS, (-0.5, 0.5), strict=True):
         style = {**look, "linestyle": "none", "markersize": 3}
         draw_basins(axes, table, "index", _label(name, settings), place, **style)
-    low, high = axes.get_ylim()
-    axes.set_ylim(low / 1.2, high * (high / low) ** 0.15)  # room for arrows
+    sizes = pd.concat(tables.values())["size"]
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]  # of single seeds too: arrows start at these
+    if len(sizes):
+        low, high = sizes.min(), sizes.max()
+        axes.set_ylim(low / 1.4, 1.4 * high * (high / low) ** 0.15)  # room for arrows
     classes = sorted(pd.concat(tables.values())["index"].unique())
     axes.set_xticks(classes, [f"{k}" for k in classes])
     axes.set(xlabel="class", ylabel=UNIT)

@@ -118,6 +118,11 @@ def _check_modules(model: nn.Module, classes: tuple[type[nn.Module], ...]) -> No
                 f"module {name!r} is compiled (module.compile()), so its calls cannot be seen: "
                 "give the model before it was compiled"
             )
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.max_norm is not None:
+            raise NetdynError(
+                f"module {name!r} ({type(module).__name__}) has a max_norm: its forward rescales "
+                "its own weights; set module.max_norm = None once they are as they should be"
+            )
         if isinstance(module, classes):
             widths = [len(p.flatten()) for p in module.parameters() if p.numel() > 1] or [8]
             like = next((p.detach() for p in model.parameters()), _NOTHING)
