@@ -335,8 +335,10 @@ def test_a_clock_that_is_set_back_under_a_training_costs_no_training(undisturbed
 
 @pytest.mark.workflow_runs
 def test_a_clock_that_is_set_back_hides_no_change(folder):
-    path = folder / "src/netdyn/training/train.py"
-    path.write_text(path.read_text().replace("500_000_000", "500_000_001"))
+    path = folder / "src/netdyn/training/new_runs.py"
+    before = path.read_text()
+    path.write_text(before.replace("500_000_000", "500_000_001"))
+    assert path.read_text() != before
     manifests = [
         str(p.relative_to(folder)) for p in (folder / RESULTS).glob("runs/*/manifest.json")
     ]
