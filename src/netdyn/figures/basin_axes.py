@@ -22,6 +22,7 @@ __all__ = [
     "depth_looks",
     "draw_basins",
     "draw_best_accuracy",
+    "draw_widths",
     "mark_diverged",
     "sizes_over_seeds",
     "sweep_axis",
@@ -150,6 +151,23 @@ def draw_basins(
             label=f"{label}, infinite",
         )
     return line
+
+
+def draw_widths(axes: Axes, table: pd.DataFrame, looks: Mapping[int, dict]) -> list[int]:
+    """Draw basin sizes against width, a line for each depth; return depths that have infinite ones.
+
+    Args:
+        table: seed, width, depth, size and size_error, one row per network.
+        looks: of `depth_looks`.
+    """
+    endless = sorted(table.loc[np.isinf(table["size"]), "depth"].unique())
+    for depth, look in looks.items():
+        rows = table[table["depth"] == depth]
+        # Arrows of several depths stand side by side.
+        place = endless.index(depth) - (len(endless) - 1) / 2 if depth in endless else 0
+        style = {**look, "linewidth": 1.0, "markersize": 3}
+        draw_basins(axes, rows, "width", f"{depth}", place, **style)
+    return endless
 
 
 def draw_best_accuracy(

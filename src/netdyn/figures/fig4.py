@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
@@ -15,6 +14,7 @@ from netdyn.figures.basin_axes import (
     depth_looks,
     draw_basins,
     draw_best_accuracy,
+    draw_widths,
     mark_diverged,
     sweep_axis,
     zoom_on_half,
@@ -211,13 +211,7 @@ def _sizes_by_width(
 ) -> None:
     samples = samples_of(settings, "architecture")
     panel_title(axes, letter, listed(f"average basin in {space} space", samples))
-    endless = sorted(table.loc[np.isinf(table["size"]), "depth"].unique())
-    for depth, look in looks.items():
-        rows = table[table["depth"] == depth]
-        # Arrows of several depths stand side by side.
-        place = endless.index(depth) - (len(endless) - 1) / 2 if depth in endless else 0
-        style = {**look, "linewidth": 1.0, "markersize": 3}
-        draw_basins(axes, rows, "width", f"{depth}", place, **style)
+    endless = draw_widths(axes, table, looks)
     low, high = axes.get_ylim()
     # An axis from 0 would draw nearly equal sizes on top of each other.
     low = low if low > 0.5 * high else 0

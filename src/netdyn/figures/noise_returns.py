@@ -15,7 +15,7 @@ from matplotlib.ticker import (
     NullFormatter,
 )
 
-from netdyn.figures.basin_axes import average_basins, depth_looks, draw_basins
+from netdyn.figures.basin_axes import average_basins, depth_looks, draw_basins, draw_widths
 from netdyn.figures.descriptions import listed, return_of, samples_of, seeds_of, shape_of
 from netdyn.figures.pages import Group, Page
 from netdyn.figures.style import new_figure, panel_title, required_rows, required_table
@@ -124,12 +124,7 @@ def _return_key(key: FigureBase, settings: DrawingSettings) -> None:
 
 
 def _by_width(axes: Axes, table: pd.DataFrame, looks: Mapping[int, dict]) -> None:
-    endless = sorted(table.loc[np.isinf(table["size"]), "depth"].unique())
-    for depth, look in looks.items():
-        rows = table[table["depth"] == depth]
-        place = endless.index(depth) - (len(endless) - 1) / 2 if depth in endless else 0
-        style = {**look, "linewidth": 1.0, "markersize": 3}
-        draw_basins(axes, rows, "width", f"{depth}", place, **style)
+    endless = draw_widths(axes, table, looks)
     axes.set_ylim(0, (1.2 if endless else 1.04) * axes.get_ylim()[1])
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_locator(FixedLocator(sorted(table["width"].unique())))
